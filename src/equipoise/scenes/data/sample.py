@@ -1,0 +1,112 @@
+"""What a data set gives: samples with their labels, the vocabulary of classes, the camera.
+
+Everything here is plain NumPy at the edges' side of the house; nothing in this file reads or writes.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+IGNORE = 255
+"""The semantic index of a pixel without a class label."""
+
+InverseDepthUnit = Literal["px", "1/m", "relative"]
+"""``px``: stereo disparity in pixels of the image it lies on; ``1/m``: inverse metres; ``relative``: no unit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneClass:
+    """One semantic class: its name, its colour in pictures, and whether its objects are counted as instances."""
+
+    name: str
+    color: tuple[int, int, int]
+    countable: bool = False
+    category: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneVocabulary:
+    """What the labels of a data set mean: index k of a semantic map is ``classes[k]``.
+
+    Attributes:
+        classes: the evaluated classes, in the order of their indices. Empty where there are no class labels.
+        sky: the index of the sky class, whose inverse depth is zero (infinitely far); ``None`` where there is none.
+        inverse_depth_unit: the unit of ``Sample.inverse_depth``; ``None`` where the data set has no depth.
+        has_instances: whether the data set labels instances.
+    """
+
+    classes: tuple[SceneClass, ...]
+    sky: int | None = None
+    inverse_depth_unit: InverseDepthUnit | None = None
+    has_instances: bool = False
+
+    @property
+    def countable(self) -> tuple[int, ...]:
+        """Indices of the classes whose objects are counted."""
+        return tuple(k for k, c in enumerate(self.classes) if c.countable)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera:
+    """A stereo camera: inverse depth 1/Z [1/m] and disparity d [px] are tied by d = baseline · fx / Z.
+
+    All lengths in metres, all intrinsics in pixels of the image the camera belongs to. Fields that a file does
+    not give are ``None``.
+    """
+
+    fx: float
+    baseline_m: float | None = None
+    fy: float | None = None
+    u0: float | None = None
+    v0: float | None = None
+    height_m: float | None = None
+    pitch_rad: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sample:
+    """One image and the labels that exist for it; a label that is absent is ``None``.
+
+    Attributes:
+        name: a name unique in the data set, without extension; it may hold ``/``.
+        image: ``uint8 (H, W, 3)`` RGB.
+        semantic: ``uint8 (H, W)`` class indices, ``IGNORE`` = no label.
+        instance: ``int32 (H, W)``, 0 = no instance, else an id that is unique in the image.
+        inverse_depth: ``float32 (H, W)`` in the vocabulary's unit, NaN = no label, 0 = infinitely far. The unit
+            ``px`` is that of *this* array's width, so resizing multiplies the values by the ratio of widths.
+        centroids: instance id → (x, y) of the centroid, in pixels of this array, where they differ from the mean of
+            the visible pixels: a crop cuts an object but does not move its centroid. ``None``: take the mean.
+    """
+
+    name: str
+    image: npt.NDArray[np.uint8]
+    semantic: npt.NDArray[np.uint8] | None = None
+    instance: npt.NDArray[np.int32] | None = None
+    inverse_depth: npt.NDArray[np.float32] | None = None
+    centroids: dict[int, tuple[float, float]] | None = field(default=None)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image in pixels."""
+        return self.image.shape[0], self.image.shape[1]
+
+
+class SceneDataset(Protocol):
+    """What training and evaluation need of a data set: its vocabulary, and samples at the size they are stored."""
+
+    vocabulary: SceneVocabulary
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """The number of images."""
+        ...
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read one sample from disk, at its own size. Raises ``DataError`` naming the file that is at fault."""
+        ...
+
+    def camera(self, index: int) -> Camera | None:
+        """The camera of one image, where the data set knows it."""
+        ...
