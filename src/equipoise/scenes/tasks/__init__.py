@@ -1,0 +1,35 @@
+"""The tasks of the scene system, in one explicit table: a new one is one new file and one line here."""
+
+from collections.abc import Sequence
+
+from equipoise.errors import RecipeError
+from equipoise.scenes.data.sample import SceneVocabulary
+from equipoise.scenes.tasks.depth import DepthTask
+from equipoise.scenes.tasks.instance import InstanceTask
+from equipoise.scenes.tasks.semantic import SemanticTask
+from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task
+
+TASKS: dict[str, type[Task]] = {
+    SemanticTask.name: SemanticTask,
+    InstanceTask.name: InstanceTask,
+    DepthTask.name: DepthTask,
+}
+
+__all__ = ["TASKS", "Metrics", "Picture", "Primary", "Task", "make_tasks"]
+
+
+def make_tasks(names: Sequence[str], vocabulary: SceneVocabulary) -> dict[str, Task]:
+    """The tasks of these names on data of this vocabulary; raises ``RecipeError`` for a name that is not in ``TASKS``,
+    and for a task the data set has no labels for.
+    """
+    labelled = {
+        "semantic": bool(vocabulary.classes),
+        "instance": vocabulary.has_instances,
+        "depth": vocabulary.inverse_depth_unit is not None,
+    }
+    for name in names:
+        if name not in TASKS:
+            raise RecipeError(f"tasks: expected some of {', '.join(TASKS)}, found {name!r}")
+        if not labelled.get(name, True):
+            raise RecipeError(f"tasks: {name!r} is asked for, but the data set has no labels for it; leave it out")
+    return {name: TASKS[name](vocabulary) for name in names}

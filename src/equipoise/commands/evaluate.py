@@ -1,0 +1,54 @@
+"""``equipoise evaluate RUN``."""
+
+import json as json_format
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from equipoise.commands.display import number
+from equipoise.commands.results import print_results
+from equipoise.commands.watch import watch
+from equipoise.scenes.run import evaluate_run, without_nan
+
+
+def evaluate(run: Path, /, *, split: str = "", baselines: bool = True, json: bool = False) -> None:
+    """Evaluate a trained run: the figures of each task, beside the baselines.
+
+    Mean IoU comes from one confusion matrix over all images; errors count every labelled pixel once. Figures are taken
+    at the size of the labels as given.
+
+    Args:
+        run: the folder that train wrote.
+        split: the split to evaluate on; by default the recipe's validation split.
+        baselines: evaluate the two baselines too.
+        json: print the figures as JSON on standard output.
+    """
+    figures = evaluate_run(run, watch(), split=split, baselines=baselines)
+    if json:
+        print(json_format.dumps(without_nan(figures), indent=1))
+        return
+    screen = Console()
+    print_results(figures, screen)
+    for task, values in figures["tasks"].items():
+        screen.print(_all_figures(task, values))
+    iou = figures["tasks"].get("semantic", {}).get("iou")
+    if iou:
+        screen.print(_class_table(iou))
+
+
+def _all_figures(task: str, values: dict[str, Any]) -> str:
+    plain = {name: value for name, value in values.items() if isinstance(value, int | float | str)}
+    return f"{task}: " + ", ".join(
+        f"{name} {value if isinstance(value, str) else number(value)}" for name, value in plain.items()
+    )
+
+
+def _class_table(iou: dict[str, float]) -> Table:
+    table = Table(title="IoU by class, %", title_justify="left")
+    table.add_column("class")
+    table.add_column("IoU", justify="right")
+    for name, value in iou.items():
+        table.add_row(name, "–" if value != value else f"{100 * value:.1f}")
+    return table

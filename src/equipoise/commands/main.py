@@ -1,0 +1,46 @@
+"""The command ``equipoise``: one table of commands, and one way for a mistake to end."""
+
+import sys
+
+from equipoise.errors import UserError
+from equipoise.version import __version__
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in one line and its exit status."""
+    try:
+        from cyclopts import CycloptsError
+    except ModuleNotFoundError as error:
+        sys.exit(f"the commands need the scene system ({error.name} is missing): pip install 'equipoise[scenes]'")
+    try:
+        app().__call__(exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        fail(" ".join(str(error).split()), 2)
+    except UserError as error:
+        fail(str(error), error.exit_status)
+    except BrokenPipeError:
+        sys.exit(141)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def fail(line: str, status: int) -> None:
+    """Say what is wrong in one line, and end."""
+    print(f"equipoise: {' '.join(line.split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+def app():  # type: ignore[no-untyped-def]  # noqa: D103
+    from cyclopts import App
+
+    commands = App(
+        name="equipoise",
+        version=__version__,
+        help="Train one network for several tasks, and let it learn how to weigh their losses.",
+    )
+    for name in COMMANDS:
+        commands.command(f"equipoise.commands.{name}:{name}", name=name)
+    return commands
+
+
+COMMANDS = ("demo", "generate", "train", "evaluate", "report")

@@ -1,0 +1,56 @@
+"""``equipoise train RECIPE``."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from equipoise.commands.display import TrainingDisplay, console
+from equipoise.commands.results import print_results
+from equipoise.commands.watch import watch
+from equipoise.scenes.recipe import Recipe, read_recipe
+from equipoise.scenes.report import build_report
+from equipoise.scenes.run import evaluate_run, prepare_folder, train_run, write_pictures
+
+
+def train(
+    recipe: Path,
+    /,
+    *,
+    out: Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    seed: int | None = None,
+    steps: int | None = None,
+) -> None:
+    """Train a network as a recipe says, evaluate it, and write a report.
+
+    Ctrl-C finishes the step, saves, and exits 130; --resume goes on from there, exactly.
+
+    Args:
+        recipe: the recipe, a TOML file; see recipes/ and docs/own-data.md.
+        out: the run's folder; by default runs/ and the recipe's name.
+        resume: go on from the newest valid checkpoint in the run's folder.
+        overwrite: replace a run that lies there.
+        seed: in place of the recipe's training.seed.
+        steps: in place of the recipe's training.steps.
+    """
+    chosen = read_recipe(recipe).with_training(seed=seed, steps=steps)
+    folder = out or Path("runs") / recipe.stem
+    prepare_folder(folder, resume=resume, overwrite=overwrite)
+    run_to_the_end(chosen, folder, resume=resume)
+
+
+def run_to_the_end(recipe: Recipe, folder: Path, *, resume: bool = False) -> None:
+    """Train, evaluate, picture, report, and print the figures; exits as a signal asks."""
+    screen = console()
+    with TrainingDisplay(recipe.training.steps, screen) as display:
+        outcome = train_run(recipe, folder, watch(display), resume=resume)
+    if outcome.exit_status:
+        screen.print(f"stopped after step {outcome.step}, saved in {folder}: go on with --resume", highlight=False)
+        sys.exit(outcome.exit_status)
+    figures = evaluate_run(folder, watch())
+    write_pictures(folder, figures)
+    page = build_report(folder)
+    print_results(figures, Console())
+    Console().print(f"\nThe report, with pictures: {page}", highlight=False, soft_wrap=True)

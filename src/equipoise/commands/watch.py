@@ -1,0 +1,24 @@
+"""What commands show of a run that works: the ``Watch`` that ``equipoise.scenes.run`` asks for."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from equipoise.commands.display import TrainingDisplay, console, counting
+from equipoise.scenes.run import Watch
+from equipoise.scenes.training.log import Entry
+
+
+def watch(display: TrainingDisplay | None = None) -> Watch:
+    """Progress on standard error; training shows on ``display``."""
+    screen = console()
+
+    @contextmanager
+    def count(title: str, total: int) -> Iterator[Callable[[], None]]:
+        with counting(title, total, screen) as counter:
+            yield counter.advance
+
+    def on_log(entry: Entry) -> None:
+        if display is not None:
+            display.log(entry)
+
+    return Watch(on_log=on_log, on_notice=lambda line: screen.print(line, highlight=False), counting=count)

@@ -1,0 +1,105 @@
+"""Evaluation of any predictor of locations, the network and the baselines alike, at the size of the labels as given."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from equipoise.scenes.data.sample import Sample, SceneDataset
+from equipoise.scenes.data.transforms import resize_image
+from equipoise.scenes.tasks import Metrics, Task
+
+Predictor = Callable[[Tensor], Mapping[str, Tensor]]
+"""Images ``uint8 (B, 3, H, W)`` at the network's input size → each task's location ``(B, C, H, W)``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Figures of each task over all images, and each image's primary figure (``None``: it has no label)."""
+
+    tasks: dict[str, dict[str, Any]]
+    per_image: list[dict[str, Any]]
+
+
+def evaluate(
+    predict: Predictor,
+    dataset: SceneDataset,
+    tasks: Mapping[str, Task],
+    input_size: tuple[int, int],
+    *,
+    batch_size: int = 8,
+    on_image: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Every image counts with every labelled pixel: one accumulator over the data set, never a mean of means."""
+    totals = {name: task.metrics() for name, task in tasks.items()}
+    per_image = []
+    for sample, locations in located(predict, dataset, range(len(dataset)), input_size, batch_size=batch_size):
+        scores: dict[str, Any] = {"name": sample.name}
+        for name, task in tasks.items():
+            image = task.metrics()
+            image.update(task.prediction(locations[name], sample.size), task.target(sample))
+            totals[name].merge(image)
+            scores[name] = primary_value(task, image)
+        per_image.append(scores)
+        on_image()
+    return Evaluation(tasks={name: total.compute() for name, total in totals.items()}, per_image=per_image)
+
+
+def located(
+    predict: Predictor,
+    dataset: SceneDataset,
+    indices: range | list[int],
+    input_size: tuple[int, int],
+    *,
+    batch_size: int = 8,
+) -> Iterator[tuple[Sample, dict[str, Tensor]]]:
+    """Samples at their own size with the locations predicted for them; the next batch is read meanwhile."""
+
+    def read(index: int) -> tuple[Sample, npt.NDArray[np.uint8]]:
+        sample = dataset[index]
+        return sample, resize_image(sample.image, input_size)
+
+    chunks = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
+    with ThreadPoolExecutor(2) as pool:
+        ahead = [pool.submit(read, i) for i in chunks[0]] if chunks else []
+        for following in [*chunks[1:], []]:
+            pairs = [future.result() for future in ahead]
+            ahead = [pool.submit(read, i) for i in following]
+            images = torch.from_numpy(np.stack([image for _, image in pairs])).permute(0, 3, 1, 2)
+            locations = predict(images)
+            for i, (sample, _) in enumerate(pairs):
+                yield sample, {name: location[i] for name, location in locations.items()}
+
+
+def primary_value(task: Task, metrics: Metrics) -> float | None:
+    """The task's one figure; ``None`` where nothing was labelled."""
+    value = float(metrics.compute()[task.primary.metric])
+    return None if np.isnan(value) else value
+
+
+def constant_predictor(locations: Mapping[str, Tensor]) -> Predictor:
+    """A predictor that does not look at the image: the form of every baseline."""
+    return lambda images: {name: value.expand(len(images), *value.shape) for name, value in locations.items()}
+
+
+def baseline_predictors(
+    dataset: SceneDataset, tasks: Mapping[str, Task], *, at_most: int = 400
+) -> dict[str, Predictor]:
+    """``constant`` and ``position``: what can be known without looking at the image, from the training set.
+
+    Args:
+        dataset: training samples at the network's input size (a cached data set).
+        tasks: what to predict.
+        at_most: how many samples are used, evenly spaced: medians need them all in memory.
+    """
+    indices = np.unique(np.linspace(0, len(dataset) - 1, min(at_most, len(dataset))).astype(int))
+    constants, positions = {}, {}
+    for name, task in tasks.items():
+        targets = np.stack([task.target(dataset[int(i)]) for i in indices])
+        constants[name], positions[name] = task.constant(targets), task.per_position(targets)
+    return {"constant": constant_predictor(constants), "position": constant_predictor(positions)}

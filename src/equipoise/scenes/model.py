@@ -1,0 +1,148 @@
+"""The joint model: network, likelihood and tasks as one module, and its form on disk.
+
+On disk a model is two files: ``model.safetensors`` (weights, noise, units) and ``model.json`` (what to build). Loading
+runs no code from them: architectures come from a closed list.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from equipoise.errors import RecipeError, RunError
+from equipoise.multitask import MultiTaskLikelihood
+from equipoise.scenes.configuration import from_table
+from equipoise.scenes.data.sample import SceneVocabulary
+from equipoise.scenes.models.network import SceneNetwork
+from equipoise.scenes.recipe import LikelihoodRecipe, ModelRecipe, Recipe
+from equipoise.scenes.tasks import make_tasks
+
+FORMAT = 1
+WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescription:
+    """All that is needed to build a model, apart from its weights."""
+
+    format: int = FORMAT
+    tasks: tuple[str, ...]
+    vocabulary: SceneVocabulary
+    input_size: tuple[int, int]
+    model: ModelRecipe
+    likelihood: dict[str, LikelihoodRecipe]
+
+
+class SceneModel(nn.Module):
+    """Images in, the location of each task's distribution out.
+
+    Shapes: images ``uint8`` or float 0…255 ``(B, 3, H, W)``; outputs ``(B, C_task, H, W)``.
+    """
+
+    def __init__(self, description: ModelDescription) -> None:
+        super().__init__()
+        self.description = description
+        self.tasks = make_tasks(description.tasks, description.vocabulary)
+        self.network = SceneNetwork(
+            **dataclasses.asdict(description.model),
+            heads={name: task.channels for name, task in self.tasks.items()},
+            input_size=description.input_size,
+        )
+        recipes = {name: description.likelihood.get(name, LikelihoodRecipe()) for name in self.tasks}
+        for name, task in self.tasks.items():
+            if recipes[name].kind and recipes[name].kind not in task.kinds:
+                raise RecipeError(
+                    f"likelihood.{name}.kind: expected one of {', '.join(task.kinds)}, found {recipes[name].kind!r}"
+                )
+        self.likelihood = MultiTaskLikelihood(
+            {name: task.likelihood(recipes[name]) for name, task in self.tasks.items()}
+        )
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """The network's outputs, as the likelihood takes them."""
+        outputs: dict[str, Tensor] = self.network(images)
+        return outputs
+
+    @torch.no_grad()
+    def locations(self, images: Tensor) -> dict[str, Tensor]:
+        """Logits, and regressions in the unit of their targets, float32."""
+        outputs = self(images)
+        return {name: self.likelihood[name].location(output.float()) for name, output in outputs.items()}
+
+
+def describe(recipe: Recipe, vocabulary: SceneVocabulary) -> ModelDescription:
+    """The model that a recipe asks for, on data of this vocabulary."""
+    return ModelDescription(
+        tasks=recipe.tasks,
+        vocabulary=vocabulary,
+        input_size=recipe.data.size,
+        model=recipe.model,
+        likelihood=recipe.likelihood,
+    )
+
+
+def model_files(model: SceneModel) -> dict[str, bytes]:
+    """The two files of a model, by name."""
+    return {WEIGHTS: tensors_as_bytes(model.state_dict()), DESCRIPTION: as_json(model.description)}
+
+
+def as_json(value: Any) -> bytes:
+    """A dataclass or plain value as indented JSON."""
+    plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+    return (json.dumps(plain, indent=1) + "\n").encode()
+
+
+def tensors_as_bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    """Named tensors in the safetensors format."""
+    return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors from a safetensors file; raises ``RunError`` in one line."""
+    try:
+        return safetensors.torch.load_file(path)
+    except FileNotFoundError:
+        raise RunError(f"expected weights at {path}, found none: was the run finished?") from None
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{path}: expected safetensors, found something else: {error}") from None
+
+
+def read_description(folder: Path) -> ModelDescription:
+    """``model.json`` of a run or export."""
+    path = folder / DESCRIPTION
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"expected a model at {folder}, found no {DESCRIPTION}: name the folder of a run") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: expected JSON, found a mistake: {error}") from None
+    if not isinstance(table, dict) or table.get("format") != FORMAT:
+        found = table.get("format") if isinstance(table, dict) else None
+        raise RunError(f"{path}: expected model format {FORMAT}, found {found}: load it with the version that wrote it")
+    try:
+        return from_table(ModelDescription, table, str(path))
+    except RecipeError as error:
+        raise RunError(str(error)) from None
+
+
+def load_weights(model: SceneModel, path: Path) -> None:
+    """Put saved weights into a model; raises ``RunError`` where names or shapes differ."""
+    try:
+        model.load_state_dict(read_tensors(path))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise RunError(f"{path}: expected the weights of this model, found others: {reason}") from None
+
+
+def load_model(folder: Path) -> SceneModel:
+    """The model of a run, ready to predict."""
+    model = SceneModel(read_description(folder))
+    load_weights(model, folder / WEIGHTS)
+    return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

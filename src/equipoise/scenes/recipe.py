@@ -1,0 +1,169 @@
+"""A recipe: everything that decides a training run, read from TOML into frozen dataclasses."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from equipoise.errors import RecipeError
+from equipoise.scenes.configuration import from_table, read_toml
+from equipoise.scenes.data.transforms import Augmentation
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRecipe:
+    """Where the data lies and how large the network sees it.
+
+    Attributes:
+        kind: ``cityscapes`` (the official layout), ``streets`` (the same, generated), ``folder`` (a description).
+        path: the root of the data set; for ``folder`` the description's TOML. Relative to the recipe.
+        root: for ``folder``: where the described files lie, if not beside the description.
+        size: height and width of the network's input, px.
+        cache: keep resized samples in memory-mapped files.
+        cache_folder: where; empty: the user's cache folder. Relative to the recipe.
+        sky_is_zero: give pixels of the class sky zero inverse depth (the paper); else they have no label.
+    """
+
+    kind: Literal["cityscapes", "streets", "folder"]
+    path: str
+    size: tuple[int, int]
+    root: str = ""
+    train: str = "train"
+    validation: str = "val"
+    cache: bool = True
+    cache_folder: str = ""
+    sky_is_zero: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRecipe:
+    """The network: see ``equipoise.scenes.models.network.SceneNetwork``."""
+
+    encoder_name: str = "small"
+    output_stride: int = 8
+    aspp_channels: int = 128
+    decoder_channels: int | None = None
+    normalization: Literal["batch", "group", "frozen"] = "batch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LikelihoodRecipe:
+    """The noise of one task.
+
+    Attributes:
+        kind: the likelihood, one of the task's kinds; empty: the task's default.
+        init: the first log σ² (of dimensionless targets where ``standardize``), or ``first_batch``.
+        update: ``gradient`` (the paper) or ``closed_form`` (a running mean of the loss gives σ).
+        momentum: of the running mean.
+        standardize: the likelihood owns its target's unit, from the first batch. Regressions only.
+    """
+
+    kind: str = ""
+    init: float | Literal["first_batch"] = "first_batch"
+    update: Literal["gradient", "closed_form"] = "closed_form"
+    momentum: float = 0.99
+    standardize: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerRecipe:
+    """The optimizer, and the rate of the log-variances (``None``: the network's own).
+
+    ``lr`` follows the schedule; ``log_variance_lr`` follows it too, in proportion.
+    """
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    lr: float = 1e-3
+    log_variance_lr: float | None = None
+    weight_decay: float = 1e-2
+    momentum: float = 0.9
+    schedule: Literal["polynomial", "cosine", "constant"] = "cosine"
+    power: float = 0.9
+    warmup_steps: int = 0
+    gradient_clip: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecipe:
+    """How long, how many at once, and what is written when."""
+
+    steps: int
+    batch_size: int = 8
+    seed: int = 0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    workers: int = 0
+    log_every: int = 20
+    checkpoint_every: int = 500
+    keep_checkpoints: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole run. ``likelihood`` holds a table a task; a task that is left out takes the defaults."""
+
+    data: DataRecipe
+    training: TrainingRecipe
+    tasks: tuple[str, ...] = ("semantic", "instance", "depth")
+    model: ModelRecipe = field(default_factory=ModelRecipe)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    likelihood: dict[str, LikelihoodRecipe] = field(default_factory=dict)
+    optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
+
+    def with_training(self, **values: Any) -> "Recipe":
+        """The same recipe with other training values; ``None`` leaves a value as it is."""
+        given = {key: value for key, value in values.items() if value is not None}
+        recipe = dataclasses.replace(self, training=dataclasses.replace(self.training, **given))
+        check_recipe(recipe, "command line")
+        return recipe
+
+    def as_table(self) -> dict[str, Any]:
+        """Plain values, as they stand in JSON: for the record, and to tell two recipes apart."""
+        table: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return table
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a TOML file, its data paths made absolute; raises ``RecipeError`` in one line."""
+    recipe = from_table(Recipe, read_toml(path), str(path))
+    check_recipe(recipe, str(path))
+    here = path.resolve().parent
+    data = recipe.data
+    absolute = {key: str(here / getattr(data, key)) for key in ("path", "root", "cache_folder") if getattr(data, key)}
+    return dataclasses.replace(recipe, data=dataclasses.replace(data, **absolute))
+
+
+def check_recipe(recipe: Recipe, where: str) -> None:
+    """Values that types cannot rule out."""
+    training, optimizer = recipe.training, recipe.optimizer
+    bounds = [
+        (bool(recipe.tasks), "tasks", "at least one task", recipe.tasks),
+        (len(set(recipe.tasks)) == len(recipe.tasks), "tasks", "each task once", recipe.tasks),
+        (min(recipe.data.size) >= 32, "data.size", "height and width of at least 32 px", recipe.data.size),
+        (training.steps >= 1, "training.steps", "at least 1", training.steps),
+        (training.batch_size >= 1, "training.batch_size", "at least 1", training.batch_size),
+        (training.log_every >= 1, "training.log_every", "at least 1", training.log_every),
+        (training.checkpoint_every >= 1, "training.checkpoint_every", "at least 1", training.checkpoint_every),
+        (training.keep_checkpoints >= 1, "training.keep_checkpoints", "at least 1", training.keep_checkpoints),
+        (training.workers >= 0, "training.workers", "0 or more", training.workers),
+        (optimizer.lr > 0, "optimizer.lr", "a rate above 0", optimizer.lr),
+        (optimizer.weight_decay >= 0, "optimizer.weight_decay", "0 or more", optimizer.weight_decay),
+    ]
+    for holds, key, expected, found in bounds:
+        if not holds:
+            raise RecipeError(f"{where}: {key}: expected {expected}, found {found}")
+    for name in recipe.likelihood:
+        if name not in recipe.tasks:
+            raise RecipeError(f"{where}: likelihood.{name}: expected one of the tasks {', '.join(recipe.tasks)}")
+
+
+def differing_keys(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
+    """The dotted keys whose values differ between two tables."""
+    keys: list[str] = []
+    for key in sorted(one.keys() | other.keys()):
+        a, b = one.get(key), other.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            keys += differing_keys(a, b, f"{prefix}{key}.")
+        elif a != b:
+            keys.append(f"{prefix}{key}")
+    return keys

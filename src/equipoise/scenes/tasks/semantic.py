@@ -1,0 +1,98 @@
+"""Semantic segmentation: a class for every pixel; softmax cross entropy, mean over labelled pixels."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from equipoise.likelihoods import Categorical, Likelihood
+from equipoise.scenes.data.sample import IGNORE, Sample
+from equipoise.scenes.metrics.confusion import ConfusionMatrix
+from equipoise.scenes.pictures import class_colors
+from equipoise.scenes.recipe import LikelihoodRecipe
+from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, upsampled
+
+
+class SemanticTask(Task):
+    """Classes of the vocabulary, one a pixel."""
+
+    name = "semantic"
+    primary = Primary(metric="mean_iou", label="mean IoU", unit="%", better="higher")
+    kinds = ("categorical", "categorical-exact")
+
+    @property
+    def channels(self) -> int:
+        """One logit a class."""
+        return len(self.vocabulary.classes)
+
+    def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
+        """``categorical``: the paper's approximation; ``categorical-exact``: Softmax(f/σ²)."""
+        return Categorical(
+            exact=recipe.kind == "categorical-exact",
+            ignore_index=IGNORE,
+            init=recipe.init,
+            update=recipe.update,
+            momentum=recipe.momentum,
+        )
+
+    def target(self, sample: Sample) -> npt.NDArray[np.uint8]:
+        """The class indices as they are."""
+        return np.full(sample.size, IGNORE, np.uint8) if sample.semantic is None else sample.semantic
+
+    def prediction(self, location: Tensor, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """The class of the largest logit, logits interpolated first."""
+        return upsampled(location, size).argmax(0).to(torch.uint8).numpy()
+
+    def metrics(self) -> Metrics:
+        """IoU from one global confusion matrix."""
+        return SemanticMetrics(tuple(c.name for c in self.vocabulary.classes))
+
+    def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
+        """Each class in its own colour."""
+        return class_colors(values, self.vocabulary)
+
+    def constant(self, targets: npt.NDArray[Any]) -> Tensor:
+        """The most frequent class everywhere."""
+        counts = self._counts(targets).sum((1, 2), keepdims=True)
+        return torch.from_numpy(counts).to(torch.float32).expand(-1, *targets.shape[1:]).clone()
+
+    def per_position(self, targets: npt.NDArray[Any]) -> Tensor:
+        """The most frequent class of each place; where no image has a label, the most frequent of all."""
+        counts = torch.from_numpy(self._counts(targets)).to(torch.float32)
+        return counts + self.constant(targets) / (1 + float(counts.sum()))
+
+    def _counts(self, targets: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """How often each class lies at each place: ``(classes, H, W)``."""
+        pixels = int(np.prod(targets.shape[1:]))
+        flat = targets.reshape(len(targets), pixels)
+        labelled = flat != IGNORE
+        index = flat.astype(np.int64) * pixels + np.arange(pixels)
+        counts = np.bincount(index[labelled], minlength=self.channels * pixels)
+        return counts.reshape(self.channels, *targets.shape[1:])
+
+
+class SemanticMetrics:
+    """Mean IoU and pixel accuracy over all images, and the IoU of each class by name (NaN: it never occurs)."""
+
+    def __init__(self, class_names: tuple[str, ...]) -> None:
+        self.class_names = class_names
+        self.confusion = ConfusionMatrix(len(class_names))
+
+    def update(self, prediction: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
+        """Add one image of class indices."""
+        self.confusion.update(prediction, target)
+
+    def merge(self, other: "SemanticMetrics") -> None:
+        """Add another accumulator's counts."""
+        self.confusion.merge(other.confusion)
+
+    def compute(self) -> dict[str, Any]:
+        """``mean_iou``, ``pixel_accuracy`` in 0…1 and ``iou`` by class name."""
+        iou = self.confusion.iou()
+        return {
+            "mean_iou": self.confusion.mean_iou(),
+            "pixel_accuracy": self.confusion.pixel_accuracy(),
+            "iou": {name: float(value) for name, value in zip(self.class_names, iou, strict=True)},
+        }

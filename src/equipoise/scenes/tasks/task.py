@@ -1,0 +1,121 @@
+"""What a task is: one object that owns its output, target, likelihood, metrics and picture."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from equipoise.likelihoods import Likelihood
+from equipoise.scenes.data.sample import Sample, SceneVocabulary
+from equipoise.scenes.recipe import LikelihoodRecipe
+
+Picture = npt.NDArray[np.uint8]
+"""``(H, W, 3)`` RGB."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Primary:
+    """The one figure that stands for a task in tables: where it is found, how it is called, which way is better."""
+
+    metric: str
+    label: str
+    unit: str
+    better: Literal["higher", "lower"]
+
+    def improvement(self, value: float, reference: float) -> float:
+        """How much better ``value`` is than ``reference``; positive is better, in the metric's own unit."""
+        return value - reference if self.better == "higher" else reference - value
+
+
+class Metrics(Protocol):
+    """An accumulator over images: every pixel of every image counts once, never a mean of means."""
+
+    def update(self, prediction: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
+        """Add one image."""
+        ...
+
+    def merge(self, other: Self) -> None:
+        """Add everything another accumulator has seen."""
+        ...
+
+    def compute(self) -> dict[str, Any]:
+        """The figures over all that was added; NaN where nothing was."""
+        ...
+
+
+class Task(ABC):
+    """One task of the scene network.
+
+    ``location`` below is what the likelihood calls the centre of its distribution: logits for classes, values in the
+    target's unit for regressions, ``(C, h, w)`` at the size of the network's input.
+    """
+
+    name: str
+    """The key in outputs, targets and recipes."""
+    primary: Primary
+    kinds: tuple[str, ...]
+    """The likelihoods that suit this task, by the names recipes use; the first is the default."""
+
+    def __init__(self, vocabulary: SceneVocabulary) -> None:
+        self.vocabulary = vocabulary
+
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """How many numbers a pixel the network predicts."""
+
+    @abstractmethod
+    def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
+        """The observation model, of one of ``kinds``."""
+
+    @abstractmethod
+    def target(self, sample: Sample) -> npt.NDArray[Any]:
+        """The target on the sample's own pixels: integers ``(H, W)``, ``IGNORE`` = no label, for classes;
+        ``float32 (C, H, W)``, NaN = no label, for regressions. All without label where the label is absent.
+        """
+
+    @abstractmethod
+    def prediction(self, location: Tensor, size: tuple[int, int]) -> npt.NDArray[Any]:
+        """The answer at ``size`` (height, width), in the form and unit of a target of that size."""
+
+    @abstractmethod
+    def metrics(self) -> Metrics:
+        """An empty accumulator of this task's figures."""
+
+    @abstractmethod
+    def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
+        """Show a prediction or a target; ``truth`` sets what pictures to be compared must share (a range)."""
+
+    @abstractmethod
+    def constant(self, targets: npt.NDArray[Any]) -> Tensor:
+        """The best constant ``location``, from training targets stacked as ``(N, …, H, W)``."""
+
+    @abstractmethod
+    def per_position(self, targets: npt.NDArray[Any]) -> Tensor:
+        """The best ``location`` that may depend on the pixel's place but not on the image."""
+
+
+def upsampled(location: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear interpolation of ``(C, h, w)`` to ``(C, *size)``, pixel centres aligned as images are resized."""
+    if tuple(location.shape[-2:]) == size:
+        return location
+    return functional.interpolate(location[None], size=size, mode="bilinear", align_corners=False)[0]
+
+
+def median_constant(targets: npt.NDArray[np.float32]) -> Tensor:
+    """Each channel's median over ``(N, C, H, W)``: the constant of the least mean absolute error; 0 where no label."""
+    channels = targets.shape[1]
+    values = targets.transpose(1, 0, 2, 3).reshape(channels, -1)
+    medians = [np.median(v[~np.isnan(v)]) if not np.isnan(v).all() else 0.0 for v in values]
+    return torch.tensor(medians, dtype=torch.float32)[:, None, None].expand(targets.shape[1:]).clone()
+
+
+def median_per_position(targets: npt.NDArray[np.float32]) -> Tensor:
+    """Each place's median over the images of ``(N, C, H, W)``; the overall median where no image has a label."""
+    medians = torch.from_numpy(targets).nanquantile(0.5, dim=0)
+    return torch.where(medians.isnan(), median_constant(targets), medians)

@@ -1,0 +1,122 @@
+"""Batches of a training run: which samples at which step, and how each is made.
+
+Everything random about a sample comes from (seed, epoch, index), and what a step sees from (seed, step): a run that is
+resumed in the middle of an epoch, with any number of workers, sees what the uninterrupted one would have seen.
+"""
+
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from equipoise.scenes.data.sample import SceneDataset
+from equipoise.scenes.data.transforms import Augmentation, augment
+from equipoise.scenes.tasks import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Images ``uint8 (B, 3, H, W)`` (channels last in memory), a target for each task, and where they come from."""
+
+    images: Tensor
+    targets: dict[str, Tensor]
+    epoch: float
+    names: tuple[str, ...]
+
+
+Place = tuple[int, int]
+"""(epoch, index in the data set)."""
+
+
+def places(count: int, seed: int, start: int) -> Iterator[Place]:
+    """The endless order of samples from position ``start``: every epoch is one shuffle of the ``count`` samples."""
+    epoch, offset = divmod(start, count)
+    while True:
+        order = np.random.default_rng((seed, epoch)).permutation(count)
+        for index in order[offset:]:
+            yield epoch, int(index)
+        epoch, offset = epoch + 1, 0
+
+
+class _Steps:
+    """A batch sampler: the places of each step from ``start`` to ``stop``."""
+
+    def __init__(self, count: int, seed: int, batch_size: int, start: int, stop: int) -> None:
+        self.count, self.seed, self.batch_size, self.start, self.stop = count, seed, batch_size, start, stop
+
+    def __iter__(self) -> Iterator[list[Place]]:
+        order = places(self.count, self.seed, self.start * self.batch_size)
+        for _ in range(self.start, self.stop):
+            yield [next(order) for _ in range(self.batch_size)]
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+class _Examples(Dataset[dict[str, Any]]):
+    """Samples by place: read, augmented, with the target of every task."""
+
+    def __init__(
+        self,
+        dataset: SceneDataset,
+        tasks: Mapping[str, Task],
+        augmentation: Augmentation,
+        size: tuple[int, int],
+        seed: int,
+    ) -> None:
+        self.dataset, self.tasks, self.augmentation, self.size, self.seed = dataset, tasks, augmentation, size, seed
+
+    def __getitem__(self, place: Place) -> dict[str, Any]:
+        epoch, index = place
+        rng = np.random.default_rng((self.seed, epoch, index))
+        unit = self.dataset.vocabulary.inverse_depth_unit
+        sample = augment(self.dataset[index], self.augmentation, self.size, unit, rng)
+        targets = {name: task.target(sample) for name, task in self.tasks.items()}
+        return {"name": sample.name, "epoch": epoch, "image": sample.image, "targets": targets}
+
+
+def collate(examples: list[dict[str, Any]]) -> Batch:
+    """Stack examples; images stay interleaved in memory, which is torch's channels-last layout."""
+    images = torch.from_numpy(np.stack([e["image"] for e in examples])).permute(0, 3, 1, 2)
+    targets = {name: _stacked([e["targets"][name] for e in examples]) for name in examples[0]["targets"]}
+    names = tuple(e["name"] for e in examples)
+    return Batch(images=images, targets=targets, epoch=examples[0]["epoch"], names=names)
+
+
+def _stacked(arrays: list[np.ndarray[Any, Any]]) -> Tensor:
+    """Classes as ``int64``, which cross entropy wants; regressions as they are."""
+    tensor = torch.from_numpy(np.stack(arrays))
+    return tensor if tensor.is_floating_point() else tensor.long()
+
+
+def batches(
+    dataset: SceneDataset,
+    tasks: Mapping[str, Task],
+    augmentation: Augmentation,
+    *,
+    size: tuple[int, int],
+    seed: int,
+    batch_size: int,
+    start: int,
+    stop: int,
+    workers: int,
+) -> DataLoader[dict[str, Any]]:
+    """The batches of steps ``start`` … ``stop`` − 1, made by ``workers`` processes (0: in this one)."""
+    return DataLoader(
+        _Examples(dataset, tasks, augmentation, size, seed),
+        batch_sampler=_Steps(len(dataset), seed, batch_size, start, stop),  # type: ignore[arg-type]
+        collate_fn=collate,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_ignore_interrupts if workers else None,
+    )
+
+
+def _ignore_interrupts(worker: int) -> None:
+    """Ctrl-C reaches every process of the terminal; the main one finishes its step and ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,58 @@
+"""The log of a run: one JSON object a logged step, and the same as CSV."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from equipoise.scenes.training.checkpoint import write_atomic
+
+Entry = dict[str, Any]
+"""``step``, ``epoch``, ``learning_rate``, ``loss``, ``gradient_norm``, ``images_per_second``, ``seconds`` and ``tasks``:
+by task the raw ``loss``, ``nll``, ``weight`` and ``sigma``."""
+
+
+class RunLog:
+    """Appends to ``log.jsonl`` and ``log.csv``; a resumed run drops what lies after its checkpoint first."""
+
+    def __init__(self, run: Path, *, last_step: int = 0) -> None:
+        self.jsonl, self.csv = run / "log.jsonl", run / "log.csv"
+        kept = [entry for entry in read_log(run) if entry["step"] <= last_step]
+        write_atomic(self.jsonl, "".join(json.dumps(entry) + "\n" for entry in kept).encode())
+        rows = [flat(entry) for entry in kept]
+        write_atomic(self.csv, (_csv([list(rows[0]), *(list(r.values()) for r in rows)]) if rows else "").encode())
+
+    def append(self, entry: Entry) -> None:
+        """Write one entry; what was written stays readable whenever the process ends."""
+        with self.jsonl.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+        row = flat(entry)
+        with self.csv.open("a", encoding="utf-8", newline="") as file:
+            file.write(_csv([list(row)] if file.tell() == 0 else []) + _csv([list(row.values())]))
+
+
+def read_log(run: Path) -> list[Entry]:
+    """The whole entries of ``log.jsonl``; a last line cut short by a kill is left out."""
+    path = run / "log.jsonl"
+    entries = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            entries.append(json.loads(line))
+        except ValueError:
+            break
+    return entries
+
+
+def flat(entry: Entry) -> Entry:
+    """One level of names: ``tasks.depth.sigma`` becomes ``depth_sigma``."""
+    row = {key: value for key, value in entry.items() if key != "tasks"}
+    for task, figures in entry["tasks"].items():
+        row |= {f"{task}_{name}": value for name, value in figures.items()}
+    return row
+
+
+def _csv(rows: list[list[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,22 @@
+"""The learning rate as a factor of its start: warm-up, then down to zero."""
+
+import math
+
+from equipoise.scenes.recipe import OptimizerRecipe
+
+
+def rate_factor(step: int, steps: int, optimizer: OptimizerRecipe) -> float:
+    """The factor at ``step`` (from 0) of ``steps``.
+
+    With progress p = step / steps: polynomial (1 − p)^power (the paper: power 0.9), cosine (1 + cos πp) / 2,
+    constant 1; multiplied by (step + 1) / warmup_steps during the warm-up.
+    """
+    progress = step / steps
+    match optimizer.schedule:
+        case "polynomial":
+            factor = (1 - progress) ** optimizer.power
+        case "cosine":
+            factor = (1 + math.cos(math.pi * progress)) / 2
+        case "constant":
+            factor = 1.0
+    return factor * min(1.0, (step + 1) / optimizer.warmup_steps) if optimizer.warmup_steps else factor

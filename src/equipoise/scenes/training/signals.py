@@ -1,0 +1,37 @@
+"""Ctrl-C and SIGTERM as a request: finish the step, save, stop. A second one ends the process at once."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopRequest:
+    """Which signal asked for the end, if any."""
+
+    signal: int | None = None
+
+    @property
+    def exit_status(self) -> int:
+        """What a shell expects of a process that a signal ended: 130 for SIGINT, 143 for SIGTERM."""
+        return 128 + (self.signal or 0)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequest]:
+    """Turn SIGINT and SIGTERM into a ``StopRequest`` while the block runs."""
+    request = StopRequest()
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        request.signal = number
+        for each, handler in previous.items():
+            signal.signal(each, handler)
+
+    for number in previous:
+        signal.signal(number, note)
+    try:
+        yield request
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
