@@ -48,7 +48,7 @@ def write_examples(
 def choose(
     per_image: Sequence[dict[str, Any]], model: SceneModel, *, typical: int, extremes: int
 ) -> list[tuple[int, Kind]]:
-    """Typical images are evenly spaced over the set, whatever came out; best and worst by their mean rank over tasks."""
+    """Typical: evenly spaced over the set, whatever came out. Best and worst: by the mean rank over the tasks."""
     ranks = np.zeros(len(per_image))
     for name, task in model.tasks.items():
         scores = np.array([np.nan if row[name] is None else row[name] for row in per_image], dtype=float)

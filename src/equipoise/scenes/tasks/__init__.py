@@ -19,8 +19,9 @@ __all__ = ["TASKS", "Metrics", "Picture", "Primary", "Task", "make_tasks"]
 
 
 def make_tasks(names: Sequence[str], vocabulary: SceneVocabulary) -> dict[str, Task]:
-    """The tasks of these names on data of this vocabulary; raises ``RecipeError`` for a name that is not in ``TASKS``,
-    and for a task the data set has no labels for.
+    """The tasks of these names on data of this vocabulary.
+
+    Raises ``RecipeError`` for a name that is not in ``TASKS``, and for a task the data set has no labels for.
     """
     labelled = {
         "semantic": bool(vocabulary.classes),

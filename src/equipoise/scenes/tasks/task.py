@@ -75,8 +75,9 @@ class Task(ABC):
 
     @abstractmethod
     def target(self, sample: Sample) -> npt.NDArray[Any]:
-        """The target on the sample's own pixels: integers ``(H, W)``, ``IGNORE`` = no label, for classes;
-        ``float32 (C, H, W)``, NaN = no label, for regressions. All without label where the label is absent.
+        """The target on the sample's own pixels; nothing is labelled where the sample lacks the label.
+
+        Integers ``(H, W)``, ``IGNORE`` = no label, for classes; ``float32 (C, H, W)``, NaN = no label, for regressions.
         """
 
     @abstractmethod

@@ -1,0 +1,59 @@
+"""A tiny data set in memory: random scenes whose labels can be told from the picture."""
+
+import numpy as np
+
+from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneClass, SceneVocabulary
+
+VOCABULARY = SceneVocabulary(
+    classes=(
+        SceneClass(name="ground", color=(90, 90, 90)),
+        SceneClass(name="box", color=(200, 40, 40), countable=True),
+        SceneClass(name="sky", color=(80, 140, 220)),
+    ),
+    sky=2,
+    inverse_depth_unit="px",
+    has_instances=True,
+)
+
+
+def scene(index: int, size: tuple[int, int] = (40, 56)) -> Sample:
+    """Sky above ground, with two boxes; a few pixels without labels."""
+    height, width = size
+    rng = np.random.default_rng(index)
+    semantic = np.zeros(size, np.uint8)
+    semantic[: height // 2] = 2
+    instance = np.zeros(size, np.int32)
+    rows = np.arange(height, dtype=np.float32)[:, None].repeat(width, 1)
+    inverse_depth = np.where(semantic == 2, 0.0, rows - height / 2 + 1).astype(np.float32)
+    for k in (1, 2):
+        top, left = int(rng.integers(height // 4, height // 2)), int(rng.integers(0, width - 16))
+        box = (slice(top, top + 14), slice(left, left + 12))
+        semantic[box], instance[box], inverse_depth[box] = 1, 1000 + k, 10.0 + 4 * k
+    semantic[-1, :5] = IGNORE
+    inverse_depth[-3:, -4:] = np.nan
+    colors = np.array([c.color for c in VOCABULARY.classes] + [(0, 0, 0)], np.uint8)
+    image = colors[np.minimum(semantic, 3)].astype(np.int16) + rng.integers(-20, 20, (*size, 3))
+    return Sample(
+        name=f"tiny/{index:03d}",
+        image=np.clip(image, 0, 255).astype(np.uint8),
+        semantic=semantic,
+        instance=instance,
+        inverse_depth=inverse_depth,
+    )
+
+
+class TinyDataset:
+    """``count`` scenes of one size."""
+
+    def __init__(self, count: int = 10, size: tuple[int, int] = (40, 56)) -> None:
+        self.vocabulary, self.size = VOCABULARY, size
+        self.names = tuple(f"tiny/{index:03d}" for index in range(count))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Sample:
+        return scene(index, self.size)
+
+    def camera(self, index: int) -> Camera | None:
+        return None
