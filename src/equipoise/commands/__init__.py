@@ -1,0 +1,1 @@
+"""The commands: one file a command, each thin: parse, call, print."""

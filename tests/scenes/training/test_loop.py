@@ -1,0 +1,155 @@
+"""Training as a whole: it learns, it resumes exactly, it stops before a step that is not finite."""
+
+import json
+import signal
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from equipoise.errors import NonFiniteError, RunError
+from equipoise.scenes.data.transforms import Augmentation
+from equipoise.scenes.model import load_model
+from equipoise.scenes.recipe import DataRecipe, LikelihoodRecipe, ModelRecipe, OptimizerRecipe, Recipe, TrainingRecipe
+from equipoise.scenes.training.log import read_log
+from equipoise.scenes.training.loop import Outcome, train
+from tests.support.tiny import TinyDataset
+
+RECIPE = Recipe(
+    data=DataRecipe(kind="folder", path="unused", size=(40, 56)),
+    model=ModelRecipe(encoder_name="small", output_stride=8, aspp_channels=16),
+    augmentation=Augmentation(flip=True),
+    optimizer=OptimizerRecipe(lr=2e-3, log_variance_lr=2e-2),
+    training=TrainingRecipe(steps=7, batch_size=4, log_every=1, checkpoint_every=3),
+)
+
+
+def run(recipe: Recipe, folder: Path, *, resume: bool = False, dataset: TinyDataset | None = None) -> Outcome:
+    folder.mkdir(exist_ok=True)
+    return train(recipe, dataset or TinyDataset(), folder, precision="float32", resume=resume)
+
+
+def likelihoods(update: str) -> dict[str, LikelihoodRecipe]:
+    return {name: LikelihoodRecipe(update=update) for name in ("semantic", "instance", "depth")}
+
+
+@pytest.mark.parametrize("update", ["gradient", "closed_form"])
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_resume_is_bit_exact(tmp_path: Path, update: str, workers: int, optimizer: str):
+    """7 steps = 5 steps (stopped in the middle of an epoch by a signal), a new start, and 2 steps."""
+    recipe = replace(
+        RECIPE,
+        likelihood=likelihoods(update),
+        optimizer=replace(RECIPE.optimizer, name=optimizer),
+        training=replace(RECIPE.training, workers=workers),
+    )
+    whole = run(recipe, tmp_path / "whole")
+
+
+    stopped = stop_after(recipe, tmp_path / "parts", steps=5)
+    assert stopped.exit_status == 143
+    assert stopped.step == 5
+    resumed = run(recipe, tmp_path / "parts", resume=True)
+    assert resumed.step == 7
+    one, other = whole.model.state_dict(), resumed.model.state_dict()
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    timeless = [
+        [{k: v for k, v in e.items() if k not in ("seconds", "images_per_second")} for e in read_log(tmp_path / name)]
+        for name in ("whole", "parts")
+    ]
+    assert timeless[0] == timeless[1]
+
+
+def stop_after(recipe: Recipe, folder: Path, *, steps: int) -> Outcome:
+    """Train until ``steps`` are logged, then send SIGTERM to this very process, as an operator would."""
+    folder.mkdir()
+    assert threading.current_thread() is threading.main_thread()
+
+    def on_log(entry: dict) -> None:
+        if entry["step"] == steps:
+            signal.raise_signal(signal.SIGTERM)
+
+    return train(recipe, TinyDataset(), folder, precision="float32", on_log=on_log)
+
+
+def test_it_learns_and_the_saved_model_answers_the_same(tmp_path: Path):
+    recipe = replace(RECIPE, training=replace(RECIPE.training, steps=60, log_every=5))
+    outcome = run(recipe, tmp_path / "run")
+    entries = read_log(tmp_path / "run")
+    for task in ("semantic", "instance", "depth"):
+        assert entries[-1]["tasks"][task]["loss"] < 0.7 * entries[0]["tasks"][task]["loss"], task
+    images = torch.from_numpy(TinyDataset()[0].image).permute(2, 0, 1)[None]
+    expected = outcome.model.eval().locations(images)
+    found = load_model(tmp_path / "run").locations(images)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+@pytest.mark.parametrize("tasks", [("semantic",), ("instance",), ("depth",), ("semantic", "depth")])
+def test_any_subset_trains(tmp_path: Path, tasks: tuple[str, ...]):
+    outcome = run(replace(RECIPE, tasks=tasks), tmp_path / "run")
+    assert tuple(outcome.model.tasks) == tasks
+    assert tuple(read_log(tmp_path / "run")[-1]["tasks"]) == tasks
+
+
+def test_a_gradient_that_is_not_finite_never_reaches_the_weights(tmp_path: Path):
+    """A huge target overflows the squared error's gradient: the last checkpoint and the weights stay as they were."""
+
+    class Broken(TinyDataset):
+        def __getitem__(self, index: int):
+            sample = super().__getitem__(index)
+            return replace(sample, inverse_depth=sample.inverse_depth * 1e30) if index == 7 else sample
+
+    recipe = replace(
+        RECIPE,
+        augmentation=Augmentation(flip=False),
+        likelihood={"depth": LikelihoodRecipe(kind="gaussian", standardize=False, init=0.0, update="gradient")},
+    )
+    with pytest.raises(NonFiniteError) as caught:
+        run(recipe, tmp_path / "run", dataset=Broken())
+    assert "step" in str(caught.value)
+    assert "tiny/007" in str(caught.value)
+    assert "depth" in str(caught.value)
+    for entry in read_log(tmp_path / "run"):
+        assert all(term["loss"] is not None for term in entry["tasks"].values())
+
+
+def test_resume_refuses_a_changed_recipe_and_names_the_keys(tmp_path: Path):
+    run(RECIPE, tmp_path / "run")
+    changed = replace(RECIPE, optimizer=replace(RECIPE.optimizer, lr=1.0))
+    with pytest.raises(RunError, match=r"optimizer\.lr"):
+        run(changed, tmp_path / "run", resume=True)
+
+
+def test_resume_passes_over_a_broken_checkpoint_and_says_so(tmp_path: Path):
+    run(RECIPE, tmp_path / "run")
+    newest = sorted((tmp_path / "run" / "checkpoints").iterdir())[-1]
+    (newest / "optimizer.safetensors").write_bytes(b"")
+    lines: list[str] = []
+    train(RECIPE, TinyDataset(), tmp_path / "run", precision="float32", resume=True, on_notice=lines.append)
+    assert str(newest) in lines[0]
+    assert "step 6" in lines[1]
+
+
+def test_resume_without_a_checkpoint(tmp_path: Path):
+    with pytest.raises(RunError, match="found none"):
+        run(RECIPE, tmp_path / "run", resume=True)
+
+
+def test_the_noise_is_learned_and_saved(tmp_path: Path):
+    outcome = run(replace(RECIPE, likelihood=likelihoods("gradient")), tmp_path / "run")
+    sigmas = outcome.model.likelihood.sigmas()
+    assert load_model(tmp_path / "run").likelihood.sigmas() == sigmas
+    logged = [entry["tasks"]["depth"]["sigma"] for entry in read_log(tmp_path / "run")]
+    assert logged[0] != logged[-1]
+
+
+def test_log_holds_plain_numbers(tmp_path: Path):
+    run(RECIPE, tmp_path / "run")
+    entry = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
+    assert entry["step"] == 1
+    assert set(entry["tasks"]["semantic"]) == {"loss", "nll", "weight", "sigma"}
+    assert all(isinstance(v, float) for v in entry["tasks"]["depth"].values())
