@@ -48,7 +48,6 @@ def test_resume_is_bit_exact(tmp_path: Path, update: str, workers: int, optimize
     )
     whole = run(recipe, tmp_path / "whole")
 
-
     stopped = stop_after(recipe, tmp_path / "parts", steps=5)
     assert stopped.exit_status == 143
     assert stopped.step == 5

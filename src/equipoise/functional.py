@@ -1,0 +1,94 @@
+"""The pure functions behind the likelihoods: negative log-likelihoods, their optima, and what is valid.
+
+Legend: s = log σ² is the log-variance, L a mean raw loss (squared error, absolute error, cross entropy). Constants are
+dropped. Every function works on tensors of any shape, element by element.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+SQRT2 = math.sqrt(2.0)
+
+
+def gaussian_nll(squared_error: Tensor, log_variance: Tensor) -> Tensor:
+    r"""½·e^(−s)·L + ½·s, with L the (mean) squared error: −log N(y; f, σ²) without ½·log 2π.
+
+    Source: Kendall, Gal & Cipolla (CVPR 2018), eq. 5.
+
+    >>> gaussian_nll(torch.tensor(4.0), torch.tensor(0.0))
+    tensor(2.)
+    """
+    return 0.5 * torch.exp(-log_variance) * squared_error + 0.5 * log_variance
+
+
+def laplace_nll(absolute_error: Tensor, log_variance: Tensor) -> Tensor:
+    r"""√2·e^(−s/2)·L + ½·s, with L the (mean) absolute error: −log Laplace(y; f, b).
+
+    s = log 2b², so that σ is the standard deviation.
+
+    The derivation that fits training with L1. The paper trains L1 but weighs it like a Gaussian: ``scaled_nll``.
+    Dropped: ½·log 2.
+    """
+    return SQRT2 * torch.exp(-0.5 * log_variance) * absolute_error + 0.5 * log_variance
+
+
+def scaled_nll(loss: Tensor, log_variance: Tensor, coefficient: float, penalty: float) -> Tensor:
+    r"""coefficient·e^(−s)·L + penalty·s.
+
+    (1, ½): the paper's approximate classification, e^(−s)·CE + ½·s. (½, ½): the paper's L1. (1, 1): PoseNet (Kendall &
+    Cipolla, CVPR 2017).
+    """
+    return coefficient * torch.exp(-log_variance) * loss + penalty * log_variance
+
+
+def log1p_nll(loss: Tensor, log_variance: Tensor, coefficient: float) -> Tensor:
+    r"""coefficient·e^(−s)·L + log(1 + e^s), the penalty of Liebel & Körner (arXiv 1805.06334), never below zero."""
+    return coefficient * torch.exp(-log_variance) * loss + torch.nn.functional.softplus(log_variance)
+
+
+def prior_nll(log_variance: Tensor, sigma0: float, strength: float) -> Tensor:
+    r"""strength·(½·s + ½·σ₀²·e^(−s)): as if that fraction of each batch were observations with error σ₀."""
+    return strength * (0.5 * log_variance + 0.5 * sigma0**2 * torch.exp(-log_variance))
+
+
+def scaled_optimum(
+    loss: Tensor, coefficient: float, penalty: float, prior: tuple[float, float] | None = None
+) -> Tensor:
+    r"""The s that minimises ``scaled_nll`` (+ prior): e^s = (coefficient·L + ½kσ₀²) / (penalty + ½k).
+
+    >>> scaled_optimum(torch.tensor(3.0), 0.5, 0.5).exp()  # a Gaussian's variance is its mean squared error
+    tensor(3.)
+    """
+    sigma0, strength = prior or (0.0, 0.0)
+    return torch.log((coefficient * loss + 0.5 * strength * sigma0**2) / (penalty + 0.5 * strength))
+
+
+def laplace_optimum(loss: Tensor, prior: tuple[float, float] | None = None) -> Tensor:
+    r"""The s that minimises ``laplace_nll`` (+ prior): b = L, so e^s = 2·L².
+
+    With a prior (σ₀, k), u = e^(−s/2) solves k·σ₀²·u² + √2·L·u − (1 + k) = 0.
+    """
+    if prior is None:
+        return math.log(2.0) + 2.0 * torch.log(loss)
+    sigma0, strength = prior
+    linear = SQRT2 * loss
+    root = torch.sqrt(linear**2 + 4.0 * strength * sigma0**2 * (1.0 + strength))
+    return 2.0 * torch.log((linear + root) / (2.0 * (1.0 + strength)))
+
+
+def log1p_optimum(loss: Tensor, coefficient: float) -> Tensor:
+    r"""The s that minimises ``log1p_nll``: v = e^s solves v² = coefficient·L·(1 + v)."""
+    scaled = coefficient * loss
+    return torch.log(0.5 * (scaled + torch.sqrt(scaled**2 + 4.0 * scaled)))
+
+
+def regression_residual(output: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """The residual output − target where valid, else 0, in value and in gradient: no masked NaN gets through."""
+    return torch.where(valid, output - target, 0.0)
+
+
+def at_least_single(tensor: Tensor) -> Tensor:
+    """Half precisions as float32: sums over many elements need it."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor

@@ -1,0 +1,129 @@
+"""Classes: cross entropy, with a temperature as noise."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import Categorical as CategoricalDistribution
+from torch.nn import functional
+
+from equipoise.functional import at_least_single, scaled_nll, scaled_optimum
+from equipoise.likelihoods.likelihood import Likelihood
+from equipoise.likelihoods.masks import as_mask
+from equipoise.reduction import Sums
+
+
+class Categorical(Likelihood):
+    r"""p(y | f) = Softmax(f/σ²), a Boltzmann distribution with temperature σ².
+
+    Outputs are ``(N, C, *)``, targets ``(N, *)``.
+
+    *Approximate* (the paper trains it, eq. 7–10; the default): nll = e^(−s)·CE(f, y) + ½·s, at the optimum e^s = 2·CE.
+    It takes (1/σ)·Σexp(f/σ²) ≈ (Σexp f)^(1/σ²), an equality at σ = 1 and no bound. Its network learns to make
+    softmax(f) fit, so its distribution has ``logits = f``.
+
+    *Exact*: nll = CE(f·e^(−s), y). Right for calibrating a trained model; by itself it gives no stable weight, since
+    the network can absorb σ into the scale of its logits.
+
+    The raw loss is CE(f, y), the mean over valid elements, in nats, in both forms.
+
+    Args:
+        exact: which form.
+        ignore_index: the target that is no label.
+        **noise: see ``Likelihood``; channels are not for classes.
+
+    >>> likelihood = Categorical(ignore_index=255)
+    >>> term = likelihood(torch.zeros(3, 4), torch.tensor([0, 3, 255]))
+    >>> round(term.loss.item(), 4), term.count.item()  # log 4
+    (1.3863, 2)
+    """
+
+    def __init__(self, *, exact: bool = False, ignore_index: int | None = None, **noise: Any) -> None:
+        super().__init__(**noise)
+        if self.noise.channels is not None:
+            raise ValueError("Categorical: channels: expected None, since classes share one noise")
+        if exact and noise.get("update") == "closed_form":
+            raise ValueError("Categorical: update: the exact form has no closed form: use 'gradient', or refit")
+        self.exact, self.ignore_index = exact, ignore_index
+
+    def sums(self, output: Tensor, target: Tensor, mask: Tensor | None, where: str) -> Sums:
+        """The sum of CE(f, y); the exact form adds CE(f·e^(−s), y) and its derivative by s."""
+        logits, labels, valid = self.prepared(output, target, mask, where)
+        entropy = cross_entropy_sum(logits, labels)
+        if not self.exact:
+            return Sums(entropy[None], valid.sum())
+        s = self.log_variance.detach().to(logits.dtype)
+        scaled = logits * torch.exp(-s)
+        slope = temperature_slope(scaled.detach(), labels, valid)
+        return Sums(torch.stack([entropy.detach(), cross_entropy_sum(scaled, labels), slope]), valid.sum())
+
+    def prepared(
+        self, output: Tensor, target: Tensor, mask: Tensor | None, where: str
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits in float32, labels with −100 where there is none, and where there is one; all checked."""
+        if output.dim() < 2 or target.shape != output.shape[:1] + output.shape[2:]:
+            raise ValueError(
+                f"{where}: expected outputs (N, C, *) and targets (N, *), found {tuple(output.shape)} and "
+                f"{tuple(target.shape)}"
+            )
+        if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
+            raise TypeError(f"{where}: expected targets of integers (class indices), found {target.dtype}")
+        labels = target.long()
+        valid = torch.ones_like(labels, dtype=torch.bool) if self.ignore_index is None else labels != self.ignore_index
+        if mask is not None:
+            valid = valid & as_mask(mask, target.shape, where)
+        labels = torch.where(valid, labels, -100)
+        check_labels(labels, output.shape[1], where)
+        # A masked pixel's logits must not reach the gradient, not even as 0 · NaN.
+        logits = torch.where(valid.unsqueeze(1), at_least_single(output), 0.0)
+        return logits, labels, valid
+
+    def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
+        """e^(−s)·CE + ½·s; exact: the CE of scaled logits, whose gradient by s comes with the sums."""
+        if not self.exact:
+            return scaled_nll(means[0], log_variance, 1.0, 0.5)
+        return means[1] + means[2].detach() * (log_variance - log_variance.detach())
+
+    def optimum(self, statistic: Tensor) -> Tensor:
+        """Log 2·CE, of the approximate form."""
+        if self.exact:
+            raise ValueError("Categorical: the exact form has no closed form: init: expected a number")
+        return scaled_optimum(statistic, 1.0, 0.5, self.noise.prior)
+
+    def raw_weight(self, log_variance: Tensor) -> Tensor | None:
+        """e^(−s), of the approximate form."""
+        return None if self.exact else torch.exp(-log_variance)
+
+    def location(self, output: Tensor) -> Tensor:
+        """The logits of ``distribution``, classes still on axis 1."""
+        return output * torch.exp(-self.log_variance.detach()) if self.exact else output
+
+    def distribution(self, output: Tensor) -> CategoricalDistribution:
+        """Classes with logits f (approximate) or f·e^(−s) (exact); classes move to the last axis."""
+        return CategoricalDistribution(logits=self.location(output).movedim(1, -1))
+
+    def extra_repr(self) -> str:
+        """The form, and the present s."""
+        return f"exact={self.exact}, ignore_index={self.ignore_index}, {super().extra_repr()}"
+
+
+def cross_entropy_sum(logits: Tensor, labels: Tensor) -> Tensor:
+    """The sum of the cross entropy over labels that are not −100."""
+    return functional.cross_entropy(logits, labels, ignore_index=-100, reduction="sum")
+
+
+def temperature_slope(scaled_logits: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+    """Σ ∂CE(z, y)/∂s with z = f·e^(−s): z_y − E_softmax(z)[z]."""
+    expected = (scaled_logits.softmax(1) * scaled_logits).sum(1)
+    chosen = scaled_logits.gather(1, labels.clamp_min(0).unsqueeze(1)).squeeze(1)
+    return torch.where(valid, chosen - expected, 0.0).sum()
+
+
+def check_labels(labels: Tensor, classes: int, where: str) -> None:
+    """Raise for a label outside the classes (on the CPU; a GPU's own kernel refuses it)."""
+    if labels.device.type != "cpu" or torch.compiler.is_compiling() or labels.numel() == 0:
+        return
+    outside = (labels >= classes) | ((labels < 0) & (labels != -100))
+    if bool(outside.any()):
+        found = int(labels[outside][0])
+        raise ValueError(f"{where}: expected class indices 0 … {classes - 1}, found {found}: is it the ignore_index?")

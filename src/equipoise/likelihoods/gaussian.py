@@ -1,0 +1,42 @@
+"""Gaussian noise: squared error."""
+
+import torch
+from torch import Tensor
+from torch.distributions import Normal
+
+from equipoise.functional import gaussian_nll, scaled_optimum
+from equipoise.likelihoods.regression import Regression
+
+
+class Gaussian(Regression):
+    r"""p(y | f) = N(f, σ²): nll = ½·e^(−s)·(y − f)² + ½·s, mean over valid elements; at the optimum e^s = MSE.
+
+    Source: Kendall, Gal & Cipolla (CVPR 2018), eq. 2 and 5. Dropped: ½·log 2π. Arguments: see ``Regression``.
+
+    >>> likelihood = Gaussian(init=0.0)
+    >>> term = likelihood(torch.tensor([1.0, 3.0]), torch.tensor([0.0, float("nan")]))
+    >>> term.nll.item(), term.loss.item(), term.count.item()
+    (0.5, 1.0, 1)
+    """
+
+    loss_power = 2
+
+    def element_loss(self, residual: Tensor) -> Tensor:
+        """Squared error."""
+        return residual.square()
+
+    def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
+        """½·e^(−s)·MSE + ½·s."""
+        return gaussian_nll(means[0], log_variance)
+
+    def optimum(self, statistic: Tensor) -> Tensor:
+        """Log MSE, where there is no prior."""
+        return scaled_optimum(statistic, 0.5, 0.5, self.noise.prior)
+
+    def raw_weight(self, log_variance: Tensor) -> Tensor:
+        """½·e^(−s)."""
+        return 0.5 * torch.exp(-log_variance)
+
+    def distribution(self, output: Tensor) -> Normal:
+        """N(f, σ²) in the target's unit."""
+        return Normal(self.location(output), self.sigma_like(output))

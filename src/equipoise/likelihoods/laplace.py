@@ -1,0 +1,66 @@
+"""Laplace noise: absolute error."""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.distributions import Laplace as LaplaceDistribution
+
+from equipoise.functional import SQRT2, laplace_nll, laplace_optimum, scaled_nll, scaled_optimum
+from equipoise.likelihoods.regression import Regression
+
+
+class Laplace(Regression):
+    r"""p(y | f) = Laplace(f, b), s = log 2b², so that σ is the standard deviation.
+
+    nll = √2·e^(−s/2)·\|y − f\| + ½·s, mean over valid elements; at the optimum b = MAE. Dropped: ½·log 2.
+
+    Args:
+        form: ``"exact"``: the above, the derivation that fits L1. ``"paper"``: ½·e^(−s)·\|y − f\| + ½·s, L1 weighed
+            like a Gaussian, as Kendall, Gal & Cipolla (CVPR 2018) train; it is no density (at its optimum e^s = MAE),
+            so it has no distribution.
+        **noise: see ``Regression``.
+
+    >>> Laplace().optimal_log_variance(torch.tensor([2.0]), torch.tensor([0.0])).exp()  # 2·b², b = 2
+    tensor(8.)
+    """
+
+    loss_power = 1
+
+    def __init__(self, *, form: Literal["exact", "paper"] = "exact", **noise: Any) -> None:
+        super().__init__(**noise)
+        if form not in ("exact", "paper"):
+            raise ValueError(f"form: expected 'exact' or 'paper', found {form!r}")
+        self.form = form
+
+    def element_loss(self, residual: Tensor) -> Tensor:
+        """Absolute error."""
+        return residual.abs()
+
+    def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
+        """√2·e^(−s/2)·MAE + ½·s; the paper's form: ½·e^(−s)·MAE + ½·s."""
+        if self.form == "paper":
+            return scaled_nll(means[0], log_variance, 0.5, 0.5)
+        return laplace_nll(means[0], log_variance)
+
+    def optimum(self, statistic: Tensor) -> Tensor:
+        """Log 2·MAE²; the paper's form: log MAE."""
+        if self.form == "paper":
+            return scaled_optimum(statistic, 0.5, 0.5, self.noise.prior)
+        return laplace_optimum(statistic, self.noise.prior)
+
+    def raw_weight(self, log_variance: Tensor) -> Tensor:
+        """√2·e^(−s/2) = 1/b; the paper's form: ½·e^(−s)."""
+        if self.form == "paper":
+            return 0.5 * torch.exp(-log_variance)
+        return SQRT2 * torch.exp(-0.5 * log_variance)
+
+    def distribution(self, output: Tensor) -> LaplaceDistribution:
+        """Laplace(f, σ/√2) in the target's unit."""
+        if self.form == "paper":
+            raise ValueError("Laplace: expected form='exact' for a distribution, found 'paper', the loss of no density")
+        return LaplaceDistribution(self.location(output), self.sigma_like(output) / SQRT2)
+
+    def extra_repr(self) -> str:
+        """The form, and the present s."""
+        return f"form={self.form!r}, {super().extra_repr()}"

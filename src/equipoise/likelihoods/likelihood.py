@@ -1,0 +1,238 @@
+"""What a likelihood is: an observation model with learned noise, whose loss is a negative log-likelihood.
+
+A likelihood reduces a batch to sums over its valid elements (``sums``), and turns the means of those sums, over all
+ranks, into a negative log-likelihood (``nll``). Everything else — masks, starts, running means, checks — is here once.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from equipoise.functional import at_least_single, prior_nll
+from equipoise.likelihoods.noise import Init, Noise, Update
+from equipoise.ownership import expect_in_an_optimizer
+from equipoise.reduction import Sums, is_distributed, over_ranks
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Term:
+    """One task's part of the joint loss, for one batch.
+
+    Attributes:
+        nll: mean negative log-likelihood of the valid elements, constants dropped; 0 where there is none.
+        loss: the raw loss in the target's unit, detached: mean squared error, absolute error or cross entropy; NaN
+            where there is no valid element.
+        weight: ∂nll/∂loss, detached, a vector where the noise has channels; ``None`` where nll is not linear in loss.
+        sigma: σ in the target's unit, detached.
+        count: how many elements were valid, over all ranks.
+    """
+
+    nll: Tensor
+    loss: Tensor
+    weight: Tensor | None
+    sigma: Tensor
+    count: Tensor
+
+
+class Likelihood(nn.Module, ABC):
+    r"""p(y | f, σ) with a learned log-variance s = log σ².
+
+    Args:
+        channels: one s for each channel (axis 1 of outputs, unless the class says otherwise); ``None``: one s.
+        init: the first s, or ``"first_batch"``: the optimum for the first batch with a valid element.
+        update: ``"gradient"`` (the paper) or ``"closed_form"``: s follows the optimum for a running mean of the loss.
+        momentum: of that running mean.
+        bounds: s is kept within them; reaching one warns.
+        prior: (σ₀, strength): adds strength·(½·s + ½·σ₀²·e^(−s)).
+
+    Raises:
+        ValueError: an argument out of range; ``forward``: shapes that differ, a negative loss.
+        FloatingPointError: ``forward``: a loss that is not finite. On a GPU nothing is read back while training: see
+            ``MultiTaskLikelihood.check``.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int | None = None,
+        init: Init = 0.0,
+        update: Update = "gradient",
+        momentum: float = 0.99,
+        bounds: tuple[float, float] = (-40.0, 40.0),
+        prior: tuple[float, float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.noise = Noise(channels=channels, init=init, update=update, momentum=momentum, bounds=bounds, prior=prior)
+
+    # What a likelihood defines.
+
+    @abstractmethod
+    def sums(self, output: Tensor, target: Tensor, mask: Tensor | None, where: str) -> Sums:
+        """Sums over the valid elements of this rank's batch; ``values[0]`` is that of the raw loss."""
+
+    @abstractmethod
+    def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
+        """Mean negative log-likelihood of each noise channel, from the means ``(k, *noise)`` of ``sums``."""
+
+    @abstractmethod
+    def optimum(self, statistic: Tensor) -> Tensor:
+        """The s that minimises ``nll`` for a mean ``statistic`` of each noise channel, the prior included."""
+
+    @abstractmethod
+    def distribution(self, output: Tensor) -> Distribution:
+        """The predictive distribution for these outputs, in the target's unit."""
+
+    def raw_weight(self, log_variance: Tensor) -> Tensor | None:
+        """∂nll/∂loss, where nll is linear in the raw loss."""
+        return None
+
+    def location(self, output: Tensor) -> Tensor:
+        """The centre of the distribution, in the target's unit: logits for classes."""
+        return output
+
+    def statistic(self, means: Tensor) -> Tensor:
+        """What ``optimum`` takes, from the means of ``sums``."""
+        return means[0]
+
+    def to_target_unit(self, value: Tensor, power: int) -> Tensor:
+        """A dimensionless number that goes with the target's unit to this power, in that unit."""
+        return value
+
+    loss_power: int = 0
+    """The power of the target's unit that the raw loss has."""
+
+    # What all of them share.
+
+    @property
+    def log_variance(self) -> Tensor:
+        """S = log σ², dimensionless where the likelihood owns its target's unit."""
+        return self.noise.log_variance
+
+    @property
+    def sigma(self) -> Tensor:
+        """σ = e^(s/2) in the target's unit, detached."""
+        return self.to_target_unit(torch.exp(0.5 * self.log_variance.detach()), 1)
+
+    @property
+    def weight(self) -> Tensor | None:
+        """∂nll/∂loss at the current s, detached; ``None`` where nll is not linear in the raw loss."""
+        with torch.no_grad():
+            return self._weight(self.log_variance.detach())
+
+    def forward(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> Term:
+        """The task's term for a batch.
+
+        Args:
+            output: what the network gives.
+            target: what was observed; NaN (regressions) or ``ignore_index`` (classes) is no label.
+            mask: boolean, broadcastable to the target, True = valid.
+        """
+        where = type(self).__name__
+        return terms([self], [self.sums(output, target, mask, where)], [where])[0]
+
+    @torch.no_grad()
+    def optimal_log_variance(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The s that is best for these outputs, in closed form; the present one where no element is valid."""
+        sums = self.sums(output, target, mask, type(self).__name__)
+        means = sums.values / sums.count.clamp_min(1)
+        best = self.optimum(torch.where(sums.count > 0, self.statistic(means), 1.0))
+        return torch.where(sums.count > 0, best, self.log_variance.to(best.dtype))
+
+    def term(self, sums: Sums, normalizer: Tensor | float | None, *, frozen_noise: bool) -> Term:
+        """The term that follows from sums over all ranks.
+
+        ``normalizer``: what to divide by, in place of the count. ``frozen_noise``: no gradient goes to s.
+        """
+        count = sums.count.to(sums.values.dtype)
+        means = sums.values / count.clamp_min(1.0)
+        s = self.noise.for_batch(self.statistic(means.detach()), sums.count, self.optimum)
+        s = at_least_single(s.detach() if frozen_noise else s)
+        nll = self.nll(means, s)
+        if self.noise.prior is not None:
+            nll = nll + prior_nll(s, *self.noise.prior)
+        total = count.sum()
+        divisor = total if normalizer is None else normalizer
+        shares = count / torch.as_tensor(divisor, dtype=count.dtype, device=count.device).clamp_min(1.0)
+        with torch.no_grad():
+            snapshot = s.detach().clone()
+            raw = (means[0].detach() * count).sum() / total
+            return_loss = self._loss_in_unit(means[0].detach(), count, raw)
+            sigma = self.to_target_unit(torch.exp(0.5 * snapshot), 1)
+            weight = self._weight(snapshot)
+        return Term(nll=(nll * shares).sum(), loss=return_loss, weight=weight, sigma=sigma, count=sums.count.sum())
+
+    def _loss_in_unit(self, means: Tensor, count: Tensor, raw: Tensor) -> Tensor:
+        if self.loss_power == 0:
+            return raw
+        if self.noise.channels is None:
+            return self.to_target_unit(raw, self.loss_power)
+        return (self.to_target_unit(means, self.loss_power) * count).sum() / count.sum()
+
+    def _weight(self, log_variance: Tensor) -> Tensor | None:
+        weight = self.raw_weight(log_variance)
+        return None if weight is None else self.to_target_unit(weight, -self.loss_power)
+
+    def extra_repr(self) -> str:
+        """The present s."""
+        return f"log_variance={self.log_variance.detach().cpu().tolist()}"
+
+
+def terms(
+    likelihoods: Sequence[Likelihood],
+    sums: Sequence[Sums],
+    names: Sequence[str],
+    normalizers: Sequence[Tensor | float | None] | None = None,
+) -> list[Term]:
+    """The terms of several likelihoods for one batch: one reduction over the ranks, one look at the numbers."""
+    training = any(likelihood.training for likelihood in likelihoods)
+    total = over_ranks(sums) if training else list(sums)
+    empty = check(likelihoods, total, names)
+    if training:
+        for likelihood, name in zip(likelihoods, names, strict=True):
+            expect_in_an_optimizer(likelihood.log_variance, name)
+    return [
+        likelihood.term(s, n, frozen_noise=e)
+        for likelihood, s, n, e in zip(likelihoods, total, normalizers or [None] * len(total), empty, strict=True)
+    ]
+
+
+def check(likelihoods: Sequence[Likelihood], sums: Sequence[Sums], names: Sequence[str]) -> list[bool]:
+    """Raise for losses that are negative or not finite, warn at bounds, and tell which tasks have no valid element.
+
+    Numbers are looked at on the CPU only, where that costs nothing; else ``bad_losses`` gives flags for the device.
+    A task without elements gets no gradient to its s, so that an optimizer with momentum leaves it; among several
+    ranks the gradient is there and zero, since DistributedDataParallel waits for it.
+    """
+    if torch.compiler.is_compiling() or any(s.values.device.type != "cpu" for s in sums):
+        return [False] * len(sums)
+    empty = []
+    for likelihood, s, name in zip(likelihoods, sums, names, strict=True):
+        losses = s.values[0].detach().reshape(-1).tolist()
+        complain(losses, name)
+        if likelihood.training:
+            likelihood.noise.warn_at_bound(likelihood.log_variance.detach().reshape(-1).tolist(), name)
+        empty.append(not bool(s.count.any()) and not is_distributed())
+    return empty
+
+
+def complain(losses: list[float], where: str) -> None:
+    """Raise for a loss, or a sum of losses, that no likelihood can take."""
+    for value in losses:
+        if not math.isfinite(value):
+            raise FloatingPointError(f"{where}: the loss is {value}: the outputs or targets are not finite")
+        if value < 0:
+            raise ValueError(f"{where}: expected a loss of at least 0, found {value:g}: a likelihood has no such error")
+
+
+def bad_losses(sums: Sequence[Sums]) -> Tensor:
+    """For each task a number without leaving the device: 0 well, 1 not finite, 2 negative."""
+    flags = []
+    for s in sums:
+        loss = s.values[0].detach()
+        flags.append(torch.where(~torch.isfinite(loss).all(), 1, torch.where((loss < 0).any(), 2, 0)))
+    return torch.stack(flags).to(torch.int8)

@@ -1,0 +1,36 @@
+"""Convolution and normalisation, as every part of the network uses them."""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+GROUPS = 16
+
+
+class FrozenBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation that always uses its stored statistics: the same result whatever else is in the batch."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise by the running mean and variance, and leave them as they are."""
+        return functional.batch_norm(
+            input, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
+        )
+
+
+def norm(channels: int, normalization: str) -> nn.Module:
+    """``batch``; ``group`` (independent of the batch); ``frozen`` (stored statistics, for published weights)."""
+    if normalization == "batch":
+        return nn.BatchNorm2d(channels)
+    if normalization == "group":
+        return nn.GroupNorm(min(GROUPS, channels), channels)
+    if normalization == "frozen":
+        return FrozenBatchNorm2d(channels)
+    raise ValueError(f"normalization: expected batch, group or frozen, found {normalization!r}")
+
+
+def conv_norm(
+    inputs: int, outputs: int, kernel: int, *, stride: int = 1, dilation: int = 1, normalization: str
+) -> nn.Sequential:
+    """A convolution that keeps the size (over its stride), and its normalisation."""
+    padding = dilation * (kernel - 1) // 2
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
+    return nn.Sequential(convolution, norm(outputs, normalization))
