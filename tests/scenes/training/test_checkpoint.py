@@ -68,7 +68,8 @@ def _killed_at(folder: Path, call: int) -> int:
             return wrapped
         os.fsync = deadly(os.fsync)
         pathlib.Path.rename = deadly(pathlib.Path.rename)
-        checkpoint.write_checkpoint(pathlib.Path({str(folder)!r}), 2, {{"model.safetensors": b"new" * 9, "state.json": b"x"}})
+        files = {{"model.safetensors": b"new" * 9, "state.json": b"x"}}
+        checkpoint.write_checkpoint(pathlib.Path({str(folder)!r}), 2, files)
     """
     return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False).returncode
 

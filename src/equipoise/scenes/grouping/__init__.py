@@ -1,0 +1,5 @@
+"""Votes → instances."""
+
+from equipoise.scenes.grouping.group import Grouping, Instance, group
+
+__all__ = ["Grouping", "Instance", "group"]

@@ -9,8 +9,8 @@ from typing import Any
 from equipoise.scenes.training.checkpoint import write_atomic
 
 Entry = dict[str, Any]
-"""``step``, ``epoch``, ``learning_rate``, ``loss``, ``gradient_norm``, ``images_per_second``, ``seconds`` and ``tasks``;
-``tasks`` holds by name the raw ``loss``, ``nll``, ``weight`` and ``sigma``."""
+"""``step``, ``epoch``, ``learning_rate``, ``loss``, ``gradient_norm``, ``images_per_second``, ``seconds``, ``tasks``;
+the last holds by name the raw ``loss``, ``nll``, ``weight`` and ``sigma``."""
 
 
 class RunLog:

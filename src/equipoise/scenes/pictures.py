@@ -1,0 +1,66 @@
+"""Pictures of labels and predictions: pure functions from arrays to RGB."""
+
+from typing import Any
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+
+from equipoise.scenes.data.sample import SceneVocabulary
+
+Picture = npt.NDArray[np.uint8]
+NO_LABEL = (0, 0, 0)
+
+
+def class_colors(values: npt.NDArray[Any], vocabulary: SceneVocabulary) -> Picture:
+    """Class indices ``(H, W)`` in the vocabulary's colours; black where there is no label."""
+    table = np.zeros((256, 3), np.uint8)
+    for index, scene_class in enumerate(vocabulary.classes):
+        table[index] = scene_class.color
+    return table[values.astype(np.uint8)]
+
+
+def offset_colors(offsets: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_], radius: float) -> Picture:
+    """Vectors ``(2, H, W)``: direction as hue, length over ``radius`` px as saturation; black outside of the mask."""
+    direction = (np.arctan2(offsets[1], offsets[0]) / (2 * np.pi)) % 1.0
+    length = np.clip(np.hypot(offsets[0], offsets[1]) / radius, 0.0, 1.0)
+    colors = hsv(direction, length, np.ones_like(length))
+    return np.where(mask[..., None], colors, np.uint8(0))
+
+
+def disparity_colors(values: npt.NDArray[np.float32], maximum: float | None = None) -> Picture:
+    """Inverse depth ``(H, W)``: near is bright, far is dark; grey where there is no label.
+
+    The square root of the share of ``maximum`` (by default the largest value) is shown, since most of a street is far.
+    """
+    known = np.isfinite(values)
+    top = maximum if maximum is not None else float(values[known].max()) if known.any() else 1.0
+    share = np.sqrt(np.clip(np.where(known, values, 0.0) / max(top, 1e-12), 0.0, 1.0))
+    colors = (matplotlib.colormaps["inferno"](share)[..., :3] * 255).round().astype(np.uint8)
+    return np.where(known[..., None], colors, np.uint8(96))
+
+
+def instance_colors(instance: npt.NDArray[np.int32]) -> Picture:
+    """Each id in a colour of its own, the same for the same order of ids; black where there is none."""
+    ids, index = np.unique(instance, return_inverse=True)
+    order = np.arange(len(ids)) - int(ids[0] == 0)
+    # The golden ratio spreads neighbours in the order over the circle of hues.
+    hue = (order * 0.618034) % 1.0
+    table = hsv(hue, np.full(len(ids), 0.65), np.where(order % 2 == 0, 1.0, 0.8))
+    table[ids == 0] = 0
+    colors: Picture = table[index.reshape(instance.shape)]
+    return colors
+
+
+def overlay(image: Picture, colors: Picture, alpha: float, mask: npt.NDArray[np.bool_] | None = None) -> Picture:
+    """``colors`` over ``image`` with opacity ``alpha``, where ``mask``."""
+    mixed = (image * (1 - alpha) + colors * alpha).round().astype(np.uint8)
+    return mixed if mask is None else np.where(mask[..., None], mixed, image)
+
+
+def hsv(hue: npt.NDArray[Any], saturation: npt.NDArray[Any], value: npt.NDArray[Any]) -> Picture:
+    """Colours from hue, saturation and value in 0…1, any shape, as ``uint8 (…, 3)``."""
+    corner = (np.array([5.0, 3.0, 1.0]) + hue[..., None] * 6.0) % 6.0
+    ramp = np.clip(np.minimum(corner, 4.0 - corner), 0.0, 1.0)
+    rgb = value[..., None] * (1.0 - saturation[..., None] * ramp)
+    return (rgb * 255).round().astype(np.uint8)

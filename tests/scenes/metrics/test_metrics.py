@@ -1,0 +1,105 @@
+"""The figures against scikit-learn, the official Cityscapes script, and values by hand that catch published bugs."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import confusion_matrix, jaccard_score
+
+from equipoise.scenes.metrics.confusion import ConfusionMatrix
+from equipoise.scenes.metrics.depth import InverseDepthErrors
+from equipoise.scenes.metrics.offsets import OffsetErrors
+
+
+def labels(seed: int, shape: tuple[int, ...] = (7, 9), classes: int = 4) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, classes, shape).astype(np.uint8)
+
+
+class TestConfusion:
+    @given(st.integers(0, 100))
+    @settings(max_examples=25, deadline=None)
+    def test_against_scikit_learn(self, seed):
+        truth, found = labels(seed), labels(seed + 1000)
+        truth[0] = 255
+        matrix = ConfusionMatrix(4)
+        matrix.update(found, truth)
+        kept = truth != 255
+        assert np.array_equal(matrix.counts, confusion_matrix(truth[kept], found[kept], labels=range(4)))
+        assert matrix.iou() == pytest.approx(jaccard_score(truth[kept], found[kept], labels=range(4), average=None))
+
+    def test_against_the_official_script(self):
+        script = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
+        matrix = ConfusionMatrix(19)
+        truth, found = labels(1, (40, 50), 19), labels(2, (40, 50), 19)
+        matrix.update(found, truth)
+        by_id = {label.trainId: label.id for label in script.trainId2label.values() if 0 <= label.trainId < 19}
+        size = max(by_id.values()) + 1
+        official = np.zeros((size, size), np.ulonglong)
+        for t in range(19):
+            for f in range(19):
+                official[by_id[t], by_id[f]] = matrix.counts[t, f]
+        script.args.evalLabels = list(range(size))
+        for index, value in enumerate(matrix.iou()):
+            assert script.getIouScoreForLabel(by_id[index], official, script.args) == pytest.approx(value)
+
+    def test_one_matrix_for_all_images_is_no_mean_of_images(self):
+        """The published bug: the first image is right everywhere, the second nowhere; it has 3 times the pixels."""
+        matrix = ConfusionMatrix(2)
+        matrix.update(np.zeros(10, np.uint8), np.zeros(10, np.uint8))
+        matrix.update(np.zeros(30, np.uint8), np.ones(30, np.uint8))
+        assert matrix.iou().tolist() == [10 / 40, 0.0]
+        assert matrix.mean_iou() == pytest.approx(0.125)  # per image it would be (1 + 0) / 2
+        assert matrix.pixel_accuracy() == 0.25
+
+    def test_a_class_that_occurs_nowhere_has_no_iou(self):
+        matrix = ConfusionMatrix(3)
+        matrix.update(np.array([0, 1]), np.array([0, 1]))
+        assert np.isnan(matrix.iou()[2])
+        assert matrix.mean_iou() == 1.0
+        assert np.isnan(ConfusionMatrix(3).mean_iou())
+
+    def test_what_raises(self):
+        with pytest.raises(ValueError, match="equal shape"):
+            ConfusionMatrix(2).update(np.zeros(3), np.zeros(4))
+        with pytest.raises(ValueError, match=r"predictions 0 … 1, found 0 … 7"):
+            ConfusionMatrix(2).update(np.array([0, 7]), np.array([1, 1]))
+
+
+class TestDepth:
+    def test_the_sky_counts_in_the_mean(self):
+        """The published bug: three pixels of sky, right; one near, wrong by 4: the mean is 1, not 4."""
+        errors = InverseDepthErrors()
+        errors.update(np.array([[[0.0, 0.0, 0.0, 6.0]]]), np.array([[[0.0, 0.0, 0.0, 10.0]]]))
+        figures = errors.compute()
+        assert figures["mae"] == 1.0
+        assert figures["rmse"] == 2.0
+        assert figures["mae_without_sky"] == 4.0
+
+    def test_no_label(self):
+        errors = InverseDepthErrors()
+        errors.update(np.array([[[1.0, 9.0]]]), np.array([[[2.0, np.nan]]]))
+        assert errors.compute()["mae"] == 1.0
+        assert np.isnan(InverseDepthErrors().compute()["mae"])
+
+
+def test_offsets_by_hand():
+    errors = OffsetErrors()
+    truth = np.full((2, 1, 2), np.nan)
+    truth[:, 0, 0] = [1.0, 2.0]
+    errors.update(np.array([[[4.0, 99.0]], [[6.0, 99.0]]]), truth)
+    assert errors.compute() == {"mae_px": 3.5, "euclidean_px": 5.0}
+    assert np.isnan(OffsetErrors().compute()["mae_px"])
+
+
+@pytest.mark.parametrize("kind", [InverseDepthErrors, OffsetErrors])
+def test_merged_parts_are_the_whole(kind):
+    """Unequal counts: a mean of means would differ."""
+    rng = np.random.default_rng(0)
+    found, truth = rng.random((2, 2, 6, 5)), rng.random((2, 2, 6, 5))
+    truth[0, :, :4] = np.nan
+    whole, parts = kind(), [kind(), kind()]
+    for i in range(2):
+        whole.update(found[i], truth[i])
+        parts[i].update(found[i], truth[i])
+    parts[0].merge(parts[1])
+    assert parts[0].compute() == pytest.approx(whole.compute())
