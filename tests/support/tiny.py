@@ -57,3 +57,6 @@ class TinyDataset:
 
     def camera(self, index: int) -> Camera | None:
         return None
+
+    def fingerprint(self) -> str:
+        return f"{len(self)} {self.size}"

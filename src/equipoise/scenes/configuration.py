@@ -87,6 +87,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
 
 def _union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
     """The first member of a union that takes the value; its members are told together where none does."""
+    if value is None and type(None) in arguments:
+        return None
     for argument in arguments:
         if argument is type(None):
             continue

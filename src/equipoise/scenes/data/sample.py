@@ -110,3 +110,7 @@ class SceneDataset(Protocol):
     def camera(self, index: int) -> Camera | None:
         """The camera of one image, where the data set knows it."""
         ...
+
+    def fingerprint(self) -> str:
+        """Changes when the data do: what is kept of them is then made again."""
+        ...

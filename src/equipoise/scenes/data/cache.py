@@ -1,0 +1,149 @@
+"""A memory-mapped cache of resized samples: decoding and resizing happen once, not in every epoch."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from equipoise.errors import DataError
+from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneDataset
+from equipoise.scenes.data.transforms import resize
+
+FORMAT = 1
+THREADS = 4
+KINDS: dict[str, tuple[str, tuple[int, ...], Any]] = {
+    "image": ("uint8", (3,), 0),
+    "semantic": ("uint8", (), IGNORE),
+    "instance": ("int32", (), 0),
+    "inverse_depth": ("float32", (), np.nan),
+}
+"""Array → type, shape of a pixel, and what stands where a sample lacks it."""
+
+
+class CachedDataset:
+    """The samples of ``dataset`` at ``size``, in files under ``folder``; made when they are absent or out of date.
+
+    The cache is written beside and renamed, so that a stopped process leaves none that looks whole; it is made again
+    when any file of the data set has changed.
+    """
+
+    def __init__(
+        self,
+        dataset: SceneDataset,
+        size: tuple[int, int],
+        folder: Path,
+        *,
+        progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.vocabulary, self.names = dataset.vocabulary, dataset.names
+        self._dataset, self._size = dataset, size
+        expected = {"format": FORMAT, "size": list(size), "names": list(self.names), "files": dataset.fingerprint()}
+        present = _open(folder, expected)
+        if present is None:
+            _build(dataset, size, folder, expected, progress)
+            present = _open(folder, expected)
+        if present is None:
+            raise DataError(
+                f"expected the cache just written at {folder}, found another: is another run writing there?"
+            )
+        self._arrays, self._has = present
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Sample:
+        """One sample at the cache's size."""
+        image = np.array(self._arrays["image"][index])
+        labels: dict[str, Any] = {
+            kind: np.array(self._arrays[kind][index]) for kind in KINDS if kind != "image" and self._has[kind][index]
+        }
+        return Sample(name=self.names[index], image=image, **labels)
+
+    def camera(self, index: int) -> Camera | None:
+        """The camera of the image as given."""
+        return self._dataset.camera(index)
+
+    def fingerprint(self) -> str:
+        """That of the data set."""
+        return self._dataset.fingerprint()
+
+
+_Present = tuple[dict[str, npt.NDArray[Any]], dict[str, list[bool]]]
+
+
+def _open(folder: Path, expected: dict[str, Any]) -> _Present | None:
+    try:
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        has = manifest.pop("has")
+        if manifest != expected:
+            return None
+        arrays = {
+            kind: np.load(folder / f"{kind}.npy", mmap_mode="r", allow_pickle=False) for kind in KINDS if any(has[kind])
+        }
+    except (OSError, ValueError, KeyError, EOFError):
+        return None
+    return arrays, has
+
+
+def _build(
+    dataset: SceneDataset,
+    size: tuple[int, int],
+    folder: Path,
+    manifest: dict[str, Any],
+    progress: Callable[[], None],
+) -> None:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    try:
+        has = _fill(dataset, size, beside, progress)
+        (beside / "manifest.json").write_text(json.dumps(manifest | {"has": has}), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        beside.rename(folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _fill(
+    dataset: SceneDataset, size: tuple[int, int], folder: Path, progress: Callable[[], None]
+) -> dict[str, list[bool]]:
+    count = len(dataset)
+    arrays: dict[str, np.memmap[Any, Any]] = {
+        kind: np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+            folder / f"{kind}.npy", "w+", np.dtype(dtype), (count, *size, *pixel)
+        )
+        for kind, (dtype, pixel, _) in KINDS.items()
+    }
+    has = {kind: [False] * count for kind in KINDS}
+
+    def put(index: int) -> None:
+        sample = resize(dataset[index], size, dataset.vocabulary.inverse_depth_unit)
+        for kind, (_, _, absent) in KINDS.items():
+            value = getattr(sample, kind)
+            has[kind][index] = value is not None
+            arrays[kind][index] = absent if value is None else value
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in pool.map(put, range(count)):
+            progress()
+    for array in arrays.values():
+        array.flush()
+    return has
+
+
+def _unwritable(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{folder}: expected to write the cache of resized samples, found: {error.strerror or error}: free space, "
+        "choose another data.cache_folder, or set data.cache = false"
+    )

@@ -1,0 +1,198 @@
+"""The description of a user's own folder: a short TOML, read into frozen dataclasses. See docs/own-data.md."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from equipoise.errors import RecipeError
+from equipoise.scenes.configuration import from_table, read_toml
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassDescription:
+    """One class: which numbers (or which colour) in the label pictures mean it.
+
+    Attributes:
+        name: of the class.
+        value: the number, or the numbers, that mean it (``encoding = "value"``).
+        color: in pictures; with ``encoding = "color"`` also what means it. Left out: chosen.
+        countable: whether its objects are instances.
+        category: a group of classes, for category IoU.
+    """
+
+    name: str
+    value: int | tuple[int, ...] = ()
+    color: tuple[int, int, int] | None = None
+    countable: bool = False
+    category: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemanticDescription:
+    """Where class labels lie and what they mean.
+
+    Attributes:
+        files: the pattern of the label pictures.
+        classes: in the order of their indices.
+        encoding: ``value``: one number a pixel; ``color``: RGB.
+        ignore: numbers, or colours, that are no label.
+        others: what a number or colour means that is neither a class nor ignored.
+        sky: the name of the class whose inverse depth is zero.
+        optional: images may lack their label.
+    """
+
+    files: str
+    classes: tuple[ClassDescription, ...]
+    encoding: Literal["value", "color"] = "value"
+    ignore: tuple[int | tuple[int, int, int], ...] = ()
+    others: Literal["error", "ignore"] = "error"
+    sky: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceDescription:
+    """Where instance labels lie and how ids are written.
+
+    Attributes:
+        files: the pattern of the label pictures.
+        encoding: ``class_factor``: class · factor + index, numbers below ``factor`` are no instance; ``id``: any
+            number but those in ``background``; ``color``: any colour but those in ``background``.
+        factor: of ``class_factor``.
+        background: numbers or colours that are no instance.
+        optional: images may lack their label.
+    """
+
+    files: str
+    encoding: Literal["class_factor", "id", "color"] = "class_factor"
+    factor: int = 1000
+    background: tuple[int | tuple[int, int, int], ...] = (0,)
+    optional: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthDescription:
+    """Where depth lies and how it is written: value = (p + offset) / divisor for the stored number p.
+
+    Attributes:
+        files: the pattern of the pictures, 8 or 16 bit.
+        kind: ``disparity_px``: the value is disparity in px of the picture; ``depth_m``: metres; ``relative``: larger
+            is nearer, no unit.
+        offset: added to the stored number.
+        divisor: divides it then.
+        invalid: stored numbers without a label.
+        infinite: stored numbers that mean infinitely far.
+        optional: images may lack their label.
+    """
+
+    files: str
+    kind: Literal["disparity_px", "depth_m", "relative"]
+    offset: float = 0.0
+    divisor: float = 1.0
+    invalid: tuple[int, ...] = ()
+    infinite: tuple[int, ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitDescription:
+    """Which images belong to a split: exactly one of these.
+
+    Attributes:
+        list: a text file with a name, or an image's path, a line.
+        folder: what ``{split}`` stands for in the patterns.
+        fraction: a share of all images, chosen by ``seed``; the shares of several splits do not overlap.
+    """
+
+    list: str = ""
+    folder: str = ""
+    fraction: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraDescription:
+    """The camera of all images: lengths in metres, intrinsics in px of the images as they are."""
+
+    fx: float
+    baseline_m: float | None = None
+    fy: float | None = None
+    u0: float | None = None
+    v0: float | None = None
+    height_m: float | None = None
+    pitch_rad: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderDescription:
+    """A whole data set. In patterns ``{name}`` stands for an image's name, which may hold ``/``."""
+
+    images: str
+    split: dict[str, SplitDescription]
+    semantic: SemanticDescription | None = None
+    instance: InstanceDescription | None = None
+    depth: DepthDescription | None = None
+    camera: CameraDescription | None = None
+    seed: int = field(default=0)
+
+
+def read_description(path: Path) -> FolderDescription:
+    """The description in a TOML file; raises ``RecipeError`` in one line."""
+    description = from_table(FolderDescription, read_toml(path), str(path))
+    check_description(description, str(path))
+    return description
+
+
+def check_description(description: FolderDescription, where: str) -> None:
+    """What types cannot rule out."""
+    patterns = {"images": description.images}
+    for name in ("semantic", "instance", "depth"):
+        label = getattr(description, name)
+        if label is not None:
+            patterns[f"{name}.files"] = label.files
+    for key, pattern in patterns.items():
+        if pattern.count("{name}") != 1:
+            raise RecipeError(f"{where}: {key}: expected a pattern with {{name}} once, found {pattern!r}")
+    if not description.split:
+        raise RecipeError(f"{where}: split: expected at least one, such as [split.train], found none")
+    for name, split in description.split.items():
+        given = [key for key in ("list", "folder", "fraction") if getattr(split, key)]
+        if len(given) != 1:
+            raise RecipeError(f"{where}: split.{name}: expected one of list, folder, fraction, found {given or 'none'}")
+        if split.folder and "{split}" not in description.images:
+            raise RecipeError(
+                f"{where}: split.{name}.folder: expected {{split}} in images, found {description.images!r}"
+            )
+        if not 0 <= split.fraction <= 1:
+            raise RecipeError(f"{where}: split.{name}.fraction: expected a share of 0 … 1, found {split.fraction}")
+    if sum(split.fraction for split in description.split.values()) > 1 + 1e-9:
+        raise RecipeError(f"{where}: split: expected fractions that add up to at most 1, found more")
+    if description.depth is not None and description.depth.divisor == 0:
+        raise RecipeError(f"{where}: depth.divisor: expected a number other than 0")
+    if description.instance is not None and description.instance.factor < 1:
+        raise RecipeError(f"{where}: instance.factor: expected at least 1, found {description.instance.factor}")
+    if description.semantic is not None:
+        _check_classes(description.semantic, where)
+
+
+def _check_classes(semantic: SemanticDescription, where: str) -> None:
+    names = [c.name for c in semantic.classes]
+    if not 1 <= len(names) <= 255:
+        raise RecipeError(f"{where}: semantic.classes: expected 1 … 255 classes, found {len(names)}")
+    if len(set(names)) != len(names):
+        raise RecipeError(f"{where}: semantic.classes: expected different names, found one twice: {names}")
+    if semantic.sky and semantic.sky not in names:
+        raise RecipeError(f"{where}: semantic.sky: expected a class, found {semantic.sky!r}")
+    meant: dict[object, str] = {}
+    for c in semantic.classes:
+        keys: tuple[object, ...] = (c.color,) if semantic.encoding == "color" else _numbers(c.value)
+        if keys in ((), (None,)):
+            wanted = "color" if semantic.encoding == "color" else "value"
+            raise RecipeError(f"{where}: semantic.classes: {c.name!r}: expected its {wanted}, found none")
+        for key in keys:
+            if key in meant:
+                raise RecipeError(f"{where}: semantic.classes: {key} means both {meant[key]!r} and {c.name!r}")
+            meant[key] = c.name
+
+
+def _numbers(value: int | tuple[int, ...]) -> tuple[int, ...]:
+    return (value,) if isinstance(value, int) else value

@@ -1,0 +1,89 @@
+"""Reading pictures from disk: closed formats, a cap on pixels, one error a file."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from equipoise.errors import DataError
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+MAX_PIXELS = 80_000_000
+"""More than a 10 000 × 8 000 photograph: beyond it a small file may ask for all the memory there is."""
+
+_WIDE_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+def read_image(path: Path) -> npt.NDArray[np.uint8]:
+    """Any picture as RGB ``uint8 (H, W, 3)``: grey, palette, alpha (dropped) and 16 bit too, turned as EXIF says."""
+    with _opened(path) as picture:
+        try:
+            upright = ImageOps.exif_transpose(picture)
+            if upright.mode in _WIDE_MODES:
+                grey = (np.asarray(upright).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8)
+                return np.repeat(grey[..., None], 3, axis=2)
+            return np.array(upright.convert("RGB"))
+        except _DAMAGE as error:
+            raise _damaged(path, error) from None
+
+
+def read_labels(path: Path) -> npt.NDArray[np.int32]:
+    """A label picture's numbers as they are stored, ``int32 (H, W)``: 8 or 16 bit grey, 1 bit, or palette indices."""
+    with _opened(path) as picture:
+        if picture.format != "PNG":
+            raise DataError(
+                f"{path}: expected labels as PNG, found {picture.format}, whose compression changes numbers"
+            )
+        if picture.mode not in ("L", "P", "1", *_WIDE_MODES):
+            raise DataError(f"{path}: expected one number a pixel (8 or 16 bit grey, or palette), found {picture.mode}")
+        try:
+            return np.asarray(picture).astype(np.int32)
+        except _DAMAGE as error:
+            raise _damaged(path, error) from None
+
+
+def read_colors(path: Path) -> npt.NDArray[np.int32]:
+    """A label picture's colours as numbers 65536·R + 256·G + B, ``int32 (H, W)``."""
+    with _opened(path) as picture:
+        if picture.format != "PNG":
+            raise DataError(
+                f"{path}: expected labels as PNG, found {picture.format}, whose compression changes colours"
+            )
+        if picture.mode not in ("RGB", "RGBA", "P", "L", "1"):
+            raise DataError(f"{path}: expected 8-bit colours, found {picture.mode}")
+        try:
+            rgb = np.asarray(picture.convert("RGB")).astype(np.int32)
+        except _DAMAGE as error:
+            raise _damaged(path, error) from None
+    return rgb[..., 0] * 65536 + rgb[..., 1] * 256 + rgb[..., 2]
+
+
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError, MemoryError)
+"""What Pillow's decoders raise for files that are cut or changed."""
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        picture = Image.open(path, formats=FORMATS)
+    except FileNotFoundError:
+        raise DataError(f"{path}: expected a picture, found no file") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: expected a picture, found a folder") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(f"{path}: expected at most {MAX_PIXELS} pixels, found far more: is it a picture?") from None
+    except PermissionError:
+        raise DataError(f"{path}: expected a picture, found a file that may not be read") from None
+    except _DAMAGE as error:
+        raise _damaged(path, error) from None
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        picture.close()
+        raise DataError(f"{path}: expected at most {MAX_PIXELS} pixels, found {width}x{height}: make it smaller")
+    return picture
+
+
+def _damaged(path: Path, error: BaseException) -> DataError:
+    reason = " ".join(str(error).replace(str(path), "").split())[:120] or type(error).__name__
+    return DataError(f"{path}: expected a PNG, JPEG or WebP picture, found something that cannot be decoded ({reason})")

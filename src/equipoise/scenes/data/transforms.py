@@ -1,0 +1,149 @@
+"""Geometry and colour of samples. Ids are never interpolated; vectors are made afterwards, from ids and centroids.
+
+Disparity in px is tied to the width of its array: resizing multiplies it by the ratio of widths, in augmentation too.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from equipoise.scenes.data.centroids import instance_centroids
+from equipoise.scenes.data.sample import IGNORE, InverseDepthUnit, Sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """What may happen to a training sample.
+
+    Attributes:
+        flip: mirror it left to right, half of the time.
+        scale: resize it by a factor between these two, drawn evenly in its logarithm, then crop (or pad) to the input.
+        color: brightness, contrast and saturation change by a factor of up to 1 ± color.
+    """
+
+    flip: bool = True
+    scale: tuple[float, float] = (1.0, 1.0)
+    color: float = 0.0
+
+
+def augment(
+    sample: Sample,
+    augmentation: Augmentation,
+    size: tuple[int, int],
+    unit: InverseDepthUnit | None,
+    rng: np.random.Generator,
+) -> Sample:
+    """One random version of a sample at ``size``; all that is random comes from ``rng``."""
+    low, high = augmentation.scale
+    factor = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    scaled = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
+    sample = resize(sample, scaled, unit)
+    if scaled != size:
+        sample = pad(sample, size)
+        height, width = sample.size
+        top, left = int(rng.integers(height - size[0] + 1)), int(rng.integers(width - size[1] + 1))
+        sample = crop(sample, top, left, *size)
+    if augmentation.flip and rng.random() < 0.5:
+        sample = flip(sample)
+    if augmentation.color > 0:
+        sample = replace(sample, image=jitter(sample.image, augmentation.color, rng))
+    return sample
+
+
+def resize(sample: Sample, size: tuple[int, int], unit: InverseDepthUnit | None) -> Sample:
+    """The sample at another size: the image averaged, labels taken from the nearest pixel."""
+    if sample.size == size:
+        return sample
+    height, width = sample.size
+    rows, columns = _nearest(height, size[0])[:, None], _nearest(width, size[1])
+    ratio_x, ratio_y = size[1] / width, size[0] / height
+    inverse_depth = None if sample.inverse_depth is None else sample.inverse_depth[rows, columns]
+    if inverse_depth is not None and unit == "px":
+        inverse_depth = inverse_depth * np.float32(ratio_x)
+    centroids = sample.centroids
+    if centroids is not None:
+        centroids = {k: ((x + 0.5) * ratio_x - 0.5, (y + 0.5) * ratio_y - 0.5) for k, (x, y) in centroids.items()}
+    return replace(
+        sample,
+        image=resize_image(sample.image, size),
+        semantic=None if sample.semantic is None else sample.semantic[rows, columns],
+        instance=None if sample.instance is None else sample.instance[rows, columns],
+        inverse_depth=inverse_depth,
+        centroids=centroids,
+    )
+
+
+def resize_image(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Bilinear with antialiasing: every pixel of a larger image counts."""
+    if image.shape[:2] == size:
+        return image
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+    resized = functional.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
+    return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
+
+
+def flip(sample: Sample) -> Sample:
+    """Mirrored left to right. Vectors are made later, so their dx comes out negated."""
+    last = sample.size[1] - 1
+    centroids = sample.centroids
+    return replace(
+        sample,
+        image=np.ascontiguousarray(sample.image[:, ::-1]),
+        semantic=None if sample.semantic is None else np.ascontiguousarray(sample.semantic[:, ::-1]),
+        instance=None if sample.instance is None else np.ascontiguousarray(sample.instance[:, ::-1]),
+        inverse_depth=None if sample.inverse_depth is None else np.ascontiguousarray(sample.inverse_depth[:, ::-1]),
+        centroids=None if centroids is None else {k: (last - x, y) for k, (x, y) in centroids.items()},
+    )
+
+
+def crop(sample: Sample, top: int, left: int, height: int, width: int) -> Sample:
+    """A part of the sample; an object that it cuts keeps the centroid it has in the whole."""
+    ids, centroids = instance_centroids(sample)
+    window = (slice(top, top + height), slice(left, left + width))
+    return replace(
+        sample,
+        image=sample.image[window],
+        semantic=None if sample.semantic is None else sample.semantic[window],
+        instance=None if sample.instance is None else sample.instance[window],
+        inverse_depth=None if sample.inverse_depth is None else sample.inverse_depth[window],
+        centroids={
+            int(k): (float(x) - left, float(y) - top) for k, (x, y) in zip(ids.tolist(), centroids, strict=True)
+        },
+    )
+
+
+def pad(sample: Sample, size: tuple[int, int]) -> Sample:
+    """At least as large as ``size``: grey and without labels to the right and below."""
+    height, width = sample.size
+    below, right = max(0, size[0] - height), max(0, size[1] - width)
+    if not below and not right:
+        return sample
+    around = ((0, below), (0, right))
+    semantic, instance, inverse_depth = sample.semantic, sample.instance, sample.inverse_depth
+    return replace(
+        sample,
+        image=np.pad(sample.image, (*around, (0, 0)), constant_values=128),
+        semantic=None if semantic is None else np.pad(semantic, around, constant_values=IGNORE),
+        instance=None if instance is None else np.pad(instance, around),
+        inverse_depth=None if inverse_depth is None else np.pad(inverse_depth, around, constant_values=np.nan),
+    )
+
+
+def jitter(image: npt.NDArray[np.uint8], strength: float, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Brightness, contrast and saturation, each by a random factor in 1 ± strength."""
+    brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3).astype(np.float32)
+    pixels = image.astype(np.float32)
+    grey = pixels.mean(2, keepdims=True)
+    mean = pixels.mean()
+    pixels = ((grey + (pixels - grey) * saturation - mean) * contrast + mean) * brightness
+    changed: npt.NDArray[np.uint8] = np.clip(pixels.round(), 0, 255).astype(np.uint8)
+    return changed
+
+
+def _nearest(source: int, target: int) -> npt.NDArray[np.int64]:
+    """For each target pixel the source pixel that holds its centre."""
+    places = ((np.arange(target) + 0.5) * source / target).astype(np.int64)
+    return np.minimum(places, source - 1)

@@ -1,0 +1,275 @@
+"""The readers of both layouts, and pictures of every mode; what is wrong is told with its path."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from equipoise.errors import DataError, RecipeError
+from equipoise.scenes.data.cityscapes import CLASSES, CityscapesDataset, train_ids
+from equipoise.scenes.data.folder import FolderDataset
+from equipoise.scenes.data.images import read_colors, read_image, read_labels
+from equipoise.scenes.data.open import open_dataset
+from equipoise.scenes.data.sample import IGNORE
+from tests.support.cityscapes import DESCRIPTION, save, write_cityscapes, write_folder
+
+
+class TestCityscapes:
+    def test_classes_are_the_official_ones(self):
+        official = pytest.importorskip("cityscapesscripts.helpers.labels")
+        table = train_ids()
+        for label in official.labels:
+            if label.id >= 0:
+                expected = label.trainId if 0 <= label.trainId < 19 else IGNORE
+                assert table[label.id] == expected
+                if expected != IGNORE:
+                    c = CLASSES[expected]
+                    assert (c.name, c.color, c.countable, c.category) == (
+                        label.name, label.color, label.hasInstances, label.category,
+                    )  # fmt: skip
+
+    def test_a_sample(self, tmp_path):
+        write_cityscapes(tmp_path)
+        dataset = CityscapesDataset(tmp_path, "train")
+        assert len(dataset) == 3
+        sample = dataset[1]
+        assert sample.name == "town/town_000001_000000"
+        assert sample.semantic[0, 0] == IGNORE
+        assert sample.semantic[5, 5] == 10
+        assert set(np.unique(sample.instance)) == {0, 26000, 26001}  # index from 0; a group is no instance
+        assert sample.inverse_depth[18, 3] == 4.0  # (p − 1) / 256
+        assert np.isnan(sample.inverse_depth[-1]).all()  # p = 0
+        assert (sample.inverse_depth[1:16] == 0).all()  # sky: zero, not missing
+        assert np.isnan(CityscapesDataset(tmp_path, "train", sky_is_zero=False)[1].inverse_depth[1:16]).all()
+        camera = dataset.camera(0)
+        assert (camera.fx, camera.baseline_m, camera.height_m) == (70.0, 0.2, 1.2)
+
+    def test_absent_kinds(self, tmp_path):
+        write_cityscapes(tmp_path)
+        for kind in ("gtFine", "disparity"):
+            (tmp_path / kind).rename(tmp_path / f"{kind}-away")
+        dataset = CityscapesDataset(tmp_path, "train")
+        assert dataset.vocabulary.inverse_depth_unit is None
+        assert not dataset.vocabulary.classes
+        assert dataset[0].semantic is None
+
+    def test_what_is_wrong_is_named(self, tmp_path):
+        with pytest.raises(DataError, match="does not exist"):
+            CityscapesDataset(tmp_path / "nowhere", "train")
+        write_cityscapes(tmp_path)
+        with pytest.raises(DataError, match="there are train"):
+            CityscapesDataset(tmp_path, "val")
+        labels = tmp_path / "gtFine/train/town/town_000000_000000_gtFine_labelIds.png"
+        save(labels, np.full((32, 64), 77, np.uint8))
+        with pytest.raises(DataError, match=r"labelIds.png: expected label ids 0 … 33, found 77"):
+            CityscapesDataset(tmp_path, "train")[0]
+        save(labels, np.full((16, 64), 7, np.uint8))
+        with pytest.raises(DataError, match="64x32, found 64x16"):
+            CityscapesDataset(tmp_path, "train")[0]
+        labels.unlink()
+        with pytest.raises(DataError, match=r"expected a label at .*labelIds.png"):
+            CityscapesDataset(tmp_path, "train")
+
+    def test_broken_camera(self, tmp_path):
+        write_cityscapes(tmp_path)
+        (tmp_path / "camera/train/town/town_000000_000000_camera.json").write_text(json.dumps({"intrinsic": 3}))
+        with pytest.raises(DataError, match="camera file"):
+            CityscapesDataset(tmp_path, "train").camera(0)
+
+
+class TestFolder:
+    def test_a_sample(self, tmp_path):
+        dataset = FolderDataset(write_folder(tmp_path), "train")
+        assert dataset.names == ("a/0", "a/2")
+        assert [c.name for c in dataset.vocabulary.classes] == ["ground", "box", "sky"]
+        assert dataset.vocabulary.countable == (1,)
+        assert dataset.vocabulary.inverse_depth_unit == "1/m"
+        sample = dataset[0]
+        assert sample.semantic[12, 5] == sample.semantic[12, 22] == 1
+        assert sample.semantic[-1, -1] == IGNORE
+        assert set(np.unique(sample.instance)) == {0, 7000, 7001}
+        assert sample.inverse_depth[20, 5] == pytest.approx(0.25)  # 4000 mm
+        assert np.isnan(sample.inverse_depth[20, 0])
+        assert (sample.inverse_depth[:8, 1:] == 0).all()
+
+    def test_root_beside_the_description(self, tmp_path):
+        description = write_folder(tmp_path / "data")
+        moved = tmp_path / "elsewhere.toml"
+        description.rename(moved)
+        assert len(open_dataset("folder", moved, "train", root=tmp_path / "data")) == 2
+
+    def test_fractions_share_out_all_images(self, tmp_path):
+        description = write_folder(tmp_path, count=10)
+        text = DESCRIPTION.replace('list = "train.txt"', "fraction = 0.7").replace("0.5", "0.3")
+        description.write_text(text)
+        parts = [set(FolderDataset(description, split).names) for split in ("train", "val")]
+        assert [len(part) for part in parts] == [7, 3]
+        assert not parts[0] & parts[1]
+
+    def test_split_folders(self, tmp_path):
+        write_folder(tmp_path / "all")
+        for split in ("train", "val"):
+            for kind in ("rgb", "classes"):
+                save(tmp_path / f"{split}_{kind}/x.png", np.zeros((8, 9, 3) if kind == "rgb" else (8, 9), np.uint8))
+        description = tmp_path / "d.toml"
+        description.write_text(
+            'images = "{split}_rgb/{name}.png"\n[split.train]\nfolder = "train"\n[split.val]\nfolder = "val"\n'
+            '[semantic]\nfiles = "{split}_classes/{name}.png"\nclasses = [{ name = "all", value = 0 }]\n'
+        )
+        assert FolderDataset(description, "val")[0].semantic.tolist() == np.zeros((8, 9)).tolist()
+
+    def test_colors(self, tmp_path):
+        save(tmp_path / "rgb/x.png", np.zeros((2, 3, 3), np.uint8))
+        colors = np.array([[(9, 0, 0), (0, 9, 0), (1, 2, 3)], [(0, 0, 0)] * 3], np.uint8)
+        save(tmp_path / "lab/x.png", colors)
+        description = tmp_path / "d.toml"
+        text = (
+            'images = "rgb/{name}.png"\n[split.train]\nfraction = 1.0\n[semantic]\nfiles = "lab/{name}.png"\n'
+            'encoding = "color"\nignore = [[0, 0, 0]]\nclasses = [{ name = "r", color = [9, 0, 0] }, '
+            '{ name = "g", color = [0, 9, 0] }]\nothers = "ignore"\n[instance]\nfiles = "lab/{name}.png"\n'
+            'encoding = "color"\nbackground = [[0, 0, 0]]\n'
+        )
+        description.write_text(text)
+        sample = FolderDataset(description, "train")[0]
+        assert sample.semantic.tolist() == [[0, 1, 255], [255] * 3]
+        assert len(set(sample.instance[0].tolist())) == 3
+        assert (sample.instance[1] == 0).all()
+        description.write_text(text.replace('"ignore"', '"error"'))
+        with pytest.raises(DataError, match=r"lab/x.png: expected labels of the described classes, found \(1, 2, 3\)"):
+            FolderDataset(description, "train")[0]
+
+    def test_optional_labels(self, tmp_path):
+        description = write_folder(tmp_path)
+        (tmp_path / "depth/a/0.png").unlink()
+        with pytest.raises(DataError, match=r"depth.optional = true"):
+            FolderDataset(description, "train")
+        description.write_text(DESCRIPTION + "optional = true\n")
+        dataset = FolderDataset(description, "train")
+        assert dataset[0].inverse_depth is None
+        assert dataset[1].inverse_depth is not None
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ("ignore = [255]", "ignore = []", "found 255"),
+            ('[depth]\nfiles = "depth', '[depth]\nfiles = "../depth', "leads out"),
+        ],
+    )
+    def test_wrong_data(self, tmp_path, old, new, message):
+        description = write_folder(tmp_path)
+        description.write_text(DESCRIPTION.replace(old, new))
+        with pytest.raises(DataError, match=message):
+            FolderDataset(description, "train")[0]
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ("kind =", "kinds =", "did you mean 'kind'"),
+            ("rgb/{name}.png", "rgb/name.png", r"images: expected a pattern with \{name\} once"),
+            ("value = [7, 8]", "value = [3, 8]", "3 means both 'ground' and 'box'"),
+            ('sky = "sky"', 'sky = "skies"', "semantic.sky"),
+            ("fraction = 0.5", "fraction = 1.5", "share of 0 … 1"),
+            ("divisor = 1000", "divisor = 0", "divisor"),
+            ('list = "train.txt"', 'list = "train.txt"\nfolder = "x"', "expected one of list, folder, fraction"),
+        ],
+    )
+    def test_wrong_descriptions(self, tmp_path, old, new, message):
+        description = write_folder(tmp_path)
+        description.write_text(DESCRIPTION.replace(old, new))
+        with pytest.raises(RecipeError, match=message):
+            FolderDataset(description, "train")
+
+    @pytest.mark.parametrize(
+        ("line", "message"), [("a/9", "no such file"), ("a/0", "each image once"), ("../../etc/passwd", "leads out")]
+    )
+    def test_wrong_lists(self, tmp_path, line, message):
+        description = write_folder(tmp_path)
+        (tmp_path / "train.txt").write_text(f"a/0\n{line}\n")
+        with pytest.raises(DataError, match=message):
+            FolderDataset(description, "train")
+
+    def test_a_link_out_of_the_root_is_refused(self, tmp_path):
+        description = write_folder(tmp_path / "data")
+        outside = tmp_path / "outside.png"
+        (tmp_path / "data/rgb/a/0.png").rename(outside)
+        (tmp_path / "data/rgb/a/0.png").symlink_to(outside)
+        with pytest.raises(DataError, match="leads out"):
+            FolderDataset(description, "train")
+
+    def test_unknown_split(self, tmp_path):
+        with pytest.raises(RecipeError, match="did you mean 'train'"):
+            FolderDataset(write_folder(tmp_path), "trian")
+
+    def test_nothing_is_written(self, tmp_path):
+        description = write_folder(tmp_path)
+        before = {p: p.stat().st_mtime_ns for p in sorted(tmp_path.rglob("*"))}
+        dataset = FolderDataset(description, "train")
+        _ = dataset[0], dataset.fingerprint()
+        assert {p: p.stat().st_mtime_ns for p in sorted(tmp_path.rglob("*"))} == before
+
+
+class TestPictures:
+    @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "CMYK", "I;16"])
+    def test_any_mode_is_rgb(self, tmp_path, mode):
+        path = tmp_path / ("x.jpg" if mode == "CMYK" else "x.png")
+        if mode == "I;16":
+            Image.fromarray(np.full((3, 5), 51400, np.uint16)).save(path)
+        else:
+            Image.new("RGB", (5, 3), (200, 200, 200)).convert(mode).save(path)
+        image = read_image(path)
+        assert image.shape == (3, 5, 3)
+        assert image.dtype == np.uint8
+        assert abs(int(image[1, 2, 1]) - 200) <= 60
+
+    def test_exif_turns_the_picture(self, tmp_path):
+        picture = Image.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6).repeat(3).reshape(4, 6, 3))
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        picture.save(tmp_path / "x.png", exif=exif)
+        assert read_image(tmp_path / "x.png").shape == (6, 4, 3)
+
+    def test_labels_of_any_depth(self, tmp_path):
+        save(tmp_path / "8.png", np.array([[0, 255]], np.uint8))
+        save(tmp_path / "16.png", np.array([[0, 65535]], np.uint16))
+        assert read_labels(tmp_path / "8.png").tolist() == [[0, 255]]
+        assert read_labels(tmp_path / "16.png").tolist() == [[0, 65535]]
+        palette = Image.new("P", (2, 1))
+        palette.putpalette([9, 9, 9, 1, 2, 3])
+        palette.putpixel((1, 0), 1)
+        palette.save(tmp_path / "p.png")
+        assert read_labels(tmp_path / "p.png").tolist() == [[0, 1]]
+        assert read_colors(tmp_path / "p.png").tolist() == [[9 * 65536 + 9 * 256 + 9, 65536 + 512 + 3]]
+
+    def test_what_is_wrong_is_named(self, tmp_path):
+        save(tmp_path / "rgb.png", np.zeros((2, 2, 3), np.uint8))
+        with pytest.raises(DataError, match=r"one number a pixel .* found RGB"):
+            read_labels(tmp_path / "rgb.png")
+        Image.new("L", (4, 4)).save(tmp_path / "x.jpg")
+        with pytest.raises(DataError, match="labels as PNG, found JPEG"):
+            read_labels(tmp_path / "x.jpg")
+        with pytest.raises(DataError, match="found no file"):
+            read_image(tmp_path / "none.png")
+        with pytest.raises(DataError, match="found a folder"):
+            read_image(tmp_path)
+        (tmp_path / "text.png").write_text("hello")
+        with pytest.raises(DataError, match="cannot be decoded"):
+            read_image(tmp_path / "text.png")
+        rng = np.random.default_rng(0)
+        save(tmp_path / "whole.png", rng.integers(0, 255, (50, 50, 3)).astype(np.uint8))
+        (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:2000])
+        with pytest.raises(DataError, match=r"cut.png: .* cannot be decoded"):
+            read_image(tmp_path / "cut.png")
+
+    def test_a_bomb_is_refused_before_it_is_decoded(self, tmp_path):
+        Image.new("1", (12_000, 12_000)).save(tmp_path / "bomb.png")
+        assert (tmp_path / "bomb.png").stat().st_size < 100_000
+        with pytest.raises(DataError, match="at most 80000000 pixels"):
+            read_image(tmp_path / "bomb.png")
+
+    def test_other_formats_are_not_opened(self, tmp_path):
+        Image.new("L", (4, 4)).save(tmp_path / "x.gif")
+        (tmp_path / "x.gif").rename(tmp_path / "x.png")
+        with pytest.raises(DataError, match="cannot be decoded"):
+            read_image(Path(tmp_path / "x.png"))
