@@ -1,0 +1,68 @@
+"""``equipoise generate OUT``."""
+
+import json as json_format
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from equipoise.commands.display import console, counting
+from equipoise.errors import UsageError
+from equipoise.scenes.streets import generate as generate_streets
+
+
+def generate(
+    out: Path,
+    /,
+    *,
+    train: int = 400,
+    val: int = 100,
+    test: int = 0,
+    size: str = "128x256",
+    seed: int = 0,
+    workers: int | None = None,
+    overwrite: bool = False,
+    json: bool = False,
+) -> None:
+    """Generate street scenes with exact labels, in Cityscapes' own layout.
+
+    Every image depends on the seed, its split and its number alone.
+
+    Args:
+        out: a new or empty folder.
+        train: training images.
+        val: validation images.
+        test: test images.
+        size: height x width, px.
+        seed: of the set.
+        workers: processes; by default as many as there are cores.
+        overwrite: replace streets that lie there.
+        json: print what was written as JSON on standard output.
+    """
+    total, started = train + val + test, time.perf_counter()
+    with counting("generating streets", max(total, 0), console()) as counter:
+        generate_streets(
+            out,
+            train=train,
+            val=val,
+            test=test,
+            size=parsed_size(size),
+            seed=seed,
+            workers=workers,
+            overwrite=overwrite,
+            progress=counter.advance,
+        )
+    seconds = time.perf_counter() - started
+    if json:
+        written = {"out": str(out), "train": train, "val": val, "test": test, "seconds": seconds}
+        print(json_format.dumps(written))
+        return
+    Console().print(f"{total} streets of {size} in {out} ({total / seconds:.0f} images/s)", highlight=False)
+
+
+def parsed_size(text: str) -> tuple[int, int]:
+    """Height and width from ``128x256``."""
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise UsageError(f"--size: expected HEIGHTxWIDTH such as 128x256, found {text!r}")
+    return int(height), int(width)

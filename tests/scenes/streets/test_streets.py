@@ -1,0 +1,183 @@
+"""Streets: the same from the same numbers, labels that agree with each other, the layout that the real reader reads."""
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from equipoise.errors import RunError, UsageError
+from equipoise.scenes.data.cityscapes import CLASSES, IGNORE, CityscapesDataset, train_ids
+from equipoise.scenes.streets import Street, generate, render
+from equipoise.scenes.streets.camera import StreetCamera
+from equipoise.scenes.streets.canvas import Canvas, Wall
+from equipoise.scenes.streets.labels import SKY
+from equipoise.scenes.streets.stereo import hidden_from_the_right
+
+COUNTABLE = {24, 25, 26, 27, 28, 31, 32, 33}
+
+
+@functools.cache
+def streets(count: int = 12) -> list[Street]:
+    return [render(5, 0, index, (128, 256)) for index in range(count)]
+
+
+def digests(root: Path) -> dict[str, str]:
+    return {
+        p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(root.rglob("*"))
+        if p.is_file()
+    }
+
+
+class TestRender:
+    def test_the_same_numbers_give_the_same_street(self):
+        one, other = render(1, 2, 3, (64, 128)), render(1, 2, 3, (64, 128))
+        assert np.array_equal(one.image, other.image)
+        assert np.array_equal(one.disparity, other.disparity)
+        assert not np.array_equal(one.image, render(1, 2, 4, (64, 128)).image)
+        assert not np.array_equal(one.image, render(2, 2, 3, (64, 128)).image)
+
+    def test_labels_and_instances_agree(self):
+        for street in streets():
+            ids = street.instance.astype(int)
+            kind = np.where(ids >= 1000, ids // 1000, ids)
+            assert np.array_equal(kind, street.label)
+            countable = np.isin(street.label, list(COUNTABLE))
+            assert np.array_equal(countable, ids >= 1000)
+            for label in set((ids[countable] // 1000).tolist()):
+                own = np.unique(ids[ids // 1000 == label])
+                assert own.tolist() == [label * 1000 + k for k in range(len(own))]
+
+    def test_every_pixel_is_labelled_with_an_evaluated_class(self):
+        table = train_ids()
+        assert all((table[street.label] != IGNORE).all() for street in streets())
+
+    def test_disparity_follows_from_depth_and_the_written_camera(self):
+        for street in streets():
+            table = street.camera.as_table()
+            exact = table["extrinsic"]["baseline"] * table["intrinsic"]["fx"] / street.depth_m
+            stored = street.disparity > 0
+            assert np.abs((street.disparity[stored] - 1) / 256 - exact[stored]).max() <= 0.5 / 256 + 1e-4
+            assert (street.disparity[street.label == SKY] == 0).all()
+            assert np.array_equal(np.isinf(street.depth_m), street.label == SKY)
+
+    def test_holes_are_some_but_not_most(self):
+        for street in streets():
+            scene = street.label != SKY
+            assert 0.02 < (street.disparity[scene] == 0).mean() < 0.45
+
+    def test_the_ground_lies_where_the_camera_says(self):
+        for street in streets():
+            c = street.camera
+            rows, columns = np.nonzero(np.isin(street.label, [7, 8, 22]))
+            depth = street.depth_m[rows, columns]
+            height = c.height_m + (c.v0 - rows) / c.fx * depth
+            assert np.abs(height).max() < 1e-3 * depth.max()
+
+    @pytest.mark.slow
+    def test_all_evaluated_classes_occur_in_a_few_hundred(self):
+        seen = np.zeros(256, int)
+        for index in range(200):
+            present = np.unique(render(0, 0, index, (128, 256)).label)
+            seen[present] += 1
+        evaluated = np.flatnonzero(train_ids() != IGNORE)
+        assert len(evaluated) == len(CLASSES) == 19
+        assert (seen[evaluated] >= 5).all(), dict(zip(evaluated.tolist(), seen[evaluated].tolist(), strict=True))
+
+
+class TestCanvas:
+    def test_the_nearer_surface_hides_the_other_in_any_order(self):
+        camera = StreetCamera(size=(32, 64), fx=60.0, baseline_m=0.2, height_m=1.5, u0=31.5, v0=15.5)
+        near, far = Wall(-1.0, 5.0, 1.0, 5.0, 0.0, 1.0), Wall(-3.0, 9.0, 3.0, 12.0, 0.0, 4.0)
+
+        def paint(a, y, pixel):
+            return np.zeros((*np.broadcast_shapes(a.shape, y.shape), 3)), None
+
+        canvases = []
+        for order in ((near, far), (far, near)):
+            canvas = Canvas(camera)
+            for wall in order:
+                canvas.wall(wall, paint, 26 if wall is near else 11, 26000 if wall is near else 0)
+            canvases.append(canvas)
+        one, other = canvases
+        for name in ("label", "instance", "depth_m"):
+            assert np.array_equal(getattr(one, name), getattr(other, name))
+        assert (one.label == 26).sum() > 50
+        assert np.allclose(one.depth_m[one.label == 26], 5.0)
+        slanted = one.depth_m[one.label == 11]
+        assert 9 <= slanted.min() < slanted.max() <= 12
+
+    def test_what_the_other_camera_cannot_see(self):
+        disparity = np.full((1, 20), 1.0)
+        disparity[0, 10:14] = 5.0  # a near object: it lands 4 px further left than what is around it
+        hidden = hidden_from_the_right(disparity)
+        assert np.flatnonzero(hidden[0]).tolist() == [0, 6, 7, 8, 9]
+
+
+class TestGenerate:
+    def test_layout_and_formats(self, tmp_path):
+        generate(tmp_path / "out", train=2, val=1, size=(64, 128), seed=3)
+        name = "train/streets/streets_000001_000019"
+        expected = [
+            ("leftImg8bit", "leftImg8bit", "RGB"), ("gtFine", "gtFine_labelIds", "L"),
+            ("gtFine", "gtFine_instanceIds", "I;16"), ("disparity", "disparity", "I;16"),
+        ]  # fmt: skip
+        for folder, ending, mode in expected:
+            with Image.open(tmp_path / f"out/{folder}/{name}_{ending}.png") as picture:
+                assert (picture.mode, picture.size) == (mode, (128, 64))
+        camera = json.loads((tmp_path / f"out/camera/{name}_camera.json").read_text())
+        assert {"baseline", "pitch", "roll", "yaw", "x", "y", "z"} == set(camera["extrinsic"])
+        assert {"fx", "fy", "u0", "v0"} == set(camera["intrinsic"])
+
+    def test_the_real_reader_reads_them(self, tmp_path):
+        generate(tmp_path / "out", train=1, val=0, size=(64, 128), seed=3)
+        dataset = CityscapesDataset(tmp_path / "out", "train")
+        sample, camera = dataset[0], dataset.camera(0)
+        assert sample.size == (64, 128)
+        assert np.nanmax(sample.inverse_depth) < camera.baseline_m * camera.fx / 0.6 + 1
+        assert (sample.inverse_depth[sample.semantic == 10] == 0).all()
+
+    def test_the_files_are_the_same_whatever_the_workers(self, tmp_path):
+        for workers in (1, 2):
+            generate(tmp_path / str(workers), train=9, val=3, size=(48, 96), seed=7, workers=workers)
+        assert digests(tmp_path / "1") == digests(tmp_path / "2")
+        train, val = (tmp_path / "1/leftImg8bit" / s for s in ("train", "val"))
+        assert not set(digests(train).values()) & set(digests(val).values())
+
+    def test_an_image_does_not_depend_on_how_many_there_are(self, tmp_path):
+        generate(tmp_path / "few", train=1, val=0, size=(48, 96), seed=7)
+        generate(tmp_path / "more", train=3, val=2, size=(48, 96), seed=7)
+        few, more = digests(tmp_path / "few"), digests(tmp_path / "more")
+        assert all(more[name] == digest for name, digest in few.items() if name != "streets.json")
+
+    def test_nothing_of_the_user_s_is_replaced(self, tmp_path):
+        (tmp_path / "mine.txt").write_text("mine")
+        for overwrite in (False, True):
+            with pytest.raises(RunError, match=r"found 'mine.txt' in it"):
+                generate(tmp_path, train=1, val=0, size=(48, 96), overwrite=overwrite)
+        assert (tmp_path / "mine.txt").read_text() == "mine"
+        out = tmp_path / "out"
+        generate(out, train=2, val=0, size=(48, 96))
+        with pytest.raises(RunError, match="--overwrite"):
+            generate(out, train=1, val=0, size=(48, 96))
+        generate(out, train=1, val=0, size=(48, 96), overwrite=True)
+        assert len(list(out.glob("disparity/train/*/*.png"))) == 1
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"train": -1}, "train"),
+            ({"train": 0}, "at least one image"),
+            ({"size": (8, 64)}, "size"),
+            ({"seed": -1}, "seed"),
+            ({"workers": 0}, "workers"),
+        ],
+    )
+    def test_wrong_numbers(self, tmp_path, arguments, message):
+        with pytest.raises(UsageError, match=message):
+            generate(tmp_path / "x", **({"train": 1, "val": 0} | arguments))
+        assert not (tmp_path / "x").exists()
