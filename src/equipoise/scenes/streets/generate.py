@@ -1,13 +1,15 @@
 """Streets on disk, in Cityscapes' own layout."""
 
-import functools
+import contextlib
 import json
-import multiprocessing
 import os
+import queue
 import shutil
+import subprocess
+import sys
+import threading
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +69,7 @@ def generate(
         for split in {split for split, _ in jobs}:
             for folder in FOLDERS:
                 (out / folder / split / CITY).mkdir(parents=True, exist_ok=True)
-        write = functools.partial(write_street, out, size, seed)
-        for _ in _each(write, jobs, workers):
+        for _ in _each(out, size, seed, jobs, workers):
             if progress is not None:
                 progress()
         manifest = {"format": 1, "seed": seed, "size": list(size), **counts}
@@ -90,16 +91,51 @@ def write_street(out: Path, size: tuple[int, int], seed: int, job: Job) -> None:
     (out / f"camera/{name}_camera.json").write_text(camera, encoding="utf-8")
 
 
-def _each(write: Callable[[Job], None], jobs: list[Job], workers: int | None) -> Iterator[None]:
-    count = min(workers or os.cpu_count() or 1, max(len(jobs) // 4, 1))
+def _each(out: Path, size: tuple[int, int], seed: int, jobs: list[Job], workers: int | None) -> Iterator[None]:
+    """Write all jobs, by so many processes; yields after each."""
+    count = min(workers or os.cpu_count() or 1, max(len(jobs) // 8, 1))
     if count == 1:
-        yield from map(write, jobs)
+        for job in jobs:
+            write_street(out, size, seed, job)
+            yield
         return
-    # A fork would copy the threads' locks of a process that has used torch.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
-        yield from pool.map(write, jobs, chunksize=4)
+    # Processes of their own kind, not multiprocessing's, which would run the caller's main module again.
+    command = [sys.executable, "-m", "equipoise.scenes.streets", str(out), *map(str, size), str(seed)]
+    done: queue.Queue[bool] = queue.Queue()
+    with contextlib.ExitStack() as stack:
+        processes = []
+        for part in range(count):
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            stack.callback(_end, process)
+            processes.append(process)
+            text = "".join(f"{split} {index}\n" for split, index in jobs[part::count])
+            threading.Thread(target=_follow, args=(process, text, done), daemon=True).start()
+        for _ in jobs:
+            if not done.get():
+                raise RunError(f"{out}: expected to write streets, but a process ended early (its error stands above)")
+            yield
+
+
+def _follow(process: "subprocess.Popen[str]", text: str, done: "queue.Queue[bool]") -> None:
+    """Give a process its jobs, and pass on each line by which it says that one is done; False when it ends."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(OSError):
+        process.stdin.write(text)
+        process.stdin.close()
+    for _ in process.stdout:
+        done.put(True)
+    if process.wait() != 0:
+        done.put(False)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
 
 
 def _save(path: Path, array: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> None:

@@ -1,0 +1,20 @@
+"""A process of ``generate``: jobs come as lines ``SPLIT INDEX`` on standard input, and a line goes out after each."""
+
+import sys
+from pathlib import Path
+
+from equipoise.scenes.streets.generate import write_street
+
+
+def work(out: Path, size: tuple[int, int], seed: int) -> None:
+    """Write the streets that are asked for, until the input ends."""
+    for line in sys.stdin.read().splitlines():
+        split, index = line.split()
+        write_street(out, size, seed, (split, int(index)))
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    folder, height, width, number = sys.argv[1:]
+    work(Path(folder), (int(height), int(width)), int(number))
