@@ -38,7 +38,7 @@ def over_ranks(sums: Sequence[Sums]) -> list[Sums]:
     parts = [part for s in sums for part in (s.values.detach(), s.count)]
     flat = torch.cat([part.reshape(-1).double() for part in parts])
     dist.all_reduce(flat)
-    totals = iter(flat.split([part.numel() for part in parts]))
+    totals = iter(torch.split(flat, [part.numel() for part in parts]))
     ranks = dist.get_world_size()
     reduced = []
     for local in sums:

@@ -1,9 +1,13 @@
 """The command ``equipoise``: one table of commands, and one way for a mistake to end."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from equipoise.errors import UserError
 from equipoise.version import __version__
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 
 def main() -> None:
@@ -30,7 +34,8 @@ def fail(line: str, status: int) -> None:
     sys.exit(status)
 
 
-def app():  # type: ignore[no-untyped-def]  # noqa: D103
+def app() -> "App":
+    """All commands; each is imported when it is called."""
     from cyclopts import App
 
     commands = App(

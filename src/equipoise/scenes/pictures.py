@@ -63,4 +63,5 @@ def hsv(hue: npt.NDArray[Any], saturation: npt.NDArray[Any], value: npt.NDArray[
     corner = (np.array([5.0, 3.0, 1.0]) + hue[..., None] * 6.0) % 6.0
     ramp = np.clip(np.minimum(corner, 4.0 - corner), 0.0, 1.0)
     rgb = value[..., None] * (1.0 - saturation[..., None] * ramp)
-    return (rgb * 255).round().astype(np.uint8)
+    colors: Picture = (rgb * 255).round().astype(np.uint8)
+    return colors

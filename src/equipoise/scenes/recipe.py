@@ -129,7 +129,9 @@ def read_recipe(path: Path) -> Recipe:
     check_recipe(recipe, str(path))
     here = path.resolve().parent
     data = recipe.data
-    absolute = {key: str(here / getattr(data, key)) for key in ("path", "root", "cache_folder") if getattr(data, key)}
+    absolute: dict[str, Any] = {
+        key: str(here / getattr(data, key)) for key in ("path", "root", "cache_folder") if getattr(data, key)
+    }
     return dataclasses.replace(recipe, data=dataclasses.replace(data, **absolute))
 
 

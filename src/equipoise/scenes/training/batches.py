@@ -109,7 +109,7 @@ def batches(
     """The batches of steps ``start`` … ``stop`` − 1, made by ``workers`` processes (0: in this one)."""
     return DataLoader(
         _Examples(dataset, tasks, augmentation, size, seed),
-        batch_sampler=_Steps(len(dataset), seed, batch_size, start, stop),  # type: ignore[arg-type]
+        batch_sampler=_Steps(len(dataset), seed, batch_size, start, stop),
         collate_fn=collate,
         num_workers=workers,
         prefetch_factor=4 if workers else None,

@@ -257,7 +257,7 @@ def _plain(value: Tensor | None) -> Any:
     """A number, a list of them, or ``None`` for what has no value (JSON knows no NaN)."""
     if value is None:
         return None
-    listed = value.detach().float().tolist()
+    listed: Any = value.detach().float().tolist()
     if isinstance(listed, list):
         return [x if math.isfinite(x) else None for x in listed]
     return listed if math.isfinite(listed) else None

@@ -14,7 +14,7 @@ def rate_factor(step: int, steps: int, optimizer: OptimizerRecipe) -> float:
     progress = step / steps
     match optimizer.schedule:
         case "polynomial":
-            factor = (1 - progress) ** optimizer.power
+            factor = float((1 - progress) ** optimizer.power)
         case "cosine":
             factor = (1 + math.cos(math.pi * progress)) / 2
         case "constant":
