@@ -42,12 +42,12 @@ def write_run(run: Path, *, tasks: tuple[str, ...] = ("semantic", "depth"), pict
         "per_image": [{"name": HOSTILE, **dict.fromkeys(tasks, 0.5)}],
     }  # fmt: skip
     (run / "metrics.json").write_text(json.dumps(metrics))
-    entries = [
-        {"step": s, "epoch": 0, "learning_rate": 0.1, "loss": 1.0 - s / 20, "gradient_norm": None if s == 20 else 1.0,
-         "images_per_second": 30.0, "seconds": s, "tasks": {t: {"loss": 9.0 / s, "nll": None, "weight": 1.0, "sigma": [0.5, s]}
-         for t in tasks}}
-        for s in (10, 20, 30, 40)
-    ]  # fmt: skip
+    entries = []
+    for s in (10, 20, 30, 40):
+        figures = {"loss": 9.0 / s, "nll": None, "weight": 1.0, "sigma": [0.5, s]}
+        norm = None if s == 20 else 1.0
+        entry = {"step": s, "epoch": 0, "learning_rate": 0.1, "loss": 1.0 - s / 20, "gradient_norm": norm}
+        entries.append(entry | {"images_per_second": 30.0, "seconds": s, "tasks": dict.fromkeys(tasks, figures)})
     (run / "log.jsonl").write_text("".join(json.dumps(e) + "\n" for e in entries))
     if pictures:
         (run / "pictures").mkdir()

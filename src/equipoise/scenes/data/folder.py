@@ -236,7 +236,7 @@ def instance_ids(labels: npt.NDArray[np.int32], description: InstanceDescription
 
 def inverse_depths(stored: npt.NDArray[np.int32], description: DepthDescription) -> npt.NDArray[np.float32]:
     """Stored numbers to inverse depth, NaN = no label."""
-    value = (stored.astype(np.float64) + description.offset) / description.divisor
+    value = (stored.astype(np.float64) + description.offset) / description.divisor + 0.0  # no negative zero
     if description.kind == "depth_m":
         value = np.divide(1.0, value, out=np.full(value.shape, np.nan), where=value > 0)
     value[np.isin(stored, description.invalid)] = np.nan

@@ -1,0 +1,29 @@
+"""``python -m benchmarks [NAME …]``: run all benchmarks, or the named ones, and print what they measured."""
+
+import platform
+import sys
+
+import torch
+
+from benchmarks import import_time, loading, streets, weighting
+
+ALL = {
+    "import": import_time.run,
+    "weighting": weighting.run,
+    "loading": loading.run,
+    "streets": streets.run,
+}
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(ALL)
+    unknown = [name for name in names if name not in ALL]
+    if unknown:
+        sys.exit(f"benchmarks: expected some of {', '.join(ALL)}, found {unknown[0]!r}")
+    print(f"torch {torch.__version__}, Python {platform.python_version()}, {torch.get_num_threads()} threads")
+    for name in names:
+        for line in ALL[name]():
+            print(f"{name}: {line}", flush=True)
+
+
+main()

@@ -1,0 +1,36 @@
+"""Side by side: the two things are run in turn, so that a noisy machine is noisy for both."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Medians in seconds, and the median of the ratios of neighbours with its quartiles."""
+
+    one: float
+    other: float
+    ratio: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        spread = f"quartiles {self.low:.3f} … {self.high:.3f}"
+        return f"{self.ratio:.3f} × ({spread}; medians {self.one:.4g} s, {self.other:.4g} s)"
+
+
+def side_by_side(one: Callable[[], object], other: Callable[[], object], *, rounds: int, warm_up: int = 3) -> Ratio:
+    """How long ``one`` takes against ``other``."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for index in range(-warm_up, rounds):
+        # The order alternates: whoever comes second finds warmer caches.
+        for which in (0, 1) if index % 2 else (1, 0):
+            start = time.perf_counter()
+            (one, other)[which]()
+            if index >= 0:
+                times[which].append(time.perf_counter() - start)
+    ratios = sorted(a / b for a, b in zip(*times, strict=True))
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return Ratio(statistics.median(times[0]), statistics.median(times[1]), middle, low, high)
