@@ -43,9 +43,16 @@ def app() -> "App":
         version=__version__,
         help="Train one network for several tasks, and let it learn how to weigh their losses.",
     )
-    for name in COMMANDS:
-        commands.command(f"equipoise.commands.{name}:{name}", name=name)
+    for name, says in COMMANDS.items():
+        commands.command(f"equipoise.commands.{name}:{name}", name=name, help=says)
     return commands
 
 
-COMMANDS = ("demo", "generate", "train", "evaluate", "report")
+COMMANDS = {
+    "demo": "The whole path on generated streets, start to finish.",
+    "generate": "Generate street scenes with exact labels.",
+    "train": "Train a network as a recipe says, evaluate it, and write a report.",
+    "evaluate": "Evaluate a trained run.",
+    "report": "Write report.html of a run again.",
+}
+"""Name → what it does, in the order of a first hour; each lies in the module of its name."""

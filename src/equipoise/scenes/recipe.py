@@ -147,6 +147,7 @@ def check_recipe(recipe: Recipe, where: str) -> None:
         (training.log_every >= 1, "training.log_every", "at least 1", training.log_every),
         (training.checkpoint_every >= 1, "training.checkpoint_every", "at least 1", training.checkpoint_every),
         (training.keep_checkpoints >= 1, "training.keep_checkpoints", "at least 1", training.keep_checkpoints),
+        (training.seed >= 0, "training.seed", "0 or more", training.seed),
         (training.workers >= 0, "training.workers", "0 or more", training.workers),
         (optimizer.lr > 0, "optimizer.lr", "a rate above 0", optimizer.lr),
         (optimizer.weight_decay >= 0, "optimizer.weight_decay", "0 or more", optimizer.weight_decay),

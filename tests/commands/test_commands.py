@@ -1,0 +1,174 @@
+"""The commands as a user runs them: real processes, real files, exit statuses, one line for a mistake."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.cityscapes import write_folder
+
+RECIPE = """
+tasks = ["semantic", "instance", "depth"]
+[data]
+kind = "folder"
+path = "data/data.toml"
+size = [32, 48]
+cache_folder = "cache"
+[model]
+aspp_channels = 16
+[training]
+steps = {steps}
+batch_size = 2
+log_every = 1
+"""
+
+
+def equipoise(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), cwd=cwd, capture_output=True, text=True, timeout=300, env=environment())
+
+
+def command(*arguments: object) -> list[str]:
+    start = "from equipoise.commands.main import main; main()"
+    return [sys.executable, "-c", start, *map(str, arguments)]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "160"}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    write_folder(tmp_path / "data")
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(steps=4))
+    return tmp_path
+
+
+def test_train_evaluate_report(home):
+    before = {p: p.read_bytes() for p in (home / "data").rglob("*") if p.is_file()}
+    trained = equipoise("train", "recipe.toml", cwd=home)
+    assert trained.returncode == 0, trained.stderr
+    run = home / "runs/recipe"
+    for name in ("report.html", "metrics.json", "log.jsonl", "log.csv", "model.safetensors", "model.json", "run.json"):
+        assert (run / name).stat().st_size > 0
+    assert "semantic" in trained.stdout
+    assert "σ" in trained.stderr
+
+    evaluated = equipoise("evaluate", run, "--json", cwd=home)
+    assert evaluated.returncode == 0, evaluated.stderr
+    figures = json.loads(evaluated.stdout)
+    assert set(figures["tasks"]) == {"semantic", "instance", "depth"}
+    assert set(figures["baselines"]) == {"constant", "position"}
+    assert json.loads((run / "metrics.json").read_text())["tasks"] == figures["tasks"]
+    table = equipoise("evaluate", run, "--split", "train", cwd=home)
+    assert "IoU by class" in table.stdout
+    assert (run / "metrics-train.json").exists()
+
+    (run / "report.html").unlink()
+    assert equipoise("report", run, cwd=home).stdout.strip() == str(run / "report.html")
+    assert (run / "report.html").exists()
+
+    again = equipoise("train", "recipe.toml", cwd=home)
+    assert again.returncode == 5
+    assert "--overwrite" in one_line(again)
+    assert {p: p.read_bytes() for p in (home / "data").rglob("*") if p.is_file()} == before
+
+
+def test_interrupted_and_resumed(home):
+    (home / "recipe.toml").write_text(RECIPE.format(steps=100_000))
+    process = subprocess.Popen(
+        command("train", "recipe.toml", "--out", "run"), cwd=home, stderr=subprocess.PIPE, text=True, env=environment()
+    )
+    deadline = time.monotonic() + 120
+    while not (home / "run/log.jsonl").exists() or not (home / "run/log.jsonl").read_text():
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume" in said
+    assert "Traceback" not in said
+    other = equipoise("train", "recipe.toml", "--out", "run", "--resume", "--seed", "3", cwd=home)
+    assert other.returncode == 5
+    assert "training.seed" in one_line(other)
+
+
+def test_demo_at_its_smallest(tmp_path):
+    arguments = ("demo", "--out", "demo", "--train", "8", "--val", "4", "--steps", "2")
+    for _ in range(2):  # it may be run again
+        done = equipoise(*arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "demo/report.html").exists()
+    for word in ("constants", "per position", "margin", "report.html"):
+        assert word in done.stdout
+
+
+def test_demo_replaces_nothing_else(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/file.txt").write_text("mine")
+    refused = equipoise("demo", "--out", "mine", cwd=tmp_path)
+    assert refused.returncode == 5
+    assert "something else" in one_line(refused)
+    assert (tmp_path / "mine/file.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["trian"], 2, 'Did you mean "train"'),
+        (["train"], 2, "RECIPE"),
+        (["train", "recipe.toml", "--sed", "3"], 2, "--seed"),
+        (["train", "nowhere.toml"], 4, "expected a TOML file at nowhere.toml"),
+        (["train", "recipe.toml", "--steps", "0"], 4, "training.steps"),
+        (["train", "recipe.toml", "--seed", "-1"], 4, "training.seed"),
+        (["train", "recipe.toml", "--resume"], 5, "--resume"),
+        (["evaluate", "nowhere"], 5, "expected a run at nowhere"),
+        (["report", "data"], 5, "run.json"),
+        (["generate", "data"], 5, "expected an empty folder at data"),
+        (["generate", "out", "--size", "big"], 2, "--size: expected HEIGHTxWIDTH"),
+    ],
+)
+def test_mistakes_end_in_one_line(home, arguments, status, words):
+    done = equipoise(*arguments, cwd=home)
+    assert words in one_line(done)
+    assert done.returncode == status
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status", "words"),
+    [
+        ("steps =", "step =", 4, "did you mean 'steps'"),
+        ("steps = 4", 'steps = "4"', 4, "training: steps: expected a whole number"),
+        ("data.toml", "dat.toml", 4, "expected a TOML file"),
+        ('tasks = ["semantic"', 'tasks = ["semantics"', 4, "found 'semantics'"),
+        ("aspp_channels = 16", 'encoder_name = "resnet5"', 4, "did you mean 'resnet50'"),
+    ],
+)
+def test_mistakes_in_a_recipe(home, old, new, status, words):
+    text = RECIPE.format(steps=4)
+    assert old in text
+    (home / "recipe.toml").write_text(text.replace(old, new))
+    done = equipoise("train", "recipe.toml", cwd=home)
+    assert words in one_line(done)
+    assert done.returncode == status
+
+
+def test_broken_data_is_named(home):
+    (home / "data/classes/a/2.png").write_bytes(b"no picture")
+    done = equipoise("train", "recipe.toml", cwd=home)
+    assert done.returncode == 3
+    assert "classes/a/2.png" in one_line(done)
+    assert not (home / "runs/recipe/model.safetensors").exists()
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a mistake ends in; progress may stand before it."""
+    assert "Traceback" not in done.stderr, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("equipoise: ")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
