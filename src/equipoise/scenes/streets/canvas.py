@@ -4,6 +4,7 @@ A surface writes a pixel only where it is nearer than what is there, and writes 
 and the order of occlusion is the order of depth, whatever the order of painting.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from equipoise.scenes.streets.camera import StreetCamera
 
 Floats = npt.NDArray[np.floating[Any]]
+Vector = tuple[float, float, float]
 Mask = npt.NDArray[np.bool_]
 Shader = Callable[[Floats, Floats, Floats], tuple[Floats, Mask | None]]
 """(place along the surface ``(1, w)`` m, height above its foot ``(n, w)`` m, size of a pixel there ``(1, w)`` m) →
@@ -42,6 +44,15 @@ class Wall:
     def distance(self) -> float:
         """Of its nearest end from the camera's plane, m."""
         return min(self.z0, self.z1)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A slanted parallelogram: a corner (x, y, z), its edge ``along`` and its edge ``up``, all in m."""
+
+    corner: Floats
+    along: Floats
+    up: Floats
 
 
 class Canvas:
@@ -75,6 +86,50 @@ class Canvas:
             ok &= where
         self._write(window, ok, color, np.broadcast_to(depth, ok.shape), label, instance)
 
+    def panel(self, panel: Panel, shader: Shader, label: int, instance: int = 0) -> None:
+        """Paint a parallelogram of any slant; the shader is given places along its two edges, from the corner.
+
+        With the ray d·r through a pixel, corner + a·along + b·up = d·r gives, by Cramer's rule with
+        n = along × up:  d = corner·n / r·n,  a = r·(up × corner) / r·n,  b = r·(corner × along) / r·n.
+        """
+        corner, along, up = _vector(panel.corner), _vector(panel.along), _vector(panel.up)
+        corner = (corner[0], corner[1] - self.camera.height_m, corner[2])
+        other = _add(corner, along)
+        window = self._bounds([corner, other, _add(corner, up), _add(other, up)])
+        if window is None:
+            return
+        normal = _cross(along, up)
+        facing = self._on_rays(normal, window)
+        # A ray along the plane meets it nowhere: far outside of the edges.
+        facing = np.where(np.abs(facing) < 1e-9, 1e-9, facing)
+        depth = (_dot(corner, normal) / facing).astype(np.float32)
+        a = self._on_rays(_cross(up, corner), window) / facing
+        b = self._on_rays(_cross(corner, along), window) / facing
+        ok = (a >= 0) & (a <= 1) & (b >= 0) & (b <= 1) & (depth > NEAREST_M) & (depth < self.depth_m[window])
+        if not ok.any():
+            return
+        a, b = (a * _dot(along, along) ** 0.5).astype(np.float32), (b * _dot(up, up) ** 0.5).astype(np.float32)
+        color, where = shader(a, b, depth / np.float32(self.camera.fx))
+        if where is not None:
+            ok &= where
+        self._write(window, ok, color, depth, label, instance)
+
+    def _on_rays(self, vector: Vector, window: tuple[slice, slice]) -> Floats:
+        """``vector`` · r for the ray r = (X/Z, Y/Z, 1) of each pixel."""
+        return vector[1] * self.slope_y[window[0], None] + (vector[0] * self.slope_x[window[1]] + vector[2])
+
+    def _bounds(self, points: list[Vector]) -> tuple[slice, slice] | None:
+        """Rows and columns that hold the points' convex hull; all of them where it reaches behind the camera."""
+        height, width = self.camera.size
+        depths = [z for _, _, z in points]
+        if max(depths) <= NEAREST_M:
+            return None
+        if min(depths) <= NEAREST_M:
+            return slice(0, height), slice(0, width)
+        rows = _within([self.camera.v0 - self.camera.fx * y / z for _, y, z in points], height)
+        columns = _within([self.camera.u0 + self.camera.fx * x / z for x, _, z in points], width)
+        return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
+
     def _columns(self, wall: Wall) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
         """The columns whose rays meet the wall, where along it, and at which depth."""
         dx, dz = wall.x1 - wall.x0, wall.z1 - wall.z0
@@ -106,3 +161,26 @@ class Canvas:
         self.depth_m[window][ok] = depth[ok]
         self.label[window][ok] = label
         self.instance[window][ok] = instance
+
+
+def _within(places: list[float], count: int) -> slice:
+    """The whole numbers below ``count`` between the least and the largest place."""
+    return slice(min(max(math.ceil(min(places)), 0), count), min(max(math.floor(max(places)) + 1, 0), count))
+
+
+def _vector(array: Floats) -> Vector:
+    x, y, z = array.tolist()
+    return x, y, z
+
+
+def _add(a: Vector, b: Vector) -> Vector:
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
+
+
+def _cross(a: Vector, b: Vector) -> Vector:
+    # NumPy's own takes forty times as long for three numbers.
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]

@@ -21,20 +21,21 @@ def paint_tree(canvas: Canvas, x: float, z: float, height: float, weather: Weath
     autumn = rng.random() < 0.15
     green = np.array([0.42, 0.3, 0.1] if autumn else [0.2, 0.33, 0.11]) * rng.uniform(0.75, 1.35)
     key = rng.integers(0, 256, 2)
-    lumps = rng.uniform(-1, 1, (7, 3)) * [0.55, 0.5, 1] + [0, 0, 0]
+    # Their reach stays inside the rectangle, which would cut them.
+    lumps = rng.uniform(-1, 1, (7, 3)) * [0.4, 0.4, 0.06] + [0, 0, 0.39]
     pointed = rng.random() < 0.2
     sun = weather.sun_x
 
     def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, Mask]:
         s = (a / width - 0.5) * 2
         t = ((y - trunk) / (height - trunk) - 0.5) * 2
-        rough = 0.16 * look_up(clouds(), y * 80 / width + key[0], a * 80 / width + key[1])
+        rough = np.clip(0.1 * look_up(clouds(), y * 80 / width + key[0], a * 80 / width + key[1]), -0.15, 0.15)
         if pointed:
             crown = np.abs(s) + rough < 0.42 * (1 - t)
         else:
             crown = s * s + t * t + rough * 2 < 0.55
             for cx, cy, r in lumps:
-                crown |= (s - cx) ** 2 + (t - cy) ** 2 + rough < (0.3 + 0.08 * r) ** 2 * 2.4
+                crown |= (s - cx) ** 2 + (t - cy) ** 2 + rough < r**2
         crown &= (np.abs(s) < 1) & (t > -1)
         leaf = 0.6 * look_up(fine(), y * 9 + key[1], a * 9) * np.clip(1.3 - pixel * 4, 0.25, 1)
         leaf = leaf + 0.8 * look_up(fine(), y * 43, a * 43 + key[0]) * np.clip(1.2 - pixel * 16, 0, 1)

@@ -22,6 +22,8 @@ from equipoise.scenes.streets.render import render
 CITY = "streets"
 FOLDERS = ("leftImg8bit", "gtFine", "disparity", "camera")
 MANIFEST = "streets.json"
+UNFINISHED = ".unfinished"
+"""Where a set is written until it is whole: no reader looks there."""
 SPLITS = ("train", "val", "test")
 COMPRESSION = 3
 """zlib's level: of 9, which is three times as slow and saves a tenth."""
@@ -43,8 +45,9 @@ def generate(
 ) -> None:
     """Write streets below ``out``: images, label ids, instance ids, disparity and cameras.
 
-    Every image depends on (seed, split, index) alone: the files are the same whatever the workers. ``streets.json``
-    comes last, so that a set that was stopped half-way is not taken for a whole one.
+    Every image depends on (seed, split, index) alone: the files are the same whatever the workers. They move to their
+    place when all are written, so that a set that was stopped half-way is not taken for a whole one, and one that was
+    to be replaced is still there.
 
     Args:
         out: a folder that is empty or absent, unless ``overwrite``.
@@ -54,7 +57,7 @@ def generate(
         size: height and width, px.
         seed: of the set.
         workers: processes; ``None``: as many as there are cores.
-        overwrite: replace streets that lie there, and nothing else.
+        overwrite: replace streets that lie there, and nothing else: not other data of the same layout.
         progress: called after each image.
 
     Raises:
@@ -63,17 +66,21 @@ def generate(
     """
     counts = dict(zip(SPLITS, (train, val, test), strict=True))
     _check(counts, size, seed, workers)
-    _prepare(out, overwrite)
     jobs = [(split, index) for split, count in counts.items() for index in range(count)]
+    unfinished = out / UNFINISHED
     try:
+        _refuse(out, overwrite)
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
         for split in {split for split, _ in jobs}:
             for folder in FOLDERS:
-                (out / folder / split / CITY).mkdir(parents=True, exist_ok=True)
-        for _ in _each(out, size, seed, jobs, workers):
+                (unfinished / folder / split / CITY).mkdir(parents=True)
+        for _ in _each(unfinished, size, seed, jobs, workers):
             if progress is not None:
                 progress()
         manifest = {"format": 1, "seed": seed, "size": list(size), **counts}
-        (out / MANIFEST).write_text(json.dumps(manifest) + "\n", encoding="utf-8")
+        (unfinished / MANIFEST).write_text(json.dumps(manifest) + "\n", encoding="utf-8")
+        _finish(out)
     except OSError as error:
         raise RunError(f"{out}: expected to write streets, found: {error.strerror or error}") from None
 
@@ -112,7 +119,9 @@ def _each(out: Path, size: tuple[int, int], seed: int, jobs: list[Job], workers:
             threading.Thread(target=_follow, args=(process, text, done), daemon=True).start()
         for _ in jobs:
             if not done.get():
-                raise RunError(f"{out}: expected to write streets, but a process ended early (its error stands above)")
+                raise RunError(
+                    f"{out.parent}: expected to write streets, but a process ended early (its error stands above)"
+                )
             yield
 
 
@@ -156,18 +165,26 @@ def _check(counts: dict[str, int], size: tuple[int, int], seed: int, workers: in
         raise UsageError(f"workers: expected at least 1, found {workers}")
 
 
-def _prepare(out: Path, overwrite: bool) -> None:
+def _refuse(out: Path, overwrite: bool) -> None:
+    """Refuse a place where something would be lost or mixed."""
     if out.exists() and not out.is_dir():
         raise RunError(f"expected a folder at {out}, found a file: choose another place")
-    try:
-        present = {path.name for path in out.iterdir()} if out.exists() else set()
-        strange = present - {*FOLDERS, MANIFEST}
-        if present and (not overwrite or strange):
-            what = f"expected an empty folder at {out}, found {sorted(strange or present)[0]!r} in it"
-            raise RunError(f"{what}: choose another place" + ("" if overwrite or strange else ", or --overwrite"))
-        (out / MANIFEST).unlink(missing_ok=True)
-        for name in present - {MANIFEST}:
-            shutil.rmtree(out / name)
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{out}: expected a folder to write to, found: {error.strerror or error}") from None
+    present = {path.name for path in out.iterdir()} - {UNFINISHED} if out.exists() else set()
+    strange = sorted(present - {*FOLDERS, MANIFEST})
+    # Cityscapes itself has these folders too; what this module wrote has one city in them.
+    for folder in FOLDERS:
+        strange += sorted(str(p.relative_to(out)) for p in out.glob(f"{folder}/*/*") if p.name != CITY)
+    if strange or (present and not overwrite):
+        what = f"expected an empty folder at {out}, found {(strange or sorted(present))[0]!r} in it"
+        raise RunError(f"{what}: choose another place" + ("" if overwrite or strange else ", or --overwrite"))
+
+
+def _finish(out: Path) -> None:
+    """Move a whole set to its place, in the place of an older one; the manifest goes first and comes last."""
+    (out / MANIFEST).unlink(missing_ok=True)
+    for folder in FOLDERS:
+        if (out / folder).exists():
+            shutil.rmtree(out / folder)
+        (out / UNFINISHED / folder).rename(out / folder)
+    (out / UNFINISHED / MANIFEST).rename(out / MANIFEST)
+    (out / UNFINISHED).rmdir()

@@ -7,7 +7,8 @@ import numpy as np
 from equipoise.scenes.streets.ground import Road
 from equipoise.scenes.streets.labels import BICYCLE, BUS, CAR, MOTORCYCLE, PERSON, RIDER, TRAIN, TRUCK
 from equipoise.scenes.streets.people import paint_cycle, paint_person
-from equipoise.scenes.streets.vehicles import SIZES, Pose, paint_crossing_vehicle, paint_vehicle
+from equipoise.scenes.streets.pose import Pose
+from equipoise.scenes.streets.vehicles import SIZES, paint_crossing_vehicle, paint_vehicle
 from equipoise.scenes.streets.world import World
 
 PARKING_M = 2.2

@@ -1,221 +1,143 @@
-"""Cars, trucks, buses and trams: boxes whose visible sides are cut to a profile and painted."""
-
-from dataclasses import dataclass
+"""Vehicles of every kind; trucks, buses and trams are boxes whose visible sides are painted."""
 
 import numpy as np
 
 from equipoise.scenes.streets.canvas import Canvas, Floats, Mask, Shader, Wall
+from equipoise.scenes.streets.cars import GLASS, RUBBER, Car, standing
 from equipoise.scenes.streets.labels import BUS, CAR, TRAIN, TRUCK
 from equipoise.scenes.streets.noise import grid, line
+from equipoise.scenes.streets.pose import Pose
 from equipoise.scenes.streets.weather import Weather
 
 PAINTS = [
-    (0.82, 0.82, 0.84), (0.06, 0.06, 0.07), (0.4, 0.41, 0.44), (0.62, 0.63, 0.66), (0.55, 0.05, 0.06),
-    (0.07, 0.13, 0.38), (0.13, 0.3, 0.18), (0.75, 0.6, 0.12), (0.3, 0.12, 0.1), (0.9, 0.9, 0.88), (0.2, 0.34, 0.5),
+    (0.84, 0.84, 0.85), (0.9, 0.9, 0.88), (0.06, 0.06, 0.07), (0.1, 0.1, 0.11), (0.4, 0.41, 0.44), (0.62, 0.63, 0.66),
+    (0.22, 0.23, 0.25), (0.55, 0.05, 0.06), (0.07, 0.13, 0.38), (0.13, 0.28, 0.18), (0.2, 0.34, 0.5), (0.3, 0.12, 0.1),
+    (0.78, 0.62, 0.12), (0.5, 0.46, 0.38),
 ]  # fmt: skip
-WAIST = 0.62
-"""Where a car's windows begin, in parts of its height."""
-GLASS = np.array([0.1, 0.13, 0.16])
-SIZES = {CAR: (4.3, 1.78, 1.5), TRUCK: (7.5, 2.4, 3.2), BUS: (11.5, 2.55, 3.1), TRAIN: (24.0, 2.6, 3.5)}
+LIVERIES = [
+    (0.72, 0.08, 0.08), (0.85, 0.68, 0.1), (0.1, 0.2, 0.5), (0.84, 0.84, 0.82), (0.1, 0.4, 0.3), (0.5, 0.52, 0.55),
+    (0.85, 0.45, 0.1),
+]  # fmt: skip
+SIZES = {CAR: (4.5, 1.8, 1.5), TRUCK: (7.5, 2.4, 3.2), BUS: (11.5, 2.55, 3.1), TRAIN: (24.0, 2.6, 3.5)}
 """Length, width, height, m."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pose:
-    """Where a vehicle stands: the middle of its near end, and its direction away from the camera."""
-
-    x: float
-    z: float
-    heading: float
-    oncoming: bool = False
+CAB = 0.24
+"""A truck's cab, in parts of its length; it is lower than the load behind it."""
+CAB_TOP = 0.8
 
 
 def paint_vehicle(
     canvas: Canvas, kind: int, pose: Pose, instance: int, weather: Weather, rng: np.random.Generator
-) -> tuple[float, float]:
-    """Paint the end and the side that face the camera; returns length and width, m."""
-    length, width, height = (float(v * rng.uniform(0.93, 1.07)) for v in SIZES[kind])
-    van = kind == CAR and rng.random() < 0.22
-    if van:
-        length, height = length * 1.12, height * 1.28
-    paint = np.array(PAINTS[rng.integers(len(PAINTS))]) * rng.uniform(0.85, 1.1)
-    forward = np.array([np.sin(pose.heading), np.cos(pose.heading)])
-    right = np.array([forward[1], -forward[0]])
-    near = np.array([pose.x, pose.z])
-    corner = {side: near + side * right * width / 2 for side in (-1, 1)}
-    far = {side: corner[side] + forward * length for side in (-1, 1)}
-    look = _Look(kind, van, length, width, height, paint, pose.oncoming, weather, rng)
-    end = look.end(weather.facing(-float(forward[0]), -float(forward[1])))
-    if kind == CAR:
-        # The cabin begins behind boot or bonnet; below its windows one sees those.
-        back = look.setback() * forward
-        canvas.wall(_wall(corner[-1], corner[1], WAIST * height), end, kind, instance)
-        canvas.wall(_wall(corner[-1] + back, corner[1] + back, height), end, kind, instance)
-    else:
-        canvas.wall(_wall(corner[-1], corner[1], height), end, kind, instance)
-    # A side is seen where the camera lies on its outer half-plane.
-    for side in (-1, 1):
-        outward = side * right
-        if float(np.dot(-corner[side], outward)) > 0:
-            light = weather.facing(float(outward[0]), float(outward[1]))
-            canvas.wall(_wall(corner[side], far[side], height), look.flank(light), kind, instance)
-    return length, width
+) -> None:
+    """Paint the sides that face the camera."""
+    vehicle(kind, weather, rng).paint_on(canvas, pose, instance)
 
 
 def paint_crossing_vehicle(
     canvas: Canvas, kind: int, x: float, z: float, instance: int, weather: Weather, rng: np.random.Generator
-) -> tuple[float, float]:
-    """A vehicle that crosses the street, seen from its side; returns length and width, m."""
-    length, width, height = (float(v * rng.uniform(0.93, 1.07)) for v in SIZES[kind])
-    paint = np.array(PAINTS[rng.integers(len(PAINTS))])
-    look = _Look(kind, False, length, width, height, paint, False, weather, rng)
-    flip = rng.random() < 0.5
-    left, right = np.array([x - length / 2, z]), np.array([x + length / 2, z])
-    ends = (right, left) if flip else (left, right)
-    canvas.wall(_wall(*ends, height), look.flank(weather.facing(0.0, -1.0)), kind, instance)
-    return length, width
+) -> None:
+    """A vehicle that crosses the street, seen from its side."""
+    vehicle(kind, weather, rng).paint_across(canvas, x, z, bool(rng.random() < 0.5), instance)
 
 
-def _wall(one: Floats, other: Floats, height: float) -> Wall:
-    return Wall(float(one[0]), float(one[1]), float(other[0]), float(other[1]), 0.0, height)
+def vehicle(kind: int, weather: Weather, rng: np.random.Generator) -> "Car | Box":
+    """One at random."""
+    paints = PAINTS if kind in (CAR, TRUCK) else LIVERIES
+    paint = np.array(paints[rng.integers(len(paints))]) * rng.uniform(0.85, 1.1)
+    return Car(paint, weather, rng) if kind == CAR else Box(kind, paint, weather, rng)
 
 
-class _Look:
-    """One vehicle's shape and paint."""
+class Box:
+    """One truck's, bus's or tram's shape and paint."""
 
-    def __init__(
-        self,
-        kind: int,
-        van: bool,
-        length: float,
-        width: float,
-        height: float,
-        paint: Floats,
-        oncoming: bool,
-        weather: Weather,
-        rng: np.random.Generator,
-    ) -> None:
-        self.kind, self.van, self.length, self.width, self.height = kind, van, length, width, height
-        self.paint, self.oncoming, self.weather = paint, oncoming, weather
+    def __init__(self, kind: int, paint: Floats, weather: Weather, rng: np.random.Generator) -> None:
+        self.kind, self.paint, self.weather = kind, paint, weather
+        self.length, self.width, self.height = (float(v * rng.uniform(0.93, 1.07)) for v in SIZES[kind])
         tint = rng.uniform(0.3, 0.9, 3)
-        self.cargo = 0.5 * tint + 0.5 * tint.mean() if rng.random() < 0.5 else np.array([0.85, 0.85, 0.83])
-        self.braking = rng.random() < 0.3
-        self.bonnet, self.boot = float(rng.uniform(0.22, 0.28)), float(rng.uniform(0.06, 0.16))
+        self.cargo = 0.4 * tint + 0.6 * tint.mean() if rng.random() < 0.5 else np.array([0.85, 0.85, 0.83])
+        self.braking = bool(rng.random() < 0.3)
+        self.glass = GLASS + np.array(weather.sky_low) * 0.2
 
-    def setback(self) -> float:
-        """How far behind its near end a car's cabin begins, m."""
-        if self.van:
-            return 0.12 * self.length if self.oncoming else 0.0
-        return (self.bonnet + 0.07 if self.oncoming else self.boot + 0.04) * self.length
+    def paint_on(self, canvas: Canvas, pose: Pose, instance: int) -> None:
+        """Every surface that faces the camera."""
+        forward, right = pose.axes()
+        across = right * self.width
+        left = np.array([pose.x, 0.0, pose.z]) - across / 2
+        light = self.weather.facing(-float(forward[0]), -float(forward[2]))
+        cab = self.kind == TRUCK and pose.oncoming
+        end = standing(left, across, self.height * (CAB_TOP if cab else 1.0))
+        canvas.wall(end, self._end(light, pose.oncoming), self.kind, instance)
+        if cab:
+            load = standing(left + forward * self.length * CAB, across, self.height)
+            canvas.wall(load, self._load(light), self.kind, instance)
+        for foot, outward in ((left, -right), (left + across, right)):
+            if float(foot @ outward) < 0:
+                side = standing(foot, forward * self.length, self.height)
+                light = self.weather.facing(float(outward[0]), float(outward[2]))
+                canvas.wall(side, self._side(light, pose.oncoming), self.kind, instance)
 
-    def end(self, light: float) -> Shader:
-        """The rear, or the front of an oncoming vehicle."""
-        return self._car_end(light) if self.kind == CAR else self._box_end(light)
+    def paint_across(self, canvas: Canvas, x: float, z: float, leftwards: bool, instance: int) -> None:
+        """Its side alone, where it crosses the view."""
+        wall = Wall(x - self.length / 2, z, x + self.length / 2, z, 0.0, self.height)
+        canvas.wall(wall, self._side(self.weather.facing(0.0, -1.0), leftwards), self.kind, instance)
 
-    def flank(self, light: float) -> Shader:
-        """A side."""
-        return self._car_flank(light) if self.kind == CAR else self._box_flank(light)
+    def _lit(self, color: Floats) -> Floats:
+        return (color * np.array(self.weather.ambient)).astype(np.float32)
 
-    def _car_end(self, light: float) -> Shader:
-        def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, Mask]:
-            s, t = a / self.width * 2 - 1, y / self.height
-            taper = 1 - (0.08 if self.van else 0.3) * np.clip((t - WAIST) / (1 - WAIST), 0, 1)
-            body = (t > 0.13) & (np.abs(s) < taper) & (t < 0.985 - 0.03 * s**4)
-            wheels = (np.abs(np.abs(s) - 0.78) < 0.15) & (t <= 0.3)
-            tone = (0.75 + 0.35 * np.clip(t, 0, 1)) * light
-            color = self.paint * np.broadcast_to(tone, body.shape)[..., None]
-            glass = (t > WAIST + 0.02) & (t < 0.93) & (np.abs(s) < taper - 0.1)
-            sheen = np.array(self.weather.sky_low) * 0.3 * np.clip((t - WAIST) * 2.5, 0, 1)[..., None]
-            color = np.where(glass[..., None], GLASS + sheen, color)
-            lamp = (np.abs(np.abs(s) - 0.8) < 0.13) & (t > 0.42) & (t < 0.57)
-            color = np.where(lamp[..., None], self._lamps(), color)
-            plate = (np.abs(s) < 0.26) & (t > 0.3) & (t < 0.385)
-            color = np.where(plate[..., None], 0.8, color)
-            dark = (t < 0.24) | ((np.abs(s) < 0.5) & (t > 0.42) & (t < 0.53) & self.oncoming)
-            color = np.where((dark | (wheels & ~(body & (t > 0.24))))[..., None], 0.055, color)
-            return (color * np.array(self.weather.ambient)).astype(np.float32), body | wheels
+    def _load(self, light: float) -> Shader:
+        def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, None]:
+            return self._lit(np.broadcast_to(self.cargo * light, (*np.broadcast_shapes(a.shape, y.shape), 3))), None
 
         return shade
 
-    def _lamps(self) -> Floats:
-        if self.oncoming:
-            return np.array([1.0, 0.98, 0.9]) * (0.85 + 0.6 * self.weather.lamps)
-        return np.array([0.55, 0.04, 0.04]) * (1.9 if self.braking else 1.0 + self.weather.lamps)
+    def _end(self, light: float, front: bool) -> Shader:
+        """Doors of the load, or a large window with lamps below it."""
+        lamps = np.array([1.0, 0.98, 0.9]) * (0.85 + 0.6 * self.weather.lamps)
+        if not front:
+            lamps = np.array([0.55, 0.04, 0.04]) * (1.9 if self.braking else 1.0 + self.weather.lamps)
 
-    def _car_flank(self, light: float) -> Shader:
-        def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, Mask]:
-            place = a / self.length
-            p, t = (1 - place if self.oncoming else place), y / self.height
-            bonnet = 0.1 if self.van else self.bonnet
-            boot = 0.02 if self.van else self.boot
-            # The profile: boot, rear window, roof, windscreen, bonnet.
-            roof = np.minimum(0.62 + (p - boot) / 0.09 * 0.38 * 0.9, 0.6 + (1 - bonnet - p) / 0.15 * 0.4)
-            top = np.clip(np.maximum(roof, np.where(p > 0.5, 0.6 - 0.06 * (p - 0.7), 0.62)), 0, 1)
-            body = (t > 0.14) & (t < top)
-            wheel = np.minimum(
-                np.hypot((p - 0.19) * self.length, y - 0.31), np.hypot((p - 0.81) * self.length, y - 0.31)
-            )
-            tyre = wheel < 0.31
-            tone = (0.7 + 0.4 * np.clip(t, 0, 1) - 0.1 * line(t - 0.45, 0.02, pixel)) * light
-            color = self.paint * tone[..., None]
-            glass = (t > 0.63) & (t < top - 0.07) & (p > boot + 0.06) & (p < 1 - bonnet - 0.03)
-            pillar = np.abs(p - 0.47) < 0.012
-            sheen = np.array(self.weather.sky_low) * 0.22
-            color = np.where((glass & ~pillar)[..., None], GLASS + sheen, color)
-            color = np.where((t < 0.22)[..., None] | tyre[..., None], 0.055, color)
-            color = np.where((wheel < 0.18)[..., None], 0.45 * light, color)
-            lamp = (t > 0.42) & (t < 0.55) & (((p < 0.03) & (t > 0.4)) | (p > 0.97))
-            color = np.where(lamp[..., None], np.where((p < 0.5)[..., None], [0.6, 0.05, 0.05], 0.85), color)
-            return (color * np.array(self.weather.ambient)).astype(np.float32), body | tyre
-
-        return shade
-
-    def _box_end(self, light: float) -> Shader:
         def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, Mask]:
             s, t = a / self.width * 2 - 1, y / self.height
-            where = (t > 0.1) & (np.abs(s) < 1 - 0.05 * np.clip((t - 0.85) / 0.15, 0, 1)) & (t < 1 - 0.02 * s**2)
-            wheels = (np.abs(np.abs(s) - 0.72) < 0.17) & (t <= 0.22)
-            truck_rear = self.kind == TRUCK and not self.oncoming
-            base = self.cargo if truck_rear else self.paint
-            color = base * np.broadcast_to((0.8 + 0.25 * t) * light, where.shape)[..., None]
-            if truck_rear:
-                color = np.where((np.abs(s) < 0.02)[..., None] & (t > 0.3)[..., None], color * 0.5, color)
+            where = (t > 0.1) & (np.abs(s) <= 1)
+            tyre = (np.abs(np.abs(s) - 0.74) < 0.17) & (t <= 0.22)
+            doors = self.kind == TRUCK and not front
+            tone = np.broadcast_to((0.8 + 0.25 * t - 0.06 * s**4) * light, where.shape)[..., None]
+            color = (self.cargo if doors else self.paint) * tone
+            if doors:
+                seams = line(a - self.width / 2, 0.02, pixel) + line(np.abs(s) - 0.93, 0.03, pixel) * (t > 0.25)
+                color = color * (1 - 0.35 * np.clip(seams, 0, 1))[..., None]
             else:
-                window = (t > 0.45) & (t < (0.88 if self.kind != TRUCK else 0.72)) & (np.abs(s) < 0.86)
-                color = np.where(window[..., None], GLASS + np.array(self.weather.sky_low) * 0.2, color)
-                board = (t > 0.9) & (t < 0.97) & (np.abs(s) < 0.6) & (self.kind != TRUCK)
+                top = CAB_TOP - 0.08 if self.kind == TRUCK else 0.88
+                color = np.where(((t > 0.46) & (t < top) & (np.abs(s) < 0.9))[..., None], self.glass, color)
+                board = (t > 0.905) & (t < 0.97) & (np.abs(s) < 0.6) & (self.kind != TRUCK)
                 color = np.where(board[..., None], [0.5, 0.35, 0.05], color)
-            lamp = (np.abs(np.abs(s) - 0.85) < 0.1) & (t > 0.2) & (t < 0.28)
-            color = np.where(lamp[..., None], self._lamps(), color)
-            color = np.where(((t < 0.16) | (wheels & (t < 0.2)))[..., None], 0.05, color)
-            return (color * np.array(self.weather.ambient)).astype(np.float32), where | wheels
+            lamp = (np.abs(np.abs(s) - 0.84) < 0.1) & (t > 0.2) & (t < 0.28)
+            color = np.where(lamp[..., None], lamps, color)
+            return self._lit(np.where(((t < 0.17) | tyre)[..., None] & ~lamp[..., None], RUBBER, color)), where | tyre
 
         return shade
 
-    def _box_flank(self, light: float) -> Shader:
+    def _side(self, light: float, turned: bool) -> Shader:
+        """Cab and load, or a row of windows with doors; ``turned``: the front is where the wall begins."""
+
         def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, Mask]:
-            place, t = a / self.length, y / self.height
-            p = 1 - place if self.oncoming else place
-            where = (t > 0.12) & (t < 0.99) & (p > -1)
-            wheel = np.minimum(np.abs(a - 0.17 * self.length), np.abs(a - 0.8 * self.length))
-            tyre = np.hypot(wheel, y - 0.45) < 0.45
-            color = self.paint * np.broadcast_to((0.8 + 0.25 * t) * light, where.shape)[..., None]
+            p, t = 1 - a / self.length if turned else a / self.length, y / self.height
+            hub = np.hypot(np.minimum(np.abs(p - 0.2), np.abs(p - 0.86)) * self.length, y - 0.46)
+            color = self.paint * np.broadcast_to((0.8 + 0.25 * t) * light, hub.shape)[..., None]
             if self.kind == TRUCK:
-                cab = p > 0.76
-                color = np.where(cab[..., None] & (t > 0)[..., None], color, self.cargo * light)
-                glass = (p > 0.82) & (p < 0.97) & (t > 0.48) & (t < 0.7)
-                where &= ~(cab & (t > 0.8)) & ~((np.abs(p - 0.75) < 0.008) & (t > 0.25))
+                cab = p > 1 - CAB
+                where = (t > 0.14) & ~(cab & (t > CAB_TOP)) & ~((np.abs(p - 1 + CAB) < 0.008) & (t > 0.25))
+                ribs = 1 - 0.12 * grid(a, 0.9, 0.08, pixel)
+                color = np.where(cab[..., None], color, self.cargo * light * ribs[..., None])
+                glass = (p > 1 - CAB + 0.07) & (p < 0.97) & (t > 0.47) & (t < CAB_TOP - 0.08)
             else:
-                panes = 1 - grid(a, 1.5, 0.09, pixel)
-                glass = (t > 0.42) & (t < 0.8) & (panes > 0.5)
-                stripe = (t > 0.3) & (t < 0.36)
-                color = np.where(stripe[..., None], self.cargo * light, color)
-                door = (grid(a, 5.0, 0.2, pixel) > 0.5) & (t > 0.14) & (t < 0.8) & (self.kind == BUS)
-                color = np.where(door[..., None], color * 0.72, color)
-            color = np.where(glass[..., None], GLASS + np.array(self.weather.sky_low) * 0.18, color)
-            if self.kind == TRAIN:
-                tyre &= False
-            color = np.where(((t < 0.17) | tyre)[..., None], 0.05, color)
-            return (color * np.array(self.weather.ambient)).astype(np.float32), where | tyre
+                where = (t > 0.1) & (p > -1)
+                glass = (t > 0.42) & (t < 0.82) & (grid(a, 1.5, 0.09, pixel) < 0.5)
+                color = np.where(((t > 0.3) & (t < 0.36))[..., None], self.cargo * light, color)
+                door = (np.abs(p * self.length % 4.6 - 2.3) < 0.6) & (t > 0.13) & (t < 0.82)
+                color = np.where((door & (p > 0.1))[..., None], color * 0.6, color)
+            color = np.where(glass[..., None], self.glass, color)
+            tyre = (hub < 0.46) & (self.kind != TRAIN)
+            color = np.where(((t < 0.17) | (hub < 0.5) & (self.kind != TRAIN))[..., None], RUBBER, color)
+            return self._lit(np.where((tyre & (hub < 0.22))[..., None], 0.35 * light, color)), where | tyre
 
         return shade
