@@ -5,6 +5,7 @@ dropped. Every function works on tensors of any shape, element by element.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -92,3 +93,39 @@ def regression_residual(output: Tensor, target: Tensor, valid: Tensor) -> Tensor
 def at_least_single(tensor: Tensor) -> Tensor:
     """Half precisions as float32: sums over many elements need it."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def increasing_root(
+    slope: Callable[[Tensor], Tensor], low: float, high: float, like: Tensor, steps: int = 60
+) -> Tensor:
+    """Where an increasing function of s is zero, for each element, by bisection; the nearer end where it never is.
+
+    >>> increasing_root(lambda s: s - 3.0, -10.0, 10.0, torch.zeros(2))
+    tensor([3., 3.])
+    """
+    lower, upper = torch.full_like(like, low), torch.full_like(like, high)
+    for _ in range(steps):
+        middle = 0.5 * (lower + upper)
+        above = slope(middle) > 0
+        lower, upper = torch.where(above, lower, middle), torch.where(above, middle, upper)
+    return 0.5 * (lower + upper)
+
+
+def student_t_quantile(df: float, probability: float) -> float:
+    """The quantile of Student's t with ``df`` degrees of freedom, by the trapezoid rule over x = √ν·tan θ.
+
+    Right to 0.1 % for df ≥ 1; below, the density of θ has poles at its ends, and the error grows.
+
+    >>> round(student_t_quantile(1.0, 0.75), 6)  # Cauchy
+    1.0
+    """
+    angle = torch.linspace(-math.pi / 2, math.pi / 2, 200_001, dtype=torch.float64)
+    # The density of θ is cos(θ)^(ν−1), up to a constant.
+    density = torch.cos(angle).clamp_min(1e-300) ** (df - 1)
+    density[0] = density[-1] = 0.0 if df > 1 else float(density[1])
+    mass = torch.cumulative_trapezoid(density, angle)
+    index = int(torch.searchsorted(mass, probability * mass[-1]))
+    below = float(mass[index - 1]) if index else 0.0
+    part = (probability * float(mass[-1]) - below) / (float(mass[index]) - below)
+    theta = float(angle[index]) + part * float(angle[1] - angle[0])
+    return math.sqrt(df) * math.tan(theta)

@@ -113,6 +113,18 @@ class MultiTaskLikelihood(nn.Module):
             if flag:
                 complain([float("nan") if flag == 1 else -1.0], f"task {name!r}")
 
+    def refit(
+        self,
+        outputs: Mapping[str, Tensor],
+        targets: Mapping[str, Tensor],
+        masks: Mapping[str, Tensor | None] | None = None,
+    ) -> None:
+        """Set each given task's noise (for approximate classes: a temperature) to what is best for held-out data."""
+        masks = masks or {}
+        self._check_known(outputs=outputs, masks=masks)
+        for name, output in outputs.items():
+            self[name].refit(output, targets[name], masks.get(name))
+
     def sigmas(self) -> dict[str, float | list[float]]:
         """Each task's σ in its target's unit, as plain numbers."""
         return {name: likelihood.sigma.tolist() for name, likelihood in self.items()}

@@ -1,18 +1,19 @@
 """Log-variances that no optimizer holds: a mistake that peers let pass, and that leaves every σ where it began."""
 
 import warnings
-import weakref
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
+from torch.utils.weak import WeakIdKeyDictionary
 
 STEPS = 2
 """Another optimizer may hold the log-variances and step later: so the first step alone proves nothing."""
 
-_waiting: "weakref.WeakKeyDictionary[Tensor, tuple[str, dict[int, int]]]" = weakref.WeakKeyDictionary()
-_known: "weakref.WeakSet[Tensor]" = weakref.WeakSet()
+# By identity: equality of tensors is a tensor.
+_waiting: WeakIdKeyDictionary = WeakIdKeyDictionary()
+_known: WeakIdKeyDictionary = WeakIdKeyDictionary()
 _hook: list[Any] = []
 
 
@@ -31,7 +32,7 @@ def _after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
     if not _waiting:
         return
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    for log_variance, (name, steps) in list(_waiting.items()):
+    for log_variance, (name, steps) in list(_waiting.items()):  # type: ignore[no-untyped-call]
         if id(log_variance) in held:
             _settle(log_variance)
         elif log_variance.grad is not None:
@@ -47,4 +48,4 @@ def _after_step(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
 
 def _settle(log_variance: Tensor) -> None:
     del _waiting[log_variance]
-    _known.add(log_variance)
+    _known[log_variance] = True

@@ -1,9 +1,24 @@
 """Observation models with learned noise, one a file."""
 
+from equipoise.likelihoods.bernoulli import Bernoulli
 from equipoise.likelihoods.categorical import Categorical
 from equipoise.likelihoods.gaussian import Gaussian
+from equipoise.likelihoods.gibbs import Gibbs
 from equipoise.likelihoods.laplace import Laplace
 from equipoise.likelihoods.likelihood import Likelihood, Term
+from equipoise.likelihoods.multivariate_gaussian import MultivariateGaussian
 from equipoise.likelihoods.regression import Regression
+from equipoise.likelihoods.student_t import StudentT
 
-__all__ = ["Categorical", "Gaussian", "Laplace", "Likelihood", "Regression", "Term"]
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "Gaussian",
+    "Gibbs",
+    "Laplace",
+    "Likelihood",
+    "MultivariateGaussian",
+    "Regression",
+    "StudentT",
+    "Term",
+]

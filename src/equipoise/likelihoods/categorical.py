@@ -10,6 +10,7 @@ from torch.nn import functional
 from equipoise.functional import at_least_single, scaled_nll, scaled_optimum
 from equipoise.likelihoods.likelihood import Likelihood
 from equipoise.likelihoods.masks import as_mask
+from equipoise.likelihoods.temperature import Temperature, best_log_temperature
 from equipoise.reduction import Sums
 
 
@@ -45,6 +46,7 @@ class Categorical(Likelihood):
         if exact and noise.get("update") == "closed_form":
             raise ValueError("Categorical: update: the exact form has no closed form: use 'gradient', or refit")
         self.exact, self.ignore_index = exact, ignore_index
+        self.temperature = Temperature()
 
     def sums(self, output: Tensor, target: Tensor, mask: Tensor | None, where: str) -> Sums:
         """The sum of CE(f, y); the exact form adds CE(f·e^(−s), y) and its derivative by s."""
@@ -53,9 +55,12 @@ class Categorical(Likelihood):
         if not self.exact:
             return Sums(entropy[None], valid.sum())
         s = self.log_variance.detach().to(logits.dtype)
+        if self.noise.pending and self.training:
+            s = self._best(logits.detach(), labels, valid)
         scaled = logits * torch.exp(-s)
         slope = temperature_slope(scaled.detach(), labels, valid)
-        return Sums(torch.stack([entropy.detach(), cross_entropy_sum(scaled, labels), slope]), valid.sum())
+        count = valid.sum()
+        return Sums(torch.stack([entropy, cross_entropy_sum(scaled, labels), slope, count * s.exp()]), count)
 
     def prepared(
         self, output: Tensor, target: Tensor, mask: Tensor | None, where: str
@@ -84,11 +89,37 @@ class Categorical(Likelihood):
             return scaled_nll(means[0], log_variance, 1.0, 0.5)
         return means[1] + means[2].detach() * (log_variance - log_variance.detach())
 
+    def statistic(self, means: Tensor) -> Tensor:
+        """CE; of the exact form e^s at a start."""
+        return means[3] if self.exact else means[0]
+
     def optimum(self, statistic: Tensor) -> Tensor:
-        """Log 2·CE, of the approximate form."""
+        """Log 2·CE; of the exact form the logarithm of its statistic."""
+        return torch.log(statistic) if self.exact else scaled_optimum(statistic, 1.0, 0.5, self.noise.prior)
+
+    @torch.no_grad()
+    def optimal_log_variance(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The s that is best for these outputs: in closed form, or by bisection for the exact form."""
+        if not self.exact:
+            return super().optimal_log_variance(output, target, mask)
+        return self._best(*self.prepared(output, target, mask, type(self).__name__))
+
+    @torch.no_grad()
+    def refit(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
+        """Fit the temperature on held-out data: s of the exact form, a buffer of its own of the approximate one."""
+        best = self._best(*self.prepared(output, target, mask, type(self).__name__))
         if self.exact:
-            raise ValueError("Categorical: the exact form has no closed form: init: expected a number")
-        return scaled_optimum(statistic, 1.0, 0.5, self.noise.prior)
+            self.noise.set_log_variance(best)
+        else:
+            self.temperature.set(best)
+
+    def _best(self, logits_MC: Tensor, labels_M: Tensor, valid_M: Tensor) -> Tensor:
+        def slope(s: Tensor) -> Tensor:
+            scaled = logits_MC * torch.exp(-s).to(logits_MC.dtype)
+            # The slope by s is e^(−s) times that by −e^(−s).
+            return temperature_slope(scaled, labels_M, valid_M).double() * torch.exp(s)
+
+        return best_log_temperature(slope, self.noise.bounds, self.log_variance).to(logits_MC.dtype)
 
     def raw_weight(self, log_variance: Tensor) -> Tensor | None:
         """e^(−s), of the approximate form."""
@@ -96,10 +127,10 @@ class Categorical(Likelihood):
 
     def location(self, output: Tensor) -> Tensor:
         """The logits of ``distribution``, classes still on axis 1."""
-        return output * torch.exp(-self.log_variance.detach()) if self.exact else output
+        return output * torch.exp(-(self.log_variance.detach() if self.exact else self.temperature.log_temperature))
 
     def distribution(self, output: Tensor) -> CategoricalDistribution:
-        """Classes with logits f (approximate) or f·e^(−s) (exact); classes move to the last axis."""
+        """Classes with logits f (approximate; f/T once refitted) or f·e^(−s) (exact); classes move to the last axis."""
         return CategoricalDistribution(logits=self.location(output).movedim(1, -1))
 
     def extra_repr(self) -> str:

@@ -1,5 +1,7 @@
 """Gaussian noise: squared error."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.distributions import Normal
@@ -21,9 +23,9 @@ class Gaussian(Regression):
 
     loss_power = 2
 
-    def element_loss(self, residual: Tensor) -> Tensor:
+    def residual_losses(self, residual: Tensor, valid: Tensor) -> Tensor:
         """Squared error."""
-        return residual.square()
+        return residual.square()[None]
 
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
         """½·e^(−s)·MSE + ½·s."""
@@ -36,6 +38,10 @@ class Gaussian(Regression):
     def raw_weight(self, log_variance: Tensor) -> Tensor:
         """½·e^(−s)."""
         return 0.5 * torch.exp(-log_variance)
+
+    def half_width(self, level: float) -> Tensor:
+        """√2·erf⁻¹(level)·σ."""
+        return self.sigma * (math.sqrt(2.0) * float(torch.special.erfinv(torch.tensor(level))))
 
     def distribution(self, output: Tensor) -> Normal:
         """N(f, σ²) in the target's unit."""

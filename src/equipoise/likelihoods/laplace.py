@@ -1,5 +1,6 @@
 """Laplace noise: absolute error."""
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -33,9 +34,9 @@ class Laplace(Regression):
             raise ValueError(f"form: expected 'exact' or 'paper', found {form!r}")
         self.form = form
 
-    def element_loss(self, residual: Tensor) -> Tensor:
+    def residual_losses(self, residual: Tensor, valid: Tensor) -> Tensor:
         """Absolute error."""
-        return residual.abs()
+        return residual.abs()[None]
 
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
         """√2·e^(−s/2)·MAE + ½·s; the paper's form: ½·e^(−s)·MAE + ½·s."""
@@ -54,6 +55,10 @@ class Laplace(Regression):
         if self.form == "paper":
             return 0.5 * torch.exp(-log_variance)
         return SQRT2 * torch.exp(-0.5 * log_variance)
+
+    def half_width(self, level: float) -> Tensor:
+        """−b·log(1 − level)."""
+        return self.sigma / SQRT2 * -math.log1p(-level)
 
     def distribution(self, output: Tensor) -> LaplaceDistribution:
         """Laplace(f, σ/√2) in the target's unit."""

@@ -30,6 +30,8 @@ class Term:
         weight: ∂nll/∂loss, detached, a vector where the noise has channels; ``None`` where nll is not linear in loss.
         sigma: σ in the target's unit, detached.
         count: how many elements were valid, over all ranks.
+        objective: the raw loss with its graph, in the network's numbers, 0 where there is no valid element: what
+            methods that set the weights themselves work on.
     """
 
     nll: Tensor
@@ -37,6 +39,7 @@ class Term:
     weight: Tensor | None
     sigma: Tensor
     count: Tensor
+    objective: Tensor
 
 
 class Likelihood(nn.Module, ABC):
@@ -86,6 +89,10 @@ class Likelihood(nn.Module, ABC):
     @abstractmethod
     def distribution(self, output: Tensor) -> Distribution:
         """The predictive distribution for these outputs, in the target's unit."""
+
+    def objective(self, means: Tensor) -> Tensor:
+        """The raw loss of each noise channel, with its graph."""
+        return means[0]
 
     def raw_weight(self, log_variance: Tensor) -> Tensor | None:
         """∂nll/∂loss, where nll is linear in the raw loss."""
@@ -143,6 +150,11 @@ class Likelihood(nn.Module, ABC):
         best = self.optimum(torch.where(sums.count > 0, self.statistic(means), 1.0))
         return torch.where(sums.count > 0, best, self.log_variance.to(best.dtype))
 
+    @torch.no_grad()
+    def refit(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
+        """Set the noise to what is best for held-out data."""
+        self.noise.set_log_variance(self.optimal_log_variance(output, target, mask))
+
     def term(self, sums: Sums, normalizer: Tensor | float | None, *, frozen_noise: bool) -> Term:
         """The term that follows from sums over all ranks.
 
@@ -154,24 +166,32 @@ class Likelihood(nn.Module, ABC):
         s = at_least_single(s.detach() if frozen_noise else s)
         nll = self.nll(means, s)
         if self.noise.prior is not None:
-            nll = nll + prior_nll(s, *self.noise.prior)
+            nll = nll + self.prior_nll(s)
         total = count.sum()
         divisor = total if normalizer is None else normalizer
         shares = count / torch.as_tensor(divisor, dtype=count.dtype, device=count.device).clamp_min(1.0)
         with torch.no_grad():
             snapshot = s.detach().clone()
-            raw = (means[0].detach() * count).sum() / total
-            return_loss = self._loss_in_unit(means[0].detach(), count, raw)
+            loss = self.loss_value(means.detach(), count)
             sigma = self.to_target_unit(torch.exp(0.5 * snapshot), 1)
             weight = self._weight(snapshot)
-        return Term(nll=(nll * shares).sum(), loss=return_loss, weight=weight, sigma=sigma, count=sums.count.sum())
+        return Term(
+            nll=(nll * shares).sum(),
+            loss=loss,
+            weight=weight,
+            sigma=sigma,
+            count=sums.count.sum(),
+            objective=(self.objective(means) * shares).sum(),
+        )
 
-    def _loss_in_unit(self, means: Tensor, count: Tensor, raw: Tensor) -> Tensor:
-        if self.loss_power == 0:
-            return raw
-        if self.noise.channels is None:
-            return self.to_target_unit(raw, self.loss_power)
-        return (self.to_target_unit(means, self.loss_power) * count).sum() / count.sum()
+    def loss_value(self, means: Tensor, count: Tensor) -> Tensor:
+        """The raw loss over all channels in the target's unit; NaN (0/0) where there is no valid element."""
+        return (self.to_target_unit(means[0], self.loss_power) * count).sum() / count.sum()
+
+    def prior_nll(self, log_variance: Tensor) -> Tensor:
+        """What the prior adds to the nll of each noise channel."""
+        assert self.noise.prior is not None
+        return prior_nll(log_variance, *self.noise.prior)
 
     def _weight(self, log_variance: Tensor) -> Tensor | None:
         weight = self.raw_weight(log_variance)

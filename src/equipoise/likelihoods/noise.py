@@ -51,9 +51,9 @@ class Noise(nn.Module):
             self.register_buffer("log_variance", start)
             self.register_buffer("running_mean", torch.zeros(shape))
             self.register_buffer("running_weight", torch.zeros(shape))
-        self.pending = update == "gradient" and init == "first_batch"
+        self.pending = update == "closed_form" or init == "first_batch"
         """Whether a first batch is still awaited; told without asking the device."""
-        if self.pending:
+        if update == "gradient" and init == "first_batch":
             self.register_buffer("initialized", torch.zeros((), dtype=torch.bool))
         self._at_bound = False
 
@@ -86,6 +86,8 @@ class Noise(nn.Module):
         self.running_weight.mul_(keep).add_(1.0 - keep)
         best = optimum(self.running_mean / self.running_weight.clamp_min(1e-12)).clamp(*self.bounds)
         self.log_variance.copy_(torch.where(self.running_weight > 0, best, self.log_variance))
+        if self.pending and not torch.compiler.is_compiling():
+            self.pending = not bool((self.running_weight > 0).all())
 
     def _start(self, statistic: Tensor, count: Tensor, optimum: Callable[[Tensor], Tensor]) -> Tensor:
         usable = (count > 0) & torch.isfinite(statistic) & ~self.initialized
@@ -120,6 +122,8 @@ class Noise(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         if "initialized" in self._buffers:
             self.pending = not bool(self.initialized)
+        elif self.update == "closed_form":
+            self.pending = not bool((self.running_weight > 0).all())
 
     def extra_repr(self) -> str:
         """The settings that differ from the plain ones, and s."""

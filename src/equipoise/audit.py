@@ -1,0 +1,101 @@
+"""What each task does to the parameters that all share: gradient norms, shares and cosines."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from equipoise.multitask import JointTerm
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientAudit:
+    """Gradients of the tasks' terms on the shared parameters.
+
+    Attributes:
+        norms: ‖g_k‖ of each task.
+        shares: ‖g_k‖/Σ‖g_j‖; 0 where all are.
+        cosines: g_j·g_k/(‖g_j‖‖g_k‖) for each pair of tasks; NaN where one is zero. Below 0 they pull against each
+            other.
+    """
+
+    norms: dict[str, float]
+    shares: dict[str, float]
+    cosines: dict[tuple[str, str], float]
+
+    def dominating(self, share: float = 0.8) -> str | None:
+        """The task whose share is at least ``share``, if there is one."""
+        return next((name for name, value in self.shares.items() if value >= share), None)
+
+    def cosine(self, one: str, other: str) -> float:
+        """Of two tasks, in any order."""
+        return self.cosines[(one, other) if (one, other) in self.cosines else (other, one)]
+
+    def __str__(self) -> str:
+        names = list(self.norms)
+        width = max(len("task"), *(len(name) for name in names))
+        head = f"{'task':<{width}}  {'norm':>10}  {'share':>6}  " + "  ".join(
+            f"{f'cos {n}':>{max(8, len(n) + 4)}}" for n in names
+        )
+        lines = [head.rstrip()]
+        for name in names:
+            cells = []
+            for other in names:
+                value = (
+                    1.0
+                    if name == other
+                    else self.cosines.get((name, other), self.cosines.get((other, name), float("nan")))
+                )
+                cells.append(f"{value:>{max(8, len(other) + 4)}.2f}")
+            lines.append(f"{name:<{width}}  {self.norms[name]:>10.3g}  {self.shares[name]:>6.1%}  " + "  ".join(cells))
+        return "\n".join(lines)
+
+
+def audit_gradients(terms: JointTerm | Mapping[str, Tensor], shared_parameters: Iterable[Tensor]) -> GradientAudit:
+    """Each task's gradient on the shared parameters: one backward pass a task, nothing left in ``.grad``.
+
+    The graph is kept, so ``backward`` may follow. Every so many steps is enough.
+
+    Args:
+        terms: what ``MultiTaskLikelihood`` gave (terms weighted by the learned noise), or scalar losses by task.
+        shared_parameters: the parameters to look at; a task that does not reach them has norm 0.
+
+    Raises:
+        ValueError: no parameters, or a loss that is no scalar.
+
+    >>> shared = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> audit = audit_gradients({"a": 3 * shared[0], "b": -shared[0]}, [shared])
+    >>> audit.norms, audit.shares, audit.cosines
+    ({'a': 3.0, 'b': 1.0}, {'a': 0.75, 'b': 0.25}, {('a', 'b'): -1.0})
+    """
+    losses = {name: term.nll for name, term in terms.tasks.items()} if isinstance(terms, JointTerm) else dict(terms)
+    parameters = [p for p in shared_parameters if p.requires_grad]
+    if not parameters:
+        raise ValueError("audit_gradients: expected shared parameters that require gradients, found none")
+    gradients = []
+    for name, loss in losses.items():
+        if loss.dim() != 0:
+            raise ValueError(f"task {name!r}: expected a scalar loss, found one of shape {tuple(loss.shape)}")
+        gradients.append(_flat_gradient(loss, parameters))
+    matrix = torch.stack(gradients).double()
+    norms = matrix.norm(dim=1)
+    cosines = (matrix @ matrix.T) / (norms * norms[:, None])
+    total = norms.sum()
+    shares = torch.where(total > 0, norms / total, 0.0)
+    names = list(losses)
+    pairs = [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
+    return GradientAudit(
+        norms=dict(zip(names, norms.tolist(), strict=True)),
+        shares=dict(zip(names, shares.tolist(), strict=True)),
+        cosines={(names[i], names[j]): float(cosines[i, j]) for i, j in pairs},
+    )
+
+
+def _flat_gradient(loss: Tensor, parameters: list[Tensor]) -> Tensor:
+    if not loss.requires_grad:
+        return torch.cat([torch.zeros_like(p).reshape(-1) for p in parameters])
+    found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+    return torch.cat(
+        [(torch.zeros_like(p) if g is None else g).reshape(-1) for p, g in zip(parameters, found, strict=True)]
+    )

@@ -1,0 +1,141 @@
+"""How right the predicted uncertainties are: likelihood, coverage of intervals, calibration error of classes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from equipoise.functional import at_least_single
+from equipoise.likelihoods.bernoulli import Bernoulli
+from equipoise.likelihoods.categorical import Categorical
+from equipoise.likelihoods.likelihood import Likelihood
+from equipoise.likelihoods.masks import as_mask
+from equipoise.likelihoods.multivariate_gaussian import MultivariateGaussian
+from equipoise.likelihoods.regression import Regression
+from equipoise.multitask import MultiTaskLikelihood
+
+LEVELS = (0.5, 0.8, 0.95)
+BINS = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskCalibration:
+    """One task's figures, over valid elements.
+
+    Attributes:
+        nll: mean −log p(y) with all constants, in nats (a row of a MultivariateGaussian counts as one).
+        coverage: for regressions: which share of targets lies in the central interval of each level.
+        calibration_error: for classes: expected calibration error, Σ over 15 bins of confidence of
+            (share of elements)·|accuracy − confidence| (Guo et al., ICML 2017).
+        count: how many elements.
+    """
+
+    nll: float
+    coverage: dict[float, float] = field(default_factory=dict)
+    calibration_error: float | None = None
+    count: int
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """Figures by task; ``print`` it for a table."""
+
+    tasks: dict[str, TaskCalibration]
+
+    def __getitem__(self, name: str) -> TaskCalibration:
+        """One task's figures."""
+        return self.tasks[name]
+
+    def __str__(self) -> str:
+        width = max(len("task"), *(len(name) for name in self.tasks))
+        levels = "  ".join(f"{f'in {level:.0%}':>7}" for level in LEVELS)
+        lines = [f"{'task':<{width}}  {'nll':>9}  {levels}  {'ECE':>6}  {'count':>9}"]
+        for name, task in self.tasks.items():
+            cells = "  ".join(f"{task.coverage[v]:>7.1%}" if v in task.coverage else f"{'–':>7}" for v in LEVELS)
+            error = "–" if task.calibration_error is None else f"{task.calibration_error:.1%}"
+            lines.append(f"{name:<{width}}  {task.nll:>9.4g}  {cells}  {error:>6}  {task.count:>9}")
+        return "\n".join(lines)
+
+
+@torch.no_grad()
+def calibration_report(
+    likelihood: MultiTaskLikelihood,
+    outputs: Mapping[str, Tensor],
+    targets: Mapping[str, Tensor],
+    masks: Mapping[str, Tensor | None] | None = None,
+) -> CalibrationReport:
+    """How right each task's predictive distribution is on held-out data.
+
+    ``likelihood.refit(outputs, targets)`` on *other* held-out data fits σ, or the temperature of classes; report again
+    to see what it changed.
+
+    Raises:
+        ValueError: a task without a density (Gibbs, Laplace in the paper's form).
+    """
+    masks = masks or {}
+    return CalibrationReport(
+        {name: _task(likelihood[name], output, targets[name], masks.get(name)) for name, output in outputs.items()}
+    )
+
+
+def _task(likelihood: Likelihood, output: Tensor, target: Tensor, mask: Tensor | None) -> TaskCalibration:
+    output = at_least_single(output)
+    if isinstance(likelihood, Categorical):
+        return _classes(likelihood, output, target, mask)
+    target = target.to(output.dtype)
+    valid = ~torch.isnan(target)
+    if mask is not None:
+        valid = valid & as_mask(mask, target.shape, type(likelihood).__name__)
+    distribution = likelihood.distribution(output)
+    filled = torch.where(valid, target, 0.0)
+    if isinstance(likelihood, Bernoulli):
+        # The density of a hard label; soft ones count with their share.
+        hard = filled.round()
+        log_density = distribution.log_prob(hard)[valid]
+        error = expected_calibration_error(distribution.mean[valid], hard[valid])
+        return TaskCalibration(nll=-_mean(log_density), calibration_error=error, count=int(valid.sum()))
+    if isinstance(likelihood, MultivariateGaussian):
+        rows = valid.all(-1)
+        log_density, kept = distribution.log_prob(filled)[rows], rows.unsqueeze(-1).expand(valid.shape)
+    else:
+        log_density, kept = distribution.log_prob(filled)[valid], valid
+    assert isinstance(likelihood, Regression | MultivariateGaussian)
+    distance = (target - likelihood.location(output)).abs()
+    coverage = {}
+    for level in LEVELS:
+        half = likelihood.half_width(level)
+        if isinstance(likelihood, Regression):
+            half = likelihood.broadcastable(half, output.dim())
+        coverage[level] = _mean((distance <= half)[kept].double())
+    return TaskCalibration(nll=-_mean(log_density), coverage=coverage, count=int(kept.sum()))
+
+
+def _classes(likelihood: Categorical, output: Tensor, target: Tensor, mask: Tensor | None) -> TaskCalibration:
+    _, labels, valid = likelihood.prepared(output, target, mask, "Categorical")
+    distribution = likelihood.distribution(output)
+    probabilities = distribution.probs.reshape(-1, output.shape[1])[valid]
+    labels = labels[valid]
+    chosen = probabilities.gather(1, labels.unsqueeze(1)).squeeze(1)
+    confidence, answer = probabilities.max(1)
+    error = expected_calibration_error(confidence, (answer == labels).to(confidence.dtype))
+    return TaskCalibration(nll=-_mean(chosen.log()), calibration_error=error, count=len(labels))
+
+
+def expected_calibration_error(confidence: Tensor, right: Tensor, bins: int = BINS) -> float:
+    """Σ over equal bins of confidence: (share of elements)·|mean of ``right`` − mean confidence|.
+
+    >>> expected_calibration_error(torch.tensor([0.75, 0.75]), torch.tensor([1.0, 0.0]))
+    0.25
+    """
+    if not confidence.numel():
+        return float("nan")
+    confidence, right = confidence.double(), right.double()
+    place = (confidence * bins).ceil().long().clamp(1, bins) - 1
+    gap = torch.zeros(bins, dtype=torch.float64, device=confidence.device)
+    gap.index_add_(0, place, right - confidence)
+    return float(gap.abs().sum()) / confidence.numel()
+
+
+def _mean(values: Tensor) -> float:
+    return float(values.double().mean()) if values.numel() else float("nan")

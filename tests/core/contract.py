@@ -1,0 +1,112 @@
+"""What every likelihood promises, as cases for the contract suite."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+import equipoise as eq
+
+
+@dataclass(frozen=True)
+class Case:
+    """One likelihood.
+
+    Attributes:
+        make: the likelihood, with noise arguments.
+        leaves_out: contract items that do not apply, each with its reason.
+        constant: what −log p has beyond nll, given dim of an observation; per element as nll counts.
+        kind: regression, classes or labels.
+    """
+
+    name: str
+    make: Callable[..., eq.Likelihood]
+    kind: str = "regression"
+    constant: Callable[[eq.Likelihood], float] | None = None
+    leaves_out: dict[str, str] = field(default_factory=dict)
+    vector: bool = False
+
+
+def absolute(output: Tensor, target: Tensor) -> Tensor:
+    return (output - target).abs()
+
+
+LOG_2PI = 1.8378770664093453
+NO_DENSITY = "it has no density"
+ITERATES = "its optimum has no formula: it is found by bisection, checked by its gradient"
+
+
+def student_constant(likelihood: eq.Likelihood) -> float:
+    df = torch.tensor(likelihood.df, dtype=torch.float64)
+    return float(torch.lgamma(df / 2) - torch.lgamma((df + 1) / 2) + 0.5 * torch.log(torch.pi * df))
+
+
+CASES = [
+    Case("Gaussian", eq.Gaussian, constant=lambda _: 0.5 * LOG_2PI),
+    Case("Gaussian, channels", lambda **k: eq.Gaussian(channels=3, **k), constant=lambda _: 0.5 * LOG_2PI, vector=True),
+    Case("Laplace", eq.Laplace, constant=lambda _: 0.34657359027997264),
+    Case(
+        "Laplace, paper's form",
+        lambda **k: eq.Laplace(form="paper", **k),
+        leaves_out={"density": NO_DENSITY, "unit change": "its s is that of a Gaussian: log c, not 2·log c"},
+    ),
+    Case("StudentT", lambda **k: eq.StudentT(4.0, **k), constant=student_constant, leaves_out={"weight": "not linear"}),
+    Case(
+        "MultivariateGaussian",
+        lambda **k: eq.MultivariateGaussian(3, **k),
+        constant=lambda _: 0.5 * LOG_2PI,
+        vector=True,
+        leaves_out={"weight": "not linear"},
+    ),
+    Case(
+        "Categorical", eq.Categorical, kind="classes", leaves_out={"density": "approximate", "unit change": "no unit"}
+    ),
+    Case(
+        "Categorical, exact",
+        lambda **k: eq.Categorical(exact=True, **k),
+        kind="classes",
+        constant=lambda _: 0.0,
+        leaves_out={
+            "weight": "not linear",
+            "unit change": "no unit",
+            "closed form": "no closed form",
+            "standardize": "no unit",
+        },
+    ),
+    Case("Bernoulli", eq.Bernoulli, kind="labels", leaves_out={"density": "approximate", "unit change": "no unit"}),
+    Case(
+        "Bernoulli, exact",
+        lambda **k: eq.Bernoulli(exact=True, **k),
+        kind="labels",
+        constant=lambda _: 0.0,
+        leaves_out={"weight": "not linear", "unit change": "no unit", "closed form": "no closed form"},
+    ),
+    Case(
+        "Gibbs",
+        lambda **k: eq.Gibbs(absolute, 1.0, 1.0, **k),
+        leaves_out={"density": NO_DENSITY, "unit change": "depends on the loss"},
+    ),
+    Case(
+        "Gibbs, log1p",
+        lambda **k: eq.Gibbs(absolute, 0.5, "log1p", **k),
+        leaves_out={"density": NO_DENSITY, "unit change": "depends on the loss", "prior": "refused"},
+    ),
+]
+
+
+def batch(case: Case, shape: list[int], *, seed: int = 0, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    """Outputs and targets; ``shape`` is that of the target without the classes or the vector's axis."""
+    generator = torch.Generator().manual_seed(seed)
+    if case.kind == "classes":
+        shape = shape or [1]
+        output = torch.randn([shape[0], 5, *shape[1:]], generator=generator, dtype=dtype)
+        weights = (output.movedim(1, -1) / 1.5).softmax(-1).reshape(-1, 5)
+        return output, torch.multinomial(weights, 1, generator=generator).reshape(shape)
+    if case.name == "MultivariateGaussian":
+        shape = [*shape, 3]
+    elif case.vector:
+        shape = [shape[0] if shape else 4, 3, *shape[1:]]
+    output = torch.randn(shape, generator=generator, dtype=dtype)
+    target = torch.randn(shape, generator=generator, dtype=dtype)
+    return output, (output + 2 * target > 0).to(dtype) if case.kind == "labels" else target
