@@ -1,5 +1,6 @@
 """A process of ``generate``: jobs come as lines ``SPLIT INDEX`` on standard input, and a line goes out after each."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -16,5 +17,7 @@ def work(out: Path, size: tuple[int, int], seed: int) -> None:
 
 
 if __name__ == "__main__":
+    # Ctrl-C reaches every process of a terminal; the one that started this one ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     folder, height, width, number = sys.argv[1:]
     work(Path(folder), (int(height), int(width)), int(number))

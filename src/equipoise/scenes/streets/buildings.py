@@ -1,8 +1,10 @@
 """Facades with floors of windows, shops and roofs; garden walls, fences and hedges."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from equipoise.scenes.streets.canvas import Canvas, Floats, Mask, Shader, Wall
+from equipoise.scenes.streets.canvas import Canvas, Floats, Mask, Panel, Shader, Wall
 from equipoise.scenes.streets.labels import BUILDING, FENCE, VEGETATION
 from equipoise.scenes.streets.labels import WALL as WALL_LABEL
 from equipoise.scenes.streets.noise import clouds, fine, grid, line, look_up
@@ -15,17 +17,23 @@ PLASTER = [
 ROOFS = [(0.42, 0.22, 0.17), (0.26, 0.25, 0.27), (0.34, 0.24, 0.2), (0.3, 0.31, 0.34)]
 
 
-def paint_building(canvas: Canvas, wall: Wall, side: int, weather: Weather, rng: np.random.Generator) -> None:
-    """A facade along the street, and the end wall that faces the camera.
-
-    ``side``: −1 left, 1 right of the road.
-    """
+def paint_building(canvas: Canvas, wall: Wall, weather: Weather, rng: np.random.Generator) -> None:
+    """A facade, the end wall at its nearer end, and what one sees of a pitched roof."""
     style = _Style(rng, wall.high)
-    front = weather.facing(float(-side), 0.0)
-    canvas.wall(wall, style.facade(front, weather), BUILDING)
+    along = np.array([wall.x1 - wall.x0, 0.0, wall.z1 - wall.z0])
+    back = np.array([along[2], 0.0, -along[0]]) / wall.length
+    if back[0] * (wall.x0 + wall.x1) + back[2] * (wall.z0 + wall.z1) < 0:
+        back = -back
     depth = float(rng.uniform(8, 13))
-    end = Wall(wall.x0, wall.z0, wall.x0 + side * depth, wall.z0, 0.0, wall.high)
-    canvas.wall(end, style.end_wall(weather.facing(0.0, -1.0), weather), BUILDING)
+    light = weather.facing(float(-back[0]), float(-back[2]))
+    canvas.wall(replace(wall, high=style.eave), style.facade(light, weather), BUILDING)
+    if style.pitch > 0:
+        up = back * depth / 2 + [0.0, style.pitch, 0.0]
+        roof = Panel(np.array([wall.x0, style.eave, wall.z0]), along, up)
+        canvas.panel(roof, style.tiles(0.5 + 0.5 * light, weather), BUILDING)
+    light = weather.facing(float(-along[0]) / wall.length, float(-along[2]) / wall.length)
+    end = Wall(wall.x0, wall.z0, wall.x0 + depth * back[0], wall.z0 + depth * back[2], 0.0, wall.high)
+    canvas.wall(end, style.end_wall(light, depth, weather), BUILDING)
 
 
 class _Style:
@@ -38,7 +46,8 @@ class _Style:
         self.ground = self.floor * 1.15
         self.bay = float(rng.uniform(1.9, 3.4))
         self.window = (float(rng.uniform(0.4, 0.62)), float(rng.uniform(0.45, 0.65)))
-        self.eave = height - (float(rng.uniform(1.5, 2.8)) if rng.random() < 0.55 and height > 6 else 0.25)
+        self.pitch = float(rng.uniform(1.5, 3.2)) if rng.random() < 0.55 else 0.0
+        self.eave = height - self.pitch
         self.shop = rng.random() < 0.45
         self.shop_color = rng.uniform(0.15, 0.8, 3)
         self.brick = rng.random() < 0.35
@@ -54,23 +63,30 @@ class _Style:
             upper = (y > self.ground) & (y < self.eave - 0.35)
             self._windows(color, a, y, pixel, upper, weather)
             self._street_level(color, a, y, pixel, light, weather)
-            cornice = line(y - self.ground, 0.12, pixel) + line(y - self.eave, 0.16, pixel)
+            cornice = line(y - self.ground, 0.12, pixel) + line(y - self.eave + 0.1, 0.16, pixel)
             color += (self.frame * light - color) * np.clip(cornice, 0, 1)[..., None] * 0.8
-            above = y > self.eave
-            tiles = 1 - 0.25 * grid(y, 0.45, 0.3, pixel)
-            color = np.where(above[..., None], self.roof * (light * tiles)[..., None], color)
             return (color * np.array(weather.ambient)).astype(np.float32), None
 
         return shade
 
-    def end_wall(self, light: float, weather: Weather) -> Shader:
-        """A plain wall with few windows."""
+    def tiles(self, light: float, weather: Weather) -> Shader:
+        """The half of a pitched roof that slopes to the street."""
 
         def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, None]:
+            rows = 1 - 0.25 * grid(y, 0.45, 0.3, pixel) + 0.08 * look_up(clouds(), y * 5 + self.key[0], a * 3)
+            return (self.roof * (light * rows)[..., None] * np.array(weather.ambient)).astype(np.float32), None
+
+        return shade
+
+    def end_wall(self, light: float, depth: float, weather: Weather) -> Shader:
+        """A plain wall with few windows, and its gable below a pitched roof."""
+
+        def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, Mask]:
             color = self._plain(a, y, pixel) * light
             lone = (y > self.ground) & (y < self.eave - 0.5) & (np.floor(a / self.bay) % 3 == 1)
             self._windows(color, a, y, pixel, lone, weather)
-            return (color * np.array(weather.ambient)).astype(np.float32), None
+            gable = y <= self.eave + self.pitch * (1 - np.abs(2 * a / depth - 1))
+            return (color * np.array(weather.ambient)).astype(np.float32), gable
 
         return shade
 

@@ -70,13 +70,21 @@ class Canvas:
 
     def wall(self, wall: Wall, shader: Shader, label: int, instance: int = 0) -> None:
         """Paint a vertical rectangle. Depth is that of its plane, pixel by pixel."""
-        columns, along, depth = self._columns(wall)
-        if not columns.size:
+        columns = self._columns(wall)
+        if columns.start >= columns.stop:
             return
-        rows = self._rows(wall, float(depth.min()), float(depth.max()))
-        if rows.start >= rows.stop:
+        dx, dz = wall.x1 - wall.x0, wall.z1 - wall.z0
+        slope = self.slope_x[columns]
+        across = dx - slope * dz
+        across = np.where(np.abs(across) < 1e-6, 1e-6, across)
+        share = np.clip((slope * wall.z0 - wall.x0) / across, 0, 1)
+        depth = (wall.z0 + share * dz).astype(np.float32)
+        along = (share * wall.length).astype(np.float32)
+        near = float(depth.min())
+        rows = self._rows(wall, near, float(depth.max()))
+        window = (rows, columns)
+        if rows.start >= rows.stop or self.depth_m[window].max() <= near:
             return
-        window = (rows, slice(int(columns[0]), int(columns[-1]) + 1))
         y = self.camera.height_m + self.slope_y[rows, None] * depth - wall.low
         ok = (y >= 0) & (y <= wall.high - wall.low) & (depth < self.depth_m[window])
         if not ok.any():
@@ -130,18 +138,16 @@ class Canvas:
         columns = _within([self.camera.u0 + self.camera.fx * x / z for x, _, z in points], width)
         return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
 
-    def _columns(self, wall: Wall) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
-        """The columns whose rays meet the wall, where along it, and at which depth."""
-        dx, dz = wall.x1 - wall.x0, wall.z1 - wall.z0
-        across = dx - self.slope_x * dz
-        across = np.where(np.abs(across) < 1e-6, 1e-6, across)
-        share = (self.slope_x * wall.z0 - wall.x0) / across
-        depth = wall.z0 + share * dz
-        columns = np.flatnonzero((share >= 0) & (share <= 1) & (depth > NEAREST_M))
-        if not columns.size:
-            return columns, share, depth
-        between = slice(int(columns[0]), int(columns[-1]) + 1)
-        return columns, (share[between] * wall.length).astype(np.float32), depth[between].astype(np.float32)
+    def _columns(self, wall: Wall) -> slice:
+        """The columns whose rays meet the wall in front of the camera."""
+        ends = [(wall.x0, wall.z0), (wall.x1, wall.z1)]
+        if wall.distance < NEAREST_M:
+            (x, z), (far_x, far_z) = sorted(ends, key=lambda end: end[1])
+            if far_z <= NEAREST_M:
+                return slice(0, 0)
+            share = (NEAREST_M - z) / (far_z - z)
+            ends = [(x + share * (far_x - x), NEAREST_M), (far_x, far_z)]
+        return _within([self.camera.u0 + self.camera.fx * x / z for x, z in ends], self.camera.size[1])
 
     def _rows(self, wall: Wall, near: float, far: float) -> slice:
         rows = [self.camera.row(y, z) for y in (wall.low, wall.high) for z in (near, far)]

@@ -44,7 +44,7 @@ class Car:
         light = self.weather.facing(-float(forward[0]), -float(forward[2]))
         canvas.wall(standing(left, across, self.waist), self._end(light, pose.oncoming), CAR, instance)
         corner = left + UP * self.waist
-        canvas.panel(Panel(corner, across, forward * shelf), self._plain(), CAR, instance)
+        canvas.panel(Panel(corner, across, forward * self.length), self._plain(), CAR, instance)  # bonnet and boot
         rake = forward * (roof - shelf) + rise
         canvas.panel(Panel(corner + forward * shelf, across, rake), self._screen(light, rake), CAR, instance)
         inset = right * self.narrowing

@@ -31,16 +31,19 @@ def paint_tree(canvas: Canvas, x: float, z: float, height: float, weather: Weath
         t = ((y - trunk) / (height - trunk) - 0.5) * 2
         rough = np.clip(0.1 * look_up(clouds(), y * 80 / width + key[0], a * 80 / width + key[1]), -0.15, 0.15)
         if pointed:
-            crown = np.abs(s) + rough < 0.42 * (1 - t)
+            # Tiers of branches, each darker below.
+            swell = (0.42 * (1 - t) - np.abs(s)) * (0.8 + 0.5 * (t * 3.5 % 1.0))
         else:
-            crown = s * s + t * t + rough * 2 < 0.55
+            # Each lump bulges: light in its middle, dark where it meets the next.
+            swell = 0.55 - s * s - t * t - rough
             for cx, cy, r in lumps:
-                crown |= (s - cx) ** 2 + (t - cy) ** 2 + rough < r**2
-        crown &= (np.abs(s) < 1) & (t > -1)
+                swell = np.maximum(swell, r * r - (s - cx) ** 2 - (t - cy + 0.1) ** 2 + 0.01)
+        crown = (swell > rough) & (np.abs(s) < 1) & (t > -1)
         leaf = 0.6 * look_up(fine(), y * 9 + key[1], a * 9) * np.clip(1.3 - pixel * 4, 0.25, 1)
         leaf = leaf + 0.8 * look_up(fine(), y * 43, a * 43 + key[0]) * np.clip(1.2 - pixel * 16, 0, 1)
-        lump = look_up(clouds(), y * 120 / width + key[0], a * 120 / width)
-        tone = (0.8 + 0.28 * np.clip(t, -1, 1) - 0.2 * weather.contrast * s * sun + 0.3 * leaf + 0.2 * lump)[..., None]
+        bulge = np.clip(swell * 3.0, 0, 0.6)
+        tone = 0.55 + 0.28 * np.clip(t, -1, 1) - 0.2 * weather.contrast * s * sun + 0.3 * leaf + bulge
+        tone = tone[..., None]
         stem = (np.abs(a - width / 2) < thick / 2 * (1.3 - 0.4 * y / trunk)) & (y < trunk + height * 0.15)
         bark = np.array([0.26, 0.2, 0.16]) * (1 + 0.25 * look_up(fine(), y * 4, a * 25))[..., None]
         color = np.where(crown[..., None], green * np.clip(tone, 0.12, 1.6), bark) * np.array(weather.ambient)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
@@ -75,9 +75,10 @@ def generate(
         for split in {split for split, _ in jobs}:
             for folder in FOLDERS:
                 (unfinished / folder / split / CITY).mkdir(parents=True)
-        for _ in _each(unfinished, size, seed, jobs, workers):
-            if progress is not None:
-                progress()
+        with contextlib.closing(_each(unfinished, size, seed, jobs, workers)) as written:
+            for _ in written:
+                if progress is not None:
+                    progress()
         manifest = {"format": 1, "seed": seed, "size": list(size), **counts}
         (unfinished / MANIFEST).write_text(json.dumps(manifest) + "\n", encoding="utf-8")
         _finish(out)
@@ -98,7 +99,7 @@ def write_street(out: Path, size: tuple[int, int], seed: int, job: Job) -> None:
     (out / f"camera/{name}_camera.json").write_text(camera, encoding="utf-8")
 
 
-def _each(out: Path, size: tuple[int, int], seed: int, jobs: list[Job], workers: int | None) -> Iterator[None]:
+def _each(out: Path, size: tuple[int, int], seed: int, jobs: list[Job], workers: int | None) -> Generator[None]:
     """Write all jobs, by so many processes; yields after each."""
     count = min(workers or os.cpu_count() or 1, max(len(jobs) // 8, 1))
     if count == 1:

@@ -140,8 +140,9 @@ def _paint_rider(
             legs = _tube(s, y, -0.12, 0.92, 0.2, 0.72, 0.085) | _tube(s, y, 0.2, 0.72, 0.02, 0.34, 0.065)
             head = np.hypot(s - 0.2, y - 1.62) < 0.13
         else:
-            trunk = (np.abs(s) < 0.2) & (y > 0.85) & (y < 1.46)
-            arms = (np.abs(np.abs(s) - 0.26) < 0.06) & (y > 0.98) & (y < 1.4)
+            shoulder = 0.21 * np.sqrt(np.clip((1.47 - y) / 0.12, 0, 1))
+            trunk = (np.abs(s) < np.minimum(shoulder, 0.13 + 0.12 * (y - 0.85))) & (y > 0.85)
+            arms = _tube(np.abs(s), y, 0.18, 1.38, 0.29, 1.02, 0.05)
             legs = (np.abs(np.abs(s) - 0.13) < 0.075) & (y > 0.35) & (y < 0.95)
             head = np.hypot(s, y - 1.62) < 0.13
         color = np.empty((*np.broadcast_shapes(s.shape, y.shape), 3))

@@ -79,7 +79,7 @@ def close_view(world: World) -> None:
         x = (index - 5) * 22 + float(rng.uniform(-6, 6)) + road.x(0.0, z)
         height = float(rng.uniform(8, 20))
         if rng.random() < 0.5:
-            world.add(z, paint_building, Wall(x - 14, z, x + 14, z, 0.0, height), 1)
+            world.add(z, paint_building, Wall(x - 14, z, x + 14, z, 0.0, height))
         else:
             world.add(z, paint_tree, x, z, height)
 
@@ -104,7 +104,7 @@ def plant(world: World, u: float, z: float, height: float) -> None:
 
 
 def _building(world: World, side: int, edge: float, z: float, length: float, height: float) -> None:
-    world.add(z, paint_building, _along(world, side * edge, z, length, height), side)
+    world.add(z, paint_building, _along(world, side * edge, z, length, height))
 
 
 def _boundary(world: World, u: float, z: float, length: float, height: float) -> None:

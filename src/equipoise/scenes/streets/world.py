@@ -26,11 +26,10 @@ class World:
     counts: dict[int, int] = field(default_factory=dict)
 
     def add(self, depth: float, paint: Callable[..., object], *arguments: object) -> None:
-        """Something to paint, at random in its own way: ``paint(canvas, *arguments, weather=…, rng=…)``."""
-        seed = int(self.rng.integers(2**32))
+        """Something to paint: ``paint(canvas, *arguments, weather=…, rng=…)``."""
 
         def thing(canvas: Canvas) -> object:
-            return paint(canvas, *arguments, weather=self.weather, rng=np.random.default_rng(seed))
+            return paint(canvas, *arguments, weather=self.weather, rng=self.rng)
 
         self.things.append((depth, thing))
 
