@@ -53,6 +53,7 @@ COMMANDS = {
     "generate": "Generate street scenes with exact labels.",
     "train": "Train a network as a recipe says, evaluate it, and write a report.",
     "evaluate": "Evaluate a trained run.",
+    "predict": "Predict the scenes in an image, a folder, or the images that a pattern names.",
     "report": "Write report.html of a run again.",
 }
 """Name → what it does, in the order of a first hour; each lies in the module of its name."""

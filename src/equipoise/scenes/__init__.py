@@ -1,0 +1,22 @@
+"""The joint scene system: semantic classes, instances and inverse depth from one image (extra ``[scenes]``)."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from equipoise.scenes.predict import ScenePredictor, load
+    from equipoise.scenes.scene import Scene
+
+__all__ = ["Scene", "ScenePredictor", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are loaded when they are first used, so that a part of the system loads no other."""
+    if name in ("ScenePredictor", "load"):
+        from equipoise.scenes import predict
+
+        return getattr(predict, name)
+    if name == "Scene":
+        from equipoise.scenes.scene import Scene
+
+        return Scene
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

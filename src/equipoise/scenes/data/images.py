@@ -20,13 +20,18 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
     """Any picture as RGB ``uint8 (H, W, 3)``: grey, palette, alpha (dropped) and 16 bit too, turned as EXIF says."""
     with _opened(path) as picture:
         try:
-            upright = ImageOps.exif_transpose(picture)
-            if upright.mode in _WIDE_MODES:
-                grey = (np.asarray(upright).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8)
-                return np.repeat(grey[..., None], 3, axis=2)
-            return np.array(upright.convert("RGB"))
+            return as_rgb(picture)
         except _DAMAGE as error:
             raise _damaged(path, error) from None
+
+
+def as_rgb(picture: Image.Image) -> npt.NDArray[np.uint8]:
+    """A picture of any mode as RGB, turned as its EXIF says; 16 bit grey is brought to 8."""
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode in _WIDE_MODES:
+        grey = (np.asarray(upright).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.array(upright.convert("RGB"))
 
 
 def read_labels(path: Path) -> npt.NDArray[np.int32]:

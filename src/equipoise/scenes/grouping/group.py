@@ -20,7 +20,8 @@ class Instance:
     Attributes:
         id: its value in the instance map.
         semantic: the class of most of its pixels.
-        score: how concentrated its votes are, in 0…1: mean over its pixels of exp(−distance/radius).
+        score: in 0…1: how sure its pixels are of their class, times how concentrated their votes are, the mean of
+            exp(−distance/radius). (The paper gives no score.)
         box: (left, top, right, bottom), px, right and bottom exclusive.
         pixels: how many.
     """
@@ -45,6 +46,7 @@ def group(
     semantic_HW: npt.NDArray[np.uint8],
     countable: Sequence[int],
     *,
+    confidence_HW: npt.NDArray[np.float32] | None = None,
     minimum_pixels: int | None = None,
 ) -> Grouping:
     """Group the pixels of countable classes into instances.
@@ -53,6 +55,7 @@ def group(
         offsets_2HW: (dx, dy) from each pixel to its centroid, px.
         semantic_HW: class indices.
         countable: the classes whose objects are counted.
+        confidence_HW: the probability of each pixel's class; ``None``: 1.
         minimum_pixels: smaller groups are dropped; ``None``: 1/5000 of the image, at least 8.
     """
     height, width = semantic_HW.shape
@@ -69,6 +72,7 @@ def group(
     if not len(centres):
         return Grouping(instance=result, instances=())
     nearest, distance = _nearest(votes, centres)
+    sure = np.ones(len(xs)) if confidence_HW is None else confidence_HW[ys, xs]
     next_id = 1
     for k in range(len(centres)):
         own = nearest == k
@@ -80,7 +84,7 @@ def group(
             Instance(
                 id=next_id,
                 semantic=int(np.bincount(classes).argmax()),
-                score=float(np.exp(-distance[own] / radius).mean()),
+                score=float(np.exp(-distance[own] / radius).mean() * sure[own].mean()),
                 box=(int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1),
                 pixels=int(own.sum()),
             )

@@ -1,0 +1,84 @@
+"""Predictions from Python: ``load(run).predict(image)``."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from equipoise.errors import UsageError
+from equipoise.scenes.data.images import as_rgb, read_image
+from equipoise.scenes.data.transforms import resize_image
+from equipoise.scenes.grouping import group
+from equipoise.scenes.model import SceneModel, load_model
+from equipoise.scenes.scene import Scene
+from equipoise.scenes.tasks.task import upsampled
+
+
+def load(folder: str | Path) -> "ScenePredictor":
+    """The model of a run or export, ready to predict; runs no code from its files.
+
+    Raises:
+        RunError: there is none, or it is broken or of another version.
+    """
+    return ScenePredictor(load_model(Path(folder)))
+
+
+class ScenePredictor:
+    """A trained model that takes images as they are."""
+
+    def __init__(self, model: SceneModel) -> None:
+        self.model = model
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What it predicts."""
+        return self.model.description.tasks
+
+    def predict(self, image: "str | Path | Image.Image | npt.NDArray[np.uint8]") -> Scene:
+        """The scene in an image of any size.
+
+        Args:
+            image: a path, a PIL image, or a ``uint8`` array ``(H, W, 3)`` RGB.
+
+        Raises:
+            DataError: the file is no picture.
+            UsageError: another kind of object, or an array of another shape or type.
+        """
+        pixels = as_array(image)
+        size = (pixels.shape[0], pixels.shape[1])
+        small = resize_image(pixels, self.model.description.input_size)
+        images = torch.from_numpy(small).permute(2, 0, 1)[None]
+        locations = {name: value[0] for name, value in self.model.locations(images).items()}
+        tasks, vocabulary = self.model.tasks, self.model.description.vocabulary
+        answers = {name: task.prediction(locations[name], size) for name, task in tasks.items()}
+        instance = instances = None
+        if {"semantic", "instance"} <= answers.keys():
+            probability = upsampled(locations["semantic"].softmax(0), size).amax(0).numpy()
+            grouping = group(answers["instance"], answers["semantic"], vocabulary.countable, confidence_HW=probability)
+            instance, instances = grouping.instance, grouping.instances
+        depth = answers.get("depth")
+        return Scene(
+            image=pixels,
+            vocabulary=vocabulary,
+            semantic=answers.get("semantic"),
+            instance=instance,
+            instances=instances,
+            inverse_depth=None if depth is None else np.ascontiguousarray(depth[0]),
+            inverse_depth_unit=None if depth is None else vocabulary.inverse_depth_unit,
+            sigma=self.model.likelihood.sigmas(),
+        )
+
+
+def as_array(image: "str | Path | Image.Image | npt.NDArray[np.uint8]") -> npt.NDArray[np.uint8]:
+    """Any of the accepted kinds as ``uint8 (H, W, 3)``."""
+    if isinstance(image, str | Path):
+        return read_image(Path(image))
+    if isinstance(image, Image.Image):
+        return as_rgb(image)
+    if not isinstance(image, np.ndarray):
+        raise UsageError(f"predict: expected a path, a PIL image or a uint8 array, found {type(image).__name__}")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise UsageError(f"predict: expected a uint8 array (H, W, 3), found {image.dtype} {image.shape}")
+    return image

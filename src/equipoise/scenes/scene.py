@@ -1,0 +1,142 @@
+"""What was predicted for one image: arrays at its own size, pictures of them, and their form on disk."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from equipoise.errors import RunError, UsageError
+from equipoise.scenes.data.sample import Camera, InverseDepthUnit, SceneVocabulary
+from equipoise.scenes.grouping import Instance
+from equipoise.scenes.pictures import class_colors, disparity_colors, instance_colors, overlay
+from equipoise.scenes.training.checkpoint import write_atomic
+
+DISPARITY_SCALE = 256.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scene:
+    """One image's prediction; what its model does not predict is ``None``.
+
+    Attributes:
+        image: as given, upright, ``uint8 (H, W, 3)`` RGB.
+        vocabulary: what the class indices mean.
+        semantic: ``uint8 (H, W)`` class indices.
+        instance: ``int32 (H, W)``, 0 = none, else the id of one of ``instances``.
+        instances: class, score in 0…1, box and pixel count of each object.
+        inverse_depth: ``float32 (H, W)`` in ``inverse_depth_unit``; 0 = infinitely far.
+        inverse_depth_unit: ``px`` (disparity in px of this image), ``1/m``, or ``relative``.
+        sigma: the learned noise of each task, in its target's unit at the size the network was trained at.
+    """
+
+    image: npt.NDArray[np.uint8]
+    vocabulary: SceneVocabulary
+    semantic: npt.NDArray[np.uint8] | None = None
+    instance: npt.NDArray[np.int32] | None = None
+    instances: tuple[Instance, ...] | None = None
+    inverse_depth: npt.NDArray[np.float32] | None = None
+    inverse_depth_unit: InverseDepthUnit | None = None
+    sigma: dict[str, Any]
+
+    @property
+    def disparity_px(self) -> npt.NDArray[np.float32] | None:
+        """Stereo disparity in px of this image; ``None`` where the model was not trained on disparity."""
+        return self.inverse_depth if self.inverse_depth_unit == "px" else None
+
+    def depth_m(self, camera: Camera | None = None) -> npt.NDArray[np.float32] | None:
+        """Depth in metres, infinite where inverse depth is 0; ``None`` where it cannot be known.
+
+        From disparity it is baseline · fx / d, with the camera of *this* image's size.
+        """
+        if self.inverse_depth is None or self.inverse_depth_unit == "relative":
+            return None
+        if self.inverse_depth_unit == "1/m":
+            factor = 1.0
+        elif camera is None or camera.baseline_m is None:
+            return None
+        else:
+            factor = camera.baseline_m * camera.fx
+        far = np.full(self.inverse_depth.shape, np.inf, np.float32)
+        return np.divide(np.float32(factor), self.inverse_depth, out=far, where=self.inverse_depth > 0)
+
+    def overlay(self, task: str, alpha: float = 0.6) -> Image.Image:
+        """The image with one task's answer over it: ``semantic``, ``instance`` or ``depth``."""
+        if task == "semantic" and self.semantic is not None:
+            return Image.fromarray(overlay(self.image, class_colors(self.semantic, self.vocabulary), alpha))
+        if task == "instance" and self.instance is not None:
+            return Image.fromarray(overlay(self.image, instance_colors(self.instance), alpha, self.instance > 0))
+        if task == "depth" and self.inverse_depth is not None:
+            return Image.fromarray(overlay(self.image, disparity_colors(self.inverse_depth), alpha))
+        raise UsageError(f"overlay: expected one of {', '.join(self.predicted()) or 'no task'}, found {task!r}")
+
+    def predicted(self) -> tuple[str, ...]:
+        """The tasks that have an answer."""
+        answers = {"semantic": self.semantic, "instance": self.instance, "depth": self.inverse_depth}
+        return tuple(name for name, answer in answers.items() if answer is not None)
+
+    def save(self, folder: str | Path, *, name: str = "scene", overwrite: bool = False) -> list[Path]:
+        """Write overlays, class and instance PNGs, 16-bit inverse depth, and ``NAME.json`` that says what they hold.
+
+        Raises:
+            RunError: a file is there already (unless ``overwrite``), or cannot be written.
+        """
+        folder = Path(folder)
+        files, facts = self._files(name)
+        taken = [n for n in (*files, f"{name}.json") if (folder / n).exists()]
+        if taken and not overwrite:
+            raise RunError(f"expected no file at {folder / taken[0]}, found one: choose another folder, or overwrite")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for file, picture in files.items():
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                picture.save(folder / file, compress_level=3)
+            write_atomic(folder / f"{name}.json", (json.dumps(facts, indent=1) + "\n").encode())
+        except OSError as error:
+            raise RunError(f"{folder}: expected to write a scene, found: {error.strerror or error}") from None
+        return [folder / n for n in (*files, f"{name}.json")]
+
+    def _files(self, name: str) -> tuple[dict[str, Image.Image], dict[str, Any]]:
+        height, width = self.image.shape[:2]
+        facts: dict[str, Any] = {"format": 1, "height": height, "width": width, "sigma": self.sigma}
+        files = {f"{name}_{task}_overlay.png": self.overlay(task) for task in self.predicted()}
+        if self.semantic is not None:
+            files[f"{name}_semantic.png"] = Image.fromarray(self.semantic)
+            facts["semantic"] = {
+                "file": f"{name}_semantic.png",
+                "classes": {index: c.name for index, c in enumerate(self.vocabulary.classes)},
+            }
+        if self.instance is not None:
+            files[f"{name}_instance.png"] = Image.fromarray(self.instance.astype(np.uint16))
+            facts["instance"] = {
+                "file": f"{name}_instance.png",
+                "instances": [self._described(i) for i in self.instances or ()],
+            }
+        if self.inverse_depth is not None:
+            top = float(self.inverse_depth.max())
+            scale = (
+                min(DISPARITY_SCALE, 65534 / max(top, 1e-9))
+                if self.inverse_depth_unit == "px"
+                else 65534 / max(top, 1e-9)
+            )
+            stored = np.round(self.inverse_depth.astype(np.float64) * scale) + 1
+            files[f"{name}_disparity.png"] = Image.fromarray(stored.clip(1, 65535).astype(np.uint16))
+            facts["inverse_depth"] = {
+                "file": f"{name}_disparity.png",
+                "unit": self.inverse_depth_unit,
+                "scale": scale,
+                "value": "(p - 1) / scale for the stored number p",
+            }
+        return files, facts
+
+    def _described(self, instance: Instance) -> dict[str, Any]:
+        return {
+            "id": instance.id,
+            "class": self.vocabulary.classes[instance.semantic].name,
+            "score": round(instance.score, 4),
+            "box": list(instance.box),
+            "pixels": instance.pixels,
+        }
