@@ -30,7 +30,7 @@ def paint_building(canvas: Canvas, wall: Wall, weather: Weather, rng: np.random.
     if style.pitch > 0:
         up = back * depth / 2 + [0.0, style.pitch, 0.0]
         roof = Panel(np.array([wall.x0, style.eave, wall.z0]), along, up)
-        canvas.panel(roof, style.tiles(0.5 + 0.5 * light, weather), BUILDING)
+        canvas.panel(roof, style.tiles(0.5 + 0.5 * light), BUILDING)
     light = weather.facing(float(-along[0]) / wall.length, float(-along[2]) / wall.length)
     end = Wall(wall.x0, wall.z0, wall.x0 + depth * back[0], wall.z0 + depth * back[2], 0.0, wall.high)
     canvas.wall(end, style.end_wall(light, depth, weather), BUILDING)
@@ -40,8 +40,8 @@ class _Style:
     """One building's looks, drawn once for all its walls."""
 
     def __init__(self, rng: np.random.Generator, height: float) -> None:
-        self.base = np.array(PLASTER[rng.integers(len(PLASTER))]) * rng.uniform(0.8, 1.1)
-        self.roof = np.array(ROOFS[rng.integers(len(ROOFS))])
+        self.base = np.array(PLASTER[rng.integers(len(PLASTER))], np.float32) * np.float32(rng.uniform(0.8, 1.1))
+        self.roof = np.array(ROOFS[rng.integers(len(ROOFS))], np.float32)
         self.floor = float(rng.uniform(2.8, 3.6))
         self.ground = self.floor * 1.15
         self.bay = float(rng.uniform(1.9, 3.4))
@@ -52,7 +52,7 @@ class _Style:
         self.shop_color = rng.uniform(0.15, 0.8, 3)
         self.brick = rng.random() < 0.35
         self.key = rng.integers(0, 256, 2)
-        self.glass = np.array([0.2, 0.25, 0.31]) * rng.uniform(0.6, 1.3)
+        self.glass = np.array([0.2, 0.25, 0.31], np.float32) * np.float32(rng.uniform(0.6, 1.3))
         self.frame = self.base * 0.3 + 0.62
 
     def facade(self, light: float, weather: Weather) -> Shader:
@@ -65,16 +65,16 @@ class _Style:
             self._street_level(color, a, y, pixel, light, weather)
             cornice = line(y - self.ground, 0.12, pixel) + line(y - self.eave + 0.1, 0.16, pixel)
             color += (self.frame * light - color) * np.clip(cornice, 0, 1)[..., None] * 0.8
-            return (color * np.array(weather.ambient)).astype(np.float32), None
+            return color, None
 
         return shade
 
-    def tiles(self, light: float, weather: Weather) -> Shader:
+    def tiles(self, light: float) -> Shader:
         """The half of a pitched roof that slopes to the street."""
 
         def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, None]:
             rows = 1 - 0.25 * grid(y, 0.45, 0.3, pixel) + 0.08 * look_up(clouds(), y * 5 + self.key[0], a * 3)
-            return (self.roof * (light * rows)[..., None] * np.array(weather.ambient)).astype(np.float32), None
+            return self.roof * (light * rows)[..., None], None
 
         return shade
 
@@ -86,7 +86,7 @@ class _Style:
             lone = (y > self.ground) & (y < self.eave - 0.5) & (np.floor(a / self.bay) % 3 == 1)
             self._windows(color, a, y, pixel, lone, weather)
             gable = y <= self.eave + self.pitch * (1 - np.abs(2 * a / depth - 1))
-            return (color * np.array(weather.ambient)).astype(np.float32), gable
+            return color, gable
 
         return shade
 
@@ -108,7 +108,7 @@ class _Style:
         lit = (chance > 0.62) * weather.lamps
         blind = np.where(chance < -0.5, 0.42, 0.0)
         pane = self.glass + blind[..., None] * 0.8 + lit[..., None] * np.array([0.75, 0.55, 0.25])
-        sky = np.array(weather.sky_low) * (0.22 * np.clip(0.5 + chance, 0, 1))[..., None]
+        sky = weather.sky_low * (0.22 * np.clip(0.5 + chance, 0, 1))[..., None]
         crossbar = np.clip(1 - line((a / self.bay % 1.0 - 0.5) * self.bay, 0.035, pixel), 0, 1)
         glass = (across * level * crossbar * where)[..., None]
         color += (self.frame - color) * (frame * where)[..., None] * 0.45
@@ -140,7 +140,7 @@ def paint_wall(canvas: Canvas, wall: Wall, weather: Weather, rng: np.random.Gene
         joints = np.maximum(grid(y, course, 0.12, pixel), grid(a + np.floor(y / course) * 0.4, 0.9, 0.05, pixel))
         tone = 1 + 0.1 * look_up(clouds(), y * 11, a * 8) - 0.22 * joints
         cap = np.where(y > wall.high - wall.low - 0.12, 1.2, 1.0)
-        return (base * (tone * cap * light)[..., None] * np.array(weather.ambient)).astype(np.float32), None
+        return base * (tone * cap * light)[..., None], None
 
     canvas.wall(wall, shade, WALL_LABEL)
 
@@ -155,8 +155,8 @@ def paint_fence(canvas: Canvas, wall: Wall, weather: Weather, rng: np.random.Gen
         bars = (a / 0.16 % 1.0 < 0.45) | (a % 2.5 < 0.12) | (np.abs(y - 0.2) < 0.06)
         bars = bars | (np.abs(y - (wall.high - 0.2)) < 0.06)
         tone = 1 + 0.14 * look_up(fine(), y * 3, a * 7) - (0.3 * grid(a, 0.16, 0.16, pixel) if boards else 0)
-        color = base * (tone * light + 0 * y)[..., None] * np.array(weather.ambient)
-        return color.astype(np.float32), None if boards else bars
+        color = base * (tone * light + 0 * y)[..., None]
+        return color, None if boards else bars
 
     canvas.wall(wall, shade, FENCE)
 
@@ -172,6 +172,6 @@ def paint_hedge(canvas: Canvas, wall: Wall, weather: Weather, rng: np.random.Gen
         lump = look_up(clouds(), y * 14, a * 9 + shift)
         color = base * ((1 + 0.35 * leaf + 0.2 * lump) * light * (0.65 + 0.35 * y / wall.high))[..., None]
         ragged = y < wall.high * (0.9 + 0.07 * look_up(clouds(), a * 0 + shift, a * 14))
-        return (color * np.array(weather.ambient)).astype(np.float32), ragged
+        return color, ragged
 
     canvas.wall(wall, shade, VEGETATION)

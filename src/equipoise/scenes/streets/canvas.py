@@ -19,7 +19,7 @@ Vector = tuple[float, float, float]
 Mask = npt.NDArray[np.bool_]
 Shader = Callable[[Floats, Floats, Floats], tuple[Floats, Mask | None]]
 """(place along the surface ``(1, w)`` m, height above its foot ``(n, w)`` m, size of a pixel there ``(1, w)`` m) →
-colour ``(n, w, 3)`` and where the surface is (``None``: everywhere)."""
+colour in white light ``(n, w, 3)`` and where the surface is (``None``: everywhere)."""
 
 NEAREST_M = 0.6
 
@@ -58,15 +58,16 @@ class Panel:
 class Canvas:
     """The picture so far. Empty pixels are infinitely far and have the label 0."""
 
-    def __init__(self, camera: StreetCamera) -> None:
+    def __init__(self, camera: StreetCamera, light: Floats) -> None:
+        """``light``: the colour of the light on everything, RGB."""
         height, width = camera.size
-        self.camera = camera
+        self.camera, self.light = camera, light.astype(np.float32)
         self.color = np.zeros((height, width, 3), np.float32)
         self.depth_m = np.full((height, width), np.inf, np.float32)
         self.label = np.zeros((height, width), np.uint8)
         self.instance = np.zeros((height, width), np.uint16)
-        self.slope_x = camera.slope_x()
-        self.slope_y = camera.slope_y()
+        self.slope_x = camera.slope_x().astype(np.float32)
+        self.slope_y = camera.slope_y().astype(np.float32)
 
     def wall(self, wall: Wall, shader: Shader, label: int, instance: int = 0) -> None:
         """Paint a vertical rectangle. Depth is that of its plane, pixel by pixel."""
@@ -163,7 +164,7 @@ class Canvas:
         label: int,
         instance: int,
     ) -> None:
-        self.color[window][ok] = np.broadcast_to(color, (*ok.shape, 3))[ok]
+        self.color[window][ok] = np.broadcast_to(color, (*ok.shape, 3))[ok] * self.light
         self.depth_m[window][ok] = depth[ok]
         self.label[window][ok] = label
         self.instance[window][ok] = instance

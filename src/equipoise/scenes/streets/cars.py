@@ -8,7 +8,7 @@ from equipoise.scenes.streets.noise import line
 from equipoise.scenes.streets.pose import Pose
 from equipoise.scenes.streets.weather import Weather
 
-GLASS = np.array([0.1, 0.13, 0.16])
+GLASS = np.array([0.1, 0.13, 0.16], np.float32)
 RUBBER = 0.055
 UP = np.array([0.0, 1.0, 0.0])
 BODIES = {
@@ -31,7 +31,7 @@ class Car:
         self.length, self.width, self.height = (float(v * rng.uniform(0.95, 1.05)) for v in (length, width, height))
         self.waist = waist * self.height
         self.narrowing = float(rng.uniform(0.1, 0.15)) * self.width / 2
-        self.paint, self.weather = paint, weather
+        self.paint, self.weather = paint.astype(np.float32), weather
         self.braking, self.trim = bool(rng.random() < 0.3), bool(rng.random() < 0.4)
 
     def paint_on(self, canvas: Canvas, pose: Pose, instance: int) -> None:
@@ -68,16 +68,13 @@ class Car:
         lean = UP * (self.height - self.waist) - outward * self.narrowing
         canvas.panel(Panel(foot + UP * self.waist, along, lean), self._windows(light, turned, lean), CAR, instance)
 
-    def _lit(self, color: Floats) -> Floats:
-        return (color * np.array(self.weather.ambient)).astype(np.float32)
-
     def _glass(self, t: Floats) -> Floats:
         """Glass mirrors more of the sky the higher it is."""
-        return GLASS + np.array(self.weather.sky_low) * (0.08 + 0.25 * np.clip(t, 0, 1))[..., None]
+        return GLASS + self.weather.sky_low * (0.08 + 0.25 * np.clip(t, 0, 1))[..., None]
 
     def _plain(self) -> Shader:
         """Bonnet, boot and roof: they see the sky."""
-        color = self._lit(self.paint * 1.1 + np.array(self.weather.sky_low) * 0.08)
+        color = self.paint * 1.1 + self.weather.sky_low * 0.08
 
         def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, None]:
             return color, None
@@ -107,7 +104,7 @@ class Car:
             dark = (t < 0.33) | ((t < 0.5) & self.trim) | (tyre & ~body)
             color = np.where((dark & ~plate)[..., None], RUBBER + 0.03, color)
             color = np.where((tyre & (t < 0.3))[..., None], 0.6 * RUBBER, color)
-            return self._lit(np.where(plate[..., None], 0.8, color)), body | tyre
+            return np.where(plate[..., None], 0.8, color), body | tyre
 
         return shade
 
@@ -120,7 +117,7 @@ class Car:
             edge = 1 - t * narrowing
             glass = (np.abs(s) < edge - 0.08) & (t > 0.06) & (t < 0.92)
             color = np.where(glass[..., None], self._glass(t), self.paint * (light * (0.95 + 0.15 * t))[..., None])
-            return self._lit(color), np.abs(s) <= edge
+            return color, np.abs(s) <= edge
 
         return shade
 
@@ -140,7 +137,7 @@ class Car:
             color = np.where(head[..., None], 0.85, color)
             color = np.where(((t < 0.34) | (hub < 1.15 * radius))[..., None], RUBBER, color)
             rim = (hub < 0.62 * radius) & (hub > 0.12 * radius)
-            return self._lit(np.where(rim[..., None], 0.5 * light, color)), body | (hub < radius)
+            return np.where(rim[..., None], 0.5 * light, color), body | (hub < radius)
 
         return shade
 
@@ -155,7 +152,7 @@ class Car:
             glass = (p > first + 0.035) & (p < last - 0.03) & (t > 0.05) & (t < 0.86)
             glass &= (np.abs(p - 0.52) > 0.011) & (np.abs(p - 0.3) > 0.008)
             color = np.where(glass[..., None], self._glass(t), self.paint * (light * (0.95 + 0.12 * t))[..., None])
-            return self._lit(color), (p >= first) & (p <= last)
+            return color, (p >= first) & (p <= last)
 
         return shade
 

@@ -19,7 +19,9 @@ def paint_tree(canvas: Canvas, x: float, z: float, height: float, weather: Weath
     trunk = height * float(rng.uniform(0.22, 0.36))
     thick = 0.018 * height + 0.12
     autumn = rng.random() < 0.15
-    green = np.array([0.42, 0.3, 0.1] if autumn else [0.2, 0.33, 0.11]) * rng.uniform(0.75, 1.35)
+    green = np.array([0.42, 0.3, 0.1] if autumn else [0.2, 0.33, 0.11], np.float32) * np.float32(
+        rng.uniform(0.75, 1.35)
+    )
     key = rng.integers(0, 256, 2)
     # Their reach stays inside the rectangle, which would cut them.
     lumps = rng.uniform(-1, 1, (7, 3)) * [0.4, 0.4, 0.06] + [0, 0, 0.39]
@@ -45,9 +47,9 @@ def paint_tree(canvas: Canvas, x: float, z: float, height: float, weather: Weath
         tone = 0.55 + 0.28 * np.clip(t, -1, 1) - 0.2 * weather.contrast * s * sun + 0.3 * leaf + bulge
         tone = tone[..., None]
         stem = (np.abs(a - width / 2) < thick / 2 * (1.3 - 0.4 * y / trunk)) & (y < trunk + height * 0.15)
-        bark = np.array([0.26, 0.2, 0.16]) * (1 + 0.25 * look_up(fine(), y * 4, a * 25))[..., None]
-        color = np.where(crown[..., None], green * np.clip(tone, 0.12, 1.6), bark) * np.array(weather.ambient)
-        return color.astype(np.float32), crown | stem
+        bark = np.array([0.26, 0.2, 0.16], np.float32) * (1 + 0.25 * look_up(fine(), y * 4, a * 25))[..., None]
+        color = np.where(crown[..., None], green * np.clip(tone, 0.12, 1.6), bark)
+        return color, crown | stem
 
     canvas.wall(upright(x, z, width, 0.0, height), shade, VEGETATION)
 
@@ -60,7 +62,7 @@ def paint_pole(
 
     def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, None]:
         round_ = 1 - 0.45 * np.abs(a / thick * 2 - 1) + 0 * y
-        return (tone * round_[..., None] * np.array(weather.ambient)).astype(np.float32), None
+        return (tone * round_)[..., None], None
 
     canvas.wall(upright(x, z, thick, 0.0, height), shade, POLE)
 
@@ -75,7 +77,7 @@ def paint_lamp(canvas: Canvas, x: float, z: float, side: int, weather: Weather, 
     def arm(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, None]:
         lamp = (a > abs(reach) * 0.6) if reach > 0 else (a < abs(reach) * 0.4)
         color = np.where(lamp[..., None] & (y < 0.12)[..., None], glow * np.array([1, 0.92, 0.7]), 0.36)
-        return (color * np.array(weather.ambient)).astype(np.float32), None
+        return color, None
 
     left, right = min(x, x + reach), max(x, x + reach)
     canvas.wall(Wall(left, z - 0.01, right, z - 0.01, height - 0.2, height + 0.02), arm, POLE)
@@ -91,8 +93,10 @@ def paint_traffic_light(canvas: Canvas, x: float, z: float, weather: Weather, rn
     def box(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, None]:
         cell = np.clip((y / 0.32).astype(int), 0, 2)
         inside = np.hypot(a - 0.19, y - (cell + 0.5) * 0.32) < 0.13
-        color = np.where(inside[..., None], lamps[cell] * np.where(cell == lit, 1.1, 0.22)[..., None], 0.06)
-        return color.astype(np.float32), None
+        color = np.where(
+            inside[..., None], lamps[cell] * np.where(cell == lit, 1.1 + 0.8 * weather.lamps, 0.22)[..., None], 0.06
+        )
+        return color, None
 
     canvas.wall(upright(x, z - 0.08, 0.38, foot, foot + 0.96), box, LIGHT)
 
@@ -122,6 +126,6 @@ def paint_sign(canvas: Canvas, x: float, z: float, weather: Weather, rng: np.ran
         else:
             where = radius < 1
             color = np.where(((np.abs(t) < 0.2) & (np.abs(s) < 0.7))[..., None], white, red)
-        return (color * np.array(weather.ambient)).astype(np.float32), where
+        return color, where
 
     canvas.wall(upright(x, z - 0.05, size, foot, foot + size), plate, SIGN)

@@ -57,13 +57,13 @@ def paint_sky(canvas: Canvas, weather: Weather, rng: np.random.Generator) -> Non
     """From the top's colour to the horizon's, with clouds that shrink towards it."""
     rise = np.clip(canvas.slope_y, 0, None)[:, None]
     share = np.clip(rise / 0.35, 0, 1) ** 0.7
-    top, low = np.array(weather.sky_top), np.array(weather.sky_low)
+    top, low = weather.sky_top, weather.sky_low
     sky = low + (top - low) * share[..., None]
     drift, scale = rng.uniform(0, 256, 2), rng.uniform(9, 16)
     far = 1.0 / (rise + 0.09)
     cloud = look_up(clouds(), far * scale + drift[0], canvas.slope_x[None] * far * scale * 1.3 + drift[1])
     density = np.clip((cloud * 0.6 + weather.cloud * 2 - 1.1) * 0.9, 0, 0.85 * weather.cloud)[..., None]
-    tone = np.array(weather.ambient) * (0.94 + 0.05 * cloud[..., None])
+    tone = weather.ambient * (0.94 + 0.05 * cloud[..., None])
     canvas.color[:] = sky * (1 - density) + tone * density
     canvas.label[:] = SKY
 
@@ -87,7 +87,7 @@ def paint_ground(canvas: Canvas, road: Road, weather: Weather, shadows: "list[Sh
     color = color * light[..., None]
     if weather.wet > 0:
         color = color * (1 - 0.45 * weather.wet) + _reflection(canvas, first, z.shape[0]) * 0.5 * weather.wet
-    canvas.color[first:] = color * np.array(weather.ambient, np.float32)
+    canvas.color[first:] = color * canvas.light
     canvas.label[first:] = label
     canvas.depth_m[first:] = np.broadcast_to(z, u.shape)
 

@@ -52,7 +52,7 @@ def paint_person(
         head = (s / 0.052) ** 2 + ((t - 0.925) / 0.075) ** 2 < 1
         neck = (np.abs(s) < 0.028) & (t > 0.82) & (t < 0.88)
         shape = np.broadcast_shapes(s.shape, t.shape)
-        color = np.empty((*shape, 3))
+        color = np.empty((*shape, 3), np.float32)
         color[:] = clothes.trousers
         color[np.broadcast_to(t < 0.04, shape)] = clothes.shoes
         color[trunk | arms | (legs & skirt & (t > 0.25))] = clothes.top
@@ -60,9 +60,7 @@ def paint_person(
         color[head & ((t > 0.945) | (np.abs(s) > 0.04))] = clothes.hair
         color[carried & ~trunk] = clothes.shoes
         light = (0.8 + 0.35 * t - 0.9 * weather.contrast * s * weather.sun_x)[..., None]
-        return (color * light * np.array(weather.ambient)).astype(
-            np.float32
-        ), legs | trunk | arms | head | neck | carried
+        return color * light, legs | trunk | arms | head | neck | carried
 
     canvas.wall(upright(x, z, width, 0.0, height), shade, PERSON, instance)
 
@@ -95,7 +93,7 @@ def paint_cycle(
             color = np.where(body[..., None], paint, 0.06)
             tail = body & (y > 0.6) & (y < 0.68)
             color = np.where(tail[..., None], [0.7, 0.05, 0.05], color)
-            return (color * np.array(weather.ambient)).astype(np.float32), where
+            return color, where
         radius = 0.31 if motor else 0.34
         rear, front = np.hypot(s + 0.52, y - radius), np.hypot(s - 0.52, y - radius)
         ring = 0.11 if motor else np.maximum(0.035, pixel * 0.6)
@@ -111,7 +109,7 @@ def paint_cycle(
             seat = (np.abs(s + 0.17) < 0.12) & (np.abs(y - 0.9) < 0.04)
             bars = (np.abs(s - 0.34) < 0.1) & (np.abs(y - 0.99) < 0.035)
         color = np.where(body[..., None], paint, 0.07)
-        return (color * np.array(weather.ambient)).astype(np.float32), tyres | body | seat | bars
+        return color, tyres | body | seat | bars
 
     canvas.wall(upright(x, z, width, 0.0, height), machine, MOTORCYCLE if motor else BICYCLE, instance)
     if rider:
@@ -150,7 +148,7 @@ def _paint_rider(
         color[trunk | arms] = clothes.top
         color[head] = clothes.skin
         color[head & (y > 1.62)] = helmet
-        return (color * np.array(weather.ambient)).astype(np.float32), trunk | arms | legs | head
+        return color, trunk | arms | legs | head
 
     canvas.wall(upright(x, z, width, low, high), shade, RIDER, instance)
 

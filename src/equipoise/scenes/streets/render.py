@@ -41,7 +41,7 @@ def render(seed: int, split: int, index: int, size: tuple[int, int]) -> Street:
     """The street of these numbers; nothing else decides it."""
     rng = np.random.default_rng((seed, split, index))
     weather, road = random_weather(rng), random_road(rng)
-    canvas = Canvas(random_camera(size, rng))
+    canvas = Canvas(random_camera(size, rng), weather.ambient)
     world = World(road, weather, rng)
     for side in (-1, 1):
         line_with_houses(world, side)

@@ -50,12 +50,12 @@ class Box:
     """One truck's, bus's or tram's shape and paint."""
 
     def __init__(self, kind: int, paint: Floats, weather: Weather, rng: np.random.Generator) -> None:
-        self.kind, self.paint, self.weather = kind, paint, weather
+        self.kind, self.paint, self.weather = kind, paint.astype(np.float32), weather
         self.length, self.width, self.height = (float(v * rng.uniform(0.93, 1.07)) for v in SIZES[kind])
         tint = rng.uniform(0.3, 0.9, 3)
         self.cargo = 0.4 * tint + 0.6 * tint.mean() if rng.random() < 0.5 else np.array([0.85, 0.85, 0.83])
         self.braking = bool(rng.random() < 0.3)
-        self.glass = GLASS + np.array(weather.sky_low) * 0.2
+        self.glass = GLASS + weather.sky_low * 0.2
 
     def paint_on(self, canvas: Canvas, pose: Pose, instance: int) -> None:
         """Every surface that faces the camera."""
@@ -80,12 +80,9 @@ class Box:
         wall = Wall(x - self.length / 2, z, x + self.length / 2, z, 0.0, self.height)
         canvas.wall(wall, self._side(self.weather.facing(0.0, -1.0), leftwards), self.kind, instance)
 
-    def _lit(self, color: Floats) -> Floats:
-        return (color * np.array(self.weather.ambient)).astype(np.float32)
-
     def _load(self, light: float) -> Shader:
         def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, None]:
-            return self._lit(np.broadcast_to(self.cargo * light, (*np.broadcast_shapes(a.shape, y.shape), 3))), None
+            return self.cargo * light, None
 
         return shade
 
@@ -112,7 +109,7 @@ class Box:
                 color = np.where(board[..., None], [0.5, 0.35, 0.05], color)
             lamp = (np.abs(np.abs(s) - 0.84) < 0.1) & (t > 0.2) & (t < 0.28)
             color = np.where(lamp[..., None], lamps, color)
-            return self._lit(np.where(((t < 0.17) | tyre)[..., None] & ~lamp[..., None], RUBBER, color)), where | tyre
+            return np.where(((t < 0.17) | tyre)[..., None] & ~lamp[..., None], RUBBER, color), where | tyre
 
         return shade
 
@@ -138,6 +135,6 @@ class Box:
             color = np.where(glass[..., None], self.glass, color)
             tyre = (hub < 0.46) & (self.kind != TRAIN)
             color = np.where(((t < 0.17) | (hub < 0.5) & (self.kind != TRAIN))[..., None], RUBBER, color)
-            return self._lit(np.where((tyre & (hub < 0.22))[..., None], 0.35 * light, color)), where | tyre
+            return np.where((tyre & (hub < 0.22))[..., None], 0.35 * light, color), where | tyre
 
         return shade

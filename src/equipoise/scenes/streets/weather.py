@@ -32,9 +32,9 @@ class Weather:
     sun_z: float
     shadow_m: float
     contrast: float
-    ambient: tuple[float, float, float]
-    sky_top: tuple[float, float, float]
-    sky_low: tuple[float, float, float]
+    ambient: Floats
+    sky_top: Floats
+    sky_low: Floats
     cloud: float
     fog_m: float
     wet: float
@@ -66,9 +66,9 @@ def random_weather(rng: np.random.Generator) -> Weather:
         sun_z=float(np.sin(angle)),
         shadow_m=float(rng.uniform(0.5, 2.2)),
         contrast=float(contrast * rng.uniform(0.8, 1.15)),
-        ambient=tuple(float(c * gain) for c in ambient),  # type: ignore[arg-type]
-        sky_top=tuple(float(c * rng.uniform(0.92, 1.06)) for c in top),  # type: ignore[arg-type]
-        sky_low=low,
+        ambient=np.array(ambient, np.float32) * np.float32(gain),
+        sky_top=(np.array(top) * rng.uniform(0.92, 1.06, 3)).astype(np.float32),
+        sky_low=np.array(low, np.float32),
         cloud=float(cloud * rng.uniform(0.3, 1.0)),
         fog_m=float(fog * rng.uniform(0.7, 1.3)),
         wet=float(rng.uniform(0.35, 0.7)) if kind == "rain" else 0.0,
@@ -79,9 +79,8 @@ def random_weather(rng: np.random.Generator) -> Weather:
 
 def develop(color: Floats, depth_m: Floats, weather: Weather, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """From painted surfaces to the stored picture: fog, lens, sensor, white balance."""
-    haze = np.array(weather.sky_low, np.float32)
     clear = np.exp(-depth_m / weather.fog_m)[..., None].astype(np.float32)
-    seen = np.where(np.isfinite(depth_m)[..., None], color * clear + haze * (1 - clear), color)
+    seen = np.where(np.isfinite(depth_m)[..., None], color * clear + weather.sky_low * (1 - clear), color)
     if weather.name == "rain":
         seen = seen + _streaks(seen.shape[:2], rng)
     soft = _blurred(seen)
