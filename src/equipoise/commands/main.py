@@ -51,6 +51,7 @@ def app() -> "App":
 COMMANDS = {
     "demo": "The whole path on generated streets, start to finish.",
     "generate": "Generate street scenes with exact labels.",
+    "check": "Read a whole data set and say what it holds and what is wrong with it.",
     "train": "Train a network as a recipe says, evaluate it, and write a report.",
     "evaluate": "Evaluate a trained run.",
     "predict": "Predict the scenes in an image, a folder, or the images that a pattern names.",

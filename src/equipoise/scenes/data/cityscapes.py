@@ -62,12 +62,13 @@ class CityscapesDataset:
         root: the folder that holds ``leftImg8bit``.
         split: ``train``, ``val``, ``test`` …
         sky_is_zero: sky has zero inverse depth (the paper); else it has no depth label.
+        strict: miss label files here already, not when a sample is read.
 
     Raises:
         DataError: there is no such split, or an image lacks one of its label files.
     """
 
-    def __init__(self, root: Path, split: str, *, sky_is_zero: bool = True) -> None:
+    def __init__(self, root: Path, split: str, *, sky_is_zero: bool = True, strict: bool = True) -> None:
         self.root, self.split, self.sky_is_zero = root, split, sky_is_zero
         images = root / "leftImg8bit" / split
         if not images.is_dir():
@@ -85,7 +86,7 @@ class CityscapesDataset:
             inverse_depth_unit="px" if self._has_disparity else None,
             has_instances=self._has_fine,
         )
-        for name in self.names:
+        for name in self.names if strict else ():
             for path in self._files(name)[1:]:
                 if not path.is_file():
                     raise DataError(f"expected a label at {path} for the image {name}, found none")

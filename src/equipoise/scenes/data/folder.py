@@ -32,13 +32,22 @@ class FolderDataset:
         split: one of the description's splits.
         root: where its patterns start; ``None``: beside the description.
         sky_is_zero: sky has zero inverse depth; else it has no depth label.
+        strict: miss label files here already, not when a sample is read.
 
     Raises:
         RecipeError: the description has a mistake, or no such split.
         DataError: an image or a label is missing or wrong; names its path.
     """
 
-    def __init__(self, description: Path, split: str, *, root: Path | None = None, sky_is_zero: bool = True) -> None:
+    def __init__(
+        self,
+        description: Path,
+        split: str,
+        *,
+        root: Path | None = None,
+        sky_is_zero: bool = True,
+        strict: bool = True,
+    ) -> None:
         self.description = read_description(description)
         self.root = (root if root is not None else description.parent).resolve()
         if not self.root.is_dir():
@@ -50,7 +59,7 @@ class FolderDataset:
         if not self.names:
             raise DataError(f"expected images {self.description.images!r} under {self.root}, found none for {split!r}")
         self.vocabulary = vocabulary(self.description)
-        for name in self.names:
+        for name in self.names if strict else ():
             self._label_files(name)
 
     def __len__(self) -> int:
@@ -109,6 +118,22 @@ class FolderDataset:
                     f"{kind}.optional = true"
                 )
         return files
+
+
+def unused_labels(dataset: FolderDataset) -> list[str]:
+    """Label pictures that belong to no image of any split: folders that do not fit together. One line a kind."""
+    description, root, lines = dataset.description, dataset.root, []
+    for kind in ("semantic", "instance", "depth"):
+        label = getattr(description, kind)
+        if label is None:
+            continue
+        labels = set(_matching(root, fill(label.files, description, dataset.split, "{name}")))
+        images = set(_matching(root, fill(description.images, description, dataset.split, "{name}")))
+        alone = sorted(labels - images)
+        if alone:
+            path = root / fill(label.files, description, dataset.split, alone[0])
+            lines.append(f"{path}: expected an image for this {kind} label, found none ({len(alone)} such labels)")
+    return lines
 
 
 def below(root: Path, relative: str) -> Path:

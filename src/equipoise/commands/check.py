@@ -1,0 +1,119 @@
+"""``equipoise check DATA``."""
+
+import io
+import json as json_format
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from equipoise.commands.display import console, counting
+from equipoise.errors import DataError, UsageError
+from equipoise.scenes.data.check import SplitReport, check_split
+from equipoise.scenes.data.cityscapes import CityscapesDataset
+from equipoise.scenes.data.description import read_description
+from equipoise.scenes.data.folder import FolderDataset, unused_labels
+from equipoise.scenes.data.sample import SceneDataset
+from equipoise.scenes.sheet import contact_sheet
+from equipoise.scenes.training.checkpoint import write_atomic
+
+SHOWN = 20
+"""So many faults are printed; all of them with --json."""
+
+
+def check(data: Path, /, *, root: Path | None = None, sheet: Path | None = None, json: bool = False) -> None:
+    """Read a whole data set and say what it holds and what is wrong with it. Nothing of yours is written.
+
+    Ends with the status 3 where something is wrong.
+
+    Args:
+        data: a description (TOML, see docs/own-data.md), or the root of Cityscapes' layout.
+        root: for a description: where its files lie, if not beside it.
+        sheet: write a contact sheet to look at (PNG): image, classes, instances and depth of evenly chosen images.
+        json: print everything as JSON on standard output.
+    """
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        raise UsageError(f"--sheet: expected a file that ends in .png, found {sheet}")
+    reports: dict[str, SplitReport] = {}
+    first: SceneDataset | None = None
+    for split in splits(data):
+        try:
+            dataset = opened(data, split, root)
+        except DataError as error:
+            reports[split] = SplitReport(images=0, faults=[str(error)])
+            continue
+        first = first or dataset
+        with counting(f"checking {split}", len(dataset), console()) as counter:
+            reports[split] = check_split(dataset, on_image=counter.advance)
+        reports[split].faults += unused_labels(dataset) if isinstance(dataset, FolderDataset) else []
+    if sheet is not None and first is not None:
+        _write_sheet(first, sheet)
+    faults = sum(len(report.faults) for report in reports.values())
+    if json:
+        print(json_format.dumps({split: report.as_table() for split, report in reports.items()}, indent=1))
+    else:
+        _print(reports, Console(), sheet)
+    if faults:
+        sys.exit(DataError.exit_status)
+
+
+def splits(data: Path) -> list[str]:
+    """The splits of a description, or of a folder in Cityscapes' layout."""
+    if data.is_dir():
+        found = sorted(p.name for p in (data / "leftImg8bit").glob("*") if p.is_dir())
+        if not found:
+            raise DataError(
+                f"expected Cityscapes' layout (leftImg8bit/SPLIT/CITY) at {data}, found none: for other layouts name a "
+                "description (docs/own-data.md)"
+            )
+        return found
+    return list(read_description(data).split)
+
+
+def opened(data: Path, split: str, root: Path | None) -> SceneDataset:
+    """A split whose missing labels are found one by one."""
+    if data.is_dir():
+        return CityscapesDataset(data, split, strict=False)
+    return FolderDataset(data, split, root=root, strict=False)
+
+
+def _print(reports: dict[str, SplitReport], screen: Console, sheet: Path | None) -> None:
+    table = Table(title="What it holds", title_justify="left")
+    for title in ("split", "images", "readable", "classes", "instances", "depth", "objects", "sizes"):
+        table.add_column(title, justify="left" if title in ("split", "sizes") else "right")
+    for split, report in reports.items():
+        kinds = [report.labels[kind] for kind in ("semantic", "instance", "inverse_depth")]
+        sizes = ", ".join(f"{size} ({count})" for size, count in report.sizes.most_common(3))
+        more = len(report.sizes) - 3
+        cells: list[Any] = [split, report.images, report.readable, *kinds, report.instances]
+        table.add_row(*map(str, cells), sizes + (f" and {more} more" if more > 0 else ""))
+    screen.print(table)
+    for split, report in reports.items():
+        if report.classes:
+            shown = ", ".join(f"{name} {count}" for name, count in report.classes.most_common())
+            screen.print(f"{split}: images that show each class: {shown}", highlight=False)
+    for split, report in reports.items():
+        for line in report.faults[:SHOWN]:
+            screen.print(f"wrong in {split}: {line}", highlight=False, markup=False, soft_wrap=True)
+        if len(report.faults) > SHOWN:
+            screen.print(f"wrong in {split}: {len(report.faults) - SHOWN} more: --json tells all", highlight=False)
+    if sheet is not None:
+        screen.print(f"contact sheet: {sheet}", highlight=False)
+    if not any(report.faults for report in reports.values()):
+        screen.print("nothing wrong found", highlight=False)
+
+
+def _write_sheet(dataset: SceneDataset, path: Path) -> None:
+    picture: np.ndarray[Any, Any] | None = contact_sheet(dataset)
+    if picture is not None:
+        buffer = io.BytesIO()
+        Image.fromarray(picture).save(buffer, "PNG")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, buffer.getvalue())
+        except OSError as error:
+            raise UsageError(f"--sheet: expected to write {path}, found: {error.strerror or error}") from None

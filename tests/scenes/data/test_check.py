@@ -1,0 +1,158 @@
+"""What is wrong with a data set is found before training, each fault with its path; nothing is written."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from equipoise.scenes.data.check import SplitReport, check_split, faults
+from equipoise.scenes.data.cityscapes import CityscapesDataset
+from equipoise.scenes.data.folder import FolderDataset, unused_labels
+from equipoise.scenes.data.sample import Sample
+from equipoise.scenes.sheet import contact_sheet
+from tests.support.cityscapes import save, write_cityscapes, write_folder
+from tests.support.tiny import VOCABULARY
+
+
+def checked(description: Path) -> SplitReport:
+    dataset = FolderDataset(description, "train", strict=False)
+    report = check_split(dataset)
+    report.faults += unused_labels(dataset)
+    return report
+
+
+def labels(root: Path, kind: str) -> Path:
+    return root / kind / "a/0.png"
+
+
+def cut(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    save(root / "rgb/a/0.png", rng.integers(0, 255, (24, 33, 3)).astype(np.uint8))
+    data = (root / "rgb/a/0.png").read_bytes()
+    (root / "rgb/a/0.png").write_bytes(data[: len(data) // 2])
+
+
+def bomb(root: Path) -> None:
+    Image.new("1", (12_000, 12_000)).save(root / "rgb/a/0.png")
+
+
+def changed(kind: str, edit: Callable[[np.ndarray], None], dtype: type = np.uint8) -> Callable[[Path], None]:
+    def apply(root: Path) -> None:
+        array = np.array(Image.open(labels(root, kind))).astype(dtype)
+        edit(array)
+        save(labels(root, kind), array)
+
+    return apply
+
+
+def put(place: tuple, value: int) -> Callable[[np.ndarray], None]:
+    def edit(array: np.ndarray) -> None:
+        array[place] = value
+
+    return edit
+
+
+FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing label": (lambda r: labels(r, "classes").unlink(), "expected a semantic label at"),
+    "truncated image": (cut, "cannot be decoded"),
+    "wrong size": (lambda r: save(labels(r, "classes"), np.zeros((9, 9), np.uint8)), "expected the size of its image"),
+    "wrong mode": (lambda r: save(labels(r, "objects"), np.zeros((24, 33, 3), np.uint8)), "one number a pixel"),
+    "labels as JPEG": (lambda r: Image.new("L", (33, 24)).save(labels(r, "classes"), "JPEG"), "expected labels as PNG"),
+    "unknown label value": (changed("classes", put((3, 3), 99)), "found 99"),
+    "not decodable": (lambda r: (r / "rgb/a/0.png").write_text("hello"), "cannot be decoded"),
+    "image bomb": (bomb, "at most 80000000 pixels"),
+    "instance on a class not counted": (
+        changed("objects", put((slice(18, 22), slice(0, 9)), 9000), np.uint16),
+        "expected instance 9000 on a countable class, found it on ground",
+    ),
+    "depth out of range": (changed("depth", put((20, 20), 1), np.uint16), "expected inverse depth of 0 … 100 1/m"),
+    "no class at all": (changed("classes", put((slice(None),), 255)), "expected class labels, found none"),
+    "misaligned folders": (
+        lambda r: shutil.copy(labels(r, "classes"), r / "classes/a/99.png"),
+        "expected an image for this semantic label",
+    ),
+}
+
+
+def test_what_a_good_set_holds(tmp_path):
+    report = checked(write_folder(tmp_path))
+    assert (report.images, report.readable, report.instances) == (2, 2, 4)
+    assert report.labels == {"semantic": 2, "instance": 2, "inverse_depth": 2}
+    assert report.classes == {"ground": 2, "box": 2, "sky": 2}
+    assert report.sizes == {"33x24": 2}
+    assert report.faults == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_named_with_its_path(tmp_path, fault):
+    description = write_folder(tmp_path)
+    make, words = FAULTS[fault]
+    make(tmp_path)
+    report = checked(description)
+    assert len(report.faults) == 1, report.faults
+    assert words in report.faults[0]
+    assert "a/0" in report.faults[0] or "a/99" in report.faults[0]
+
+
+def test_labels_that_say_nothing():
+    sample = Sample(name="x", image=np.zeros((4, 5, 3), np.uint8), inverse_depth=np.full((4, 5), np.nan, np.float32))
+    assert list(faults(sample, VOCABULARY)) == ["x: expected depth labels, found none in the whole image"]
+
+
+def test_all_faults_at_once(tmp_path):
+    description = write_folder(tmp_path)
+    labels(tmp_path, "classes").unlink()
+    (tmp_path / "depth/a/2.png").write_bytes(b"")
+    report = checked(description)
+    assert report.readable == 0
+    assert len(report.faults) == 2
+
+
+def test_cityscapes(tmp_path):
+    write_cityscapes(tmp_path)
+    (tmp_path / "disparity/train/town/town_000001_000000_disparity.png").unlink()
+    report = check_split(CityscapesDataset(tmp_path, "train", strict=False))
+    assert report.readable == 2
+    assert "town_000001_000000_disparity.png" in report.faults[0]
+
+
+def test_contact_sheet(tmp_path):
+    sheet = contact_sheet(FolderDataset(write_folder(tmp_path), "train"))
+    assert sheet.shape[1] == 4 * 320 + 3 * 6
+    assert sheet.std() > 10
+
+
+def test_the_command_and_a_read_only_set(tmp_path):
+    description = write_folder(tmp_path / "data")
+    for path in [tmp_path / "data", *(tmp_path / "data").rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in (tmp_path / "data").rglob("*")}
+    try:
+        done = run("check", description, "--sheet", tmp_path / "sheet.png", "--json")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["train"]["readable"] == 2
+        assert (tmp_path / "sheet.png").exists()
+        assert {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in (tmp_path / "data").rglob("*")} == before
+    finally:
+        for path in [tmp_path / "data", *(tmp_path / "data").rglob("*")]:
+            path.chmod(0o755)
+    labels(tmp_path / "data", "classes").unlink()
+    done = run("check", description)
+    assert done.returncode == 3
+    assert "wrong in train: expected a semantic label" in done.stdout
+    assert run("check", tmp_path / "data").returncode == 3
+    assert "docs/own-data.md" in run("check", tmp_path / "data").stderr
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    start = "from equipoise.commands.main import main; main()"
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    command = [sys.executable, "-c", start, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
