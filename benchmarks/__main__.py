@@ -5,11 +5,12 @@ import sys
 
 import torch
 
-from benchmarks import import_time, loading, streets, weighting
+from benchmarks import import_time, inertia, loading, streets, weighting
 
 ALL = {
     "import": import_time.run,
     "weighting": weighting.run,
+    "inertia": inertia.run,
     "loading": loading.run,
     "streets": streets.run,
 }
