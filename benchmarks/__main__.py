@@ -5,12 +5,13 @@ import sys
 
 import torch
 
-from benchmarks import import_time, inertia, loading, streets, weighting
+from benchmarks import import_time, inertia, loading, small_mlp, streets, weighting
 
 ALL = {
     "import": import_time.run,
     "weighting": weighting.run,
     "inertia": inertia.run,
+    "small-mlp": small_mlp.run,
     "loading": loading.run,
     "streets": streets.run,
 }

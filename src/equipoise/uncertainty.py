@@ -6,10 +6,12 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
+from equipoise.functional import SQRT2, at_least_single
 from equipoise.likelihoods.gibbs import Gibbs
 from equipoise.likelihoods.laplace import Laplace
 from equipoise.likelihoods.likelihood import Likelihood, bad_losses, complain, terms
-from equipoise.reduction import Sums
+from equipoise.ownership import expect_in_an_optimizer
+from equipoise.reduction import Sums, is_distributed
 
 Kind = str | tuple[float, float]
 KINDS: dict[str, tuple[float, float | Literal["log1p"]]] = {
@@ -48,6 +50,10 @@ class UncertaintyWeighting(nn.Module):
         self._names = tuple(kinds)
         self.likelihoods = nn.ModuleList(_likelihood(name, kind, noise) for name, kind in kinds.items())
         self.register_buffer("flags", torch.zeros(len(self._names), dtype=torch.int8), persistent=False)
+        linear = [_linear(kind) for kind in kinds.values()]
+        self._plain = None not in linear and noise.get("update", "gradient") == "gradient" and not noise.get("prior")
+        # On the CPU whatever the module moves to: only there is it used.
+        self._table = torch.tensor([row or (0.0, 0.0, 0.0) for row in linear], dtype=torch.float64).T.contiguous()
 
     def forward(
         self, losses: Mapping[str, Tensor | None], counts: Mapping[str, Tensor | float] | None = None
@@ -63,6 +69,8 @@ class UncertaintyWeighting(nn.Module):
             ValueError: an unknown task, a loss that is no scalar or negative; names the task.
             FloatingPointError: a loss that is not finite; names the task. On a GPU see ``check``.
         """
+        if (total := self._all_at_once(losses, counts)) is not None:
+            return total
         unknown = [name for name in losses if name not in self._names]
         if unknown:
             raise ValueError(f"task {unknown[0]!r}: expected one of {list(self._names)}")
@@ -77,6 +85,33 @@ class UncertaintyWeighting(nn.Module):
             self.flags.copy_(torch.maximum(self.flags, bad_losses(sums)))
         found = terms(cast("list[Likelihood]", list(self.likelihoods)), sums, labels)
         return torch.stack([term.nll for term in found]).sum()
+
+    def _all_at_once(self, losses: Mapping[str, Tensor | None], counts: object) -> Tensor | None:
+        """The usual case, in a few operations for all tasks together; ``None`` where it is another.
+
+        Usual: every task has a loss, on the CPU, in one process, and no noise waits for a start or lies at a bound.
+        """
+        if not self._plain or counts is not None or torch.compiler.is_compiling() or is_distributed():
+            return None
+        given = [losses.get(name) for name in self._names]
+        values = [v for v in given if v is not None and v.dim() == 0 and v.device.type == "cpu"]
+        if len(values) != len(self._names) or len(losses) != len(values):
+            return None
+        members = cast("list[Likelihood]", list(self.likelihoods))
+        if any(member.noise.pending for member in members):
+            return None
+        loss, s = torch.stack(values), torch.stack([member.log_variance for member in members])
+        for value, name in zip(loss.tolist(), self._names, strict=True):
+            complain([value], f"task {name!r}")
+        low, high = members[0].noise.bounds
+        if not all(low < value < high for value in s.tolist()):
+            return None
+        if self.training:
+            for member, name in zip(members, self._names, strict=True):
+                expect_in_an_optimizer(member.log_variance, f"task {name!r}")
+        coefficient, rate, penalty = self._table.to(s.dtype)
+        total: Tensor = (coefficient * torch.exp(rate * s) * at_least_single(loss) + penalty * s).sum()
+        return total
 
     def check(self) -> None:
         """Raise what ``forward`` could not say without stalling the device: call it now and then, it synchronises."""
@@ -97,6 +132,14 @@ class UncertaintyWeighting(nn.Module):
     def weights(self) -> dict[str, float]:
         """Each task's weight ∂total/∂loss, as plain numbers."""
         return {name: float(cast(Tensor, self[name].weight)) for name in self._names}
+
+
+def _linear(kind: Kind) -> tuple[float, float, float] | None:
+    """(a, r, p) of a·e^(r·s)·L + p·s; ``None`` where the penalty is another."""
+    if kind == "l1":
+        return SQRT2, -0.5, 0.5
+    coefficient, penalty = KINDS.get(kind, (0.0, "log1p")) if isinstance(kind, str) else kind
+    return None if isinstance(penalty, str) else (float(coefficient), -1.0, float(penalty))
 
 
 def _likelihood(name: str, kind: Kind, noise: dict[str, Any]) -> Likelihood:

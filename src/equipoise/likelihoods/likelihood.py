@@ -8,6 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -21,25 +22,54 @@ from equipoise.reduction import Sums, is_distributed, over_ranks
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Term:
-    """One task's part of the joint loss, for one batch.
+    """One task's part of the joint loss, for one batch. What is only looked at is computed when it is.
 
     Attributes:
         nll: mean negative log-likelihood of the valid elements, constants dropped; 0 where there is none.
-        loss: the raw loss in the target's unit, detached: mean squared error, absolute error or cross entropy; NaN
-            where there is no valid element.
-        weight: ∂nll/∂loss, detached, a vector where the noise has channels; ``None`` where nll is not linear in loss.
-        sigma: σ in the target's unit, detached.
         count: how many elements were valid, over all ranks.
-        objective: the raw loss with its graph, in the network's numbers, 0 where there is no valid element: what
-            methods that set the weights themselves work on.
     """
 
     nll: Tensor
-    loss: Tensor
-    weight: Tensor | None
-    sigma: Tensor
     count: Tensor
-    objective: Tensor
+    _likelihood: "Likelihood"
+    _means: Tensor
+    _counts: Tensor
+    _shares: Tensor | None
+    _log_variance: Tensor
+
+    @cached_property
+    def loss(self) -> Tensor:
+        """The raw loss in the target's unit, detached: mean squared error, absolute error or cross entropy.
+
+        NaN where there is no valid element.
+        """
+        with torch.no_grad():
+            return self._likelihood.loss_value(self._means.detach(), self._counts)
+
+    @cached_property
+    def weight(self) -> Tensor | None:
+        """∂nll/∂loss, detached, a vector where the noise has channels; ``None`` where nll is not linear in loss."""
+        with torch.no_grad():
+            return self._likelihood.weight_at(self._log_variance)
+
+    @cached_property
+    def sigma(self) -> Tensor:
+        """σ in the target's unit, detached."""
+        with torch.no_grad():
+            return self._likelihood.to_target_unit(torch.exp(0.5 * self._log_variance), 1)
+
+    @cached_property
+    def objective(self) -> Tensor:
+        """The raw loss with its graph, in the network's numbers: what methods that set the weights themselves work on.
+
+        0 where there is no valid element.
+        """
+        return _shared_out(self._likelihood.objective(self._means), self._shares)
+
+
+def _shared_out(per_channel: Tensor, shares: Tensor | None) -> Tensor:
+    """The mean over channels, by their shares of the elements; ``None``: one channel, which has all."""
+    return per_channel if shares is None else (per_channel * shares).sum()
 
 
 class Likelihood(nn.Module, ABC):
@@ -129,7 +159,7 @@ class Likelihood(nn.Module, ABC):
     def weight(self) -> Tensor | None:
         """∂nll/∂loss at the current s, detached; ``None`` where nll is not linear in the raw loss."""
         with torch.no_grad():
-            return self._weight(self.log_variance.detach())
+            return self.weight_at(self.log_variance.detach())
 
     def forward(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> Term:
         """The task's term for a batch.
@@ -155,33 +185,29 @@ class Likelihood(nn.Module, ABC):
         """Set the noise to what is best for held-out data."""
         self.noise.set_log_variance(self.optimal_log_variance(output, target, mask))
 
-    def term(self, sums: Sums, normalizer: Tensor | float | None, *, frozen_noise: bool) -> Term:
-        """The term that follows from sums over all ranks.
-
-        ``normalizer``: what to divide by, in place of the count. ``frozen_noise``: no gradient goes to s.
-        """
+    def term(self, sums: Sums, normalizer: Tensor | float | None, state: "Seen") -> Term:
+        """The term that follows from sums over all ranks; ``normalizer``: what to divide by, in place of the count."""
         count = sums.count.to(sums.values.dtype)
-        means = sums.values / count.clamp_min(1.0)
-        s = self.noise.for_batch(self.statistic(means.detach()), sums.count, self.optimum)
-        s = at_least_single(s.detach() if frozen_noise else s)
+        plain = normalizer is None and count.dim() == 0 and state.empty is False
+        means = sums.values / (count if plain else count.clamp_min(1.0))
+        s = self.noise.for_batch(self.statistic(means.detach()), sums.count, self.optimum, in_bounds=state.in_bounds)
+        s = at_least_single(s.detach() if state.empty and not is_distributed() else s)
         nll = self.nll(means, s)
         if self.noise.prior is not None:
             nll = nll + self.prior_nll(s)
-        total = count.sum()
-        divisor = total if normalizer is None else normalizer
-        shares = count / torch.as_tensor(divisor, dtype=count.dtype, device=count.device).clamp_min(1.0)
-        with torch.no_grad():
-            snapshot = s.detach().clone()
-            loss = self.loss_value(means.detach(), count)
-            sigma = self.to_target_unit(torch.exp(0.5 * snapshot), 1)
-            weight = self._weight(snapshot)
+        shares = None
+        if not plain:
+            divisor = count.sum() if normalizer is None else normalizer
+            shares = count / torch.as_tensor(divisor, dtype=count.dtype, device=count.device).clamp_min(1.0)
         return Term(
-            nll=(nll * shares).sum(),
-            loss=loss,
-            weight=weight,
-            sigma=sigma,
-            count=sums.count.sum(),
-            objective=(self.objective(means) * shares).sum(),
+            nll=_shared_out(nll, shares),
+            count=sums.count if sums.count.dim() == 0 else sums.count.sum(),
+            _likelihood=self,
+            _means=means,
+            _counts=count,
+            _shares=shares,
+            # The optimizer will change s in its place.
+            _log_variance=s.detach().clone(),
         )
 
     def loss_value(self, means: Tensor, count: Tensor) -> Tensor:
@@ -193,7 +219,8 @@ class Likelihood(nn.Module, ABC):
         assert self.noise.prior is not None
         return prior_nll(log_variance, *self.noise.prior)
 
-    def _weight(self, log_variance: Tensor) -> Tensor | None:
+    def weight_at(self, log_variance: Tensor) -> Tensor | None:
+        """∂nll/∂loss in the target's unit, at a log-variance."""
         weight = self.raw_weight(log_variance)
         return None if weight is None else self.to_target_unit(weight, -self.loss_power)
 
@@ -211,33 +238,46 @@ def terms(
     """The terms of several likelihoods for one batch: one reduction over the ranks, one look at the numbers."""
     training = any(likelihood.training for likelihood in likelihoods)
     total = over_ranks(sums) if training else list(sums)
-    empty = check(likelihoods, total, names)
+    states = check(likelihoods, total, names)
     if training:
         for likelihood, name in zip(likelihoods, names, strict=True):
             expect_in_an_optimizer(likelihood.log_variance, name)
     return [
-        likelihood.term(s, n, frozen_noise=e)
-        for likelihood, s, n, e in zip(likelihoods, total, normalizers or [None] * len(total), empty, strict=True)
+        likelihood.term(s, n, state)
+        for likelihood, s, n, state in zip(likelihoods, total, normalizers or [None] * len(total), states, strict=True)
     ]
 
 
-def check(likelihoods: Sequence[Likelihood], sums: Sequence[Sums], names: Sequence[str]) -> list[bool]:
-    """Raise for losses that are negative or not finite, warn at bounds, and tell which tasks have no valid element.
+@dataclass(frozen=True)
+class Seen:
+    """What is known of a task's numbers without stalling a device; ``None``: not known.
 
-    Numbers are looked at on the CPU only, where that costs nothing; else ``bad_losses`` gives flags for the device.
     A task without elements gets no gradient to its s, so that an optimizer with momentum leaves it; among several
     ranks the gradient is there and zero, since DistributedDataParallel waits for it.
     """
+
+    empty: bool | None = None
+    in_bounds: bool = False
+
+
+def check(likelihoods: Sequence[Likelihood], sums: Sequence[Sums], names: Sequence[str]) -> list[Seen]:
+    """Raise for losses that are negative or not finite, and warn at bounds.
+
+    Numbers are looked at on the CPU only, where that costs nothing; else ``bad_losses`` gives flags for the device.
+    """
     if torch.compiler.is_compiling() or any(s.values.device.type != "cpu" for s in sums):
-        return [False] * len(sums)
-    empty = []
+        return [Seen()] * len(sums)
+    states = []
     for likelihood, s, name in zip(likelihoods, sums, names, strict=True):
-        losses = s.values[0].detach().reshape(-1).tolist()
-        complain(losses, name)
-        if likelihood.training:
-            likelihood.noise.warn_at_bound(likelihood.log_variance.detach().reshape(-1).tolist(), name)
-        empty.append(not bool(s.count.any()) and not is_distributed())
-    return empty
+        complain(_listed(s.values[0]), name)
+        inside = not likelihood.training or not likelihood.noise.warn_at_bound(_listed(likelihood.log_variance), name)
+        states.append(Seen(empty=not any(_listed(s.count)), in_bounds=inside))
+    return states
+
+
+def _listed(tensor: Tensor) -> list[float]:
+    values = tensor.tolist()
+    return values if isinstance(values, list) else [values]
 
 
 def complain(losses: list[float], where: str) -> None:

@@ -57,16 +57,21 @@ class Noise(nn.Module):
             self.register_buffer("initialized", torch.zeros((), dtype=torch.bool))
         self._at_bound = False
 
-    def for_batch(self, statistic: Tensor, count: Tensor, optimum: Callable[[Tensor], Tensor]) -> Tensor:
+    def for_batch(
+        self, statistic: Tensor, count: Tensor, optimum: Callable[[Tensor], Tensor], *, in_bounds: bool = False
+    ) -> Tensor:
         """The log-variance to use on a batch, moved first where a start or a running mean asks for it.
 
         Args:
             statistic: the mean that ``optimum`` takes, one for each noise channel.
             count: valid elements of each noise channel; where there are none, s stays put.
             optimum: the best s for a statistic.
+            in_bounds: s is known to be within its bounds.
         """
         s = self.log_variance
         if not self.training:
+            return s
+        if in_bounds and self.update == "gradient" and not self.pending:
             return s
         with torch.no_grad():
             if self.update == "closed_form":
@@ -98,8 +103,8 @@ class Noise(nn.Module):
             self.pending = not bool(self.initialized)
         return usable
 
-    def warn_at_bound(self, values: list[float], where: str) -> None:
-        """Warn once when a log-variance lies on a bound."""
+    def warn_at_bound(self, values: list[float], where: str) -> bool:
+        """Warn once when a log-variance lies on a bound or beyond; whether one does."""
         low, high = self.bounds
         reached = any(v <= low or v >= high for v in values)
         if reached and not self._at_bound:
@@ -109,6 +114,7 @@ class Noise(nn.Module):
                 stacklevel=2,
             )
         self._at_bound = reached
+        return reached
 
     def set_log_variance(self, value: Tensor) -> None:
         """Put s to a value, as a fit on held-out data does; a pending start is off."""
