@@ -32,8 +32,8 @@ def tables(name: str) -> tuple[torch.Tensor, torch.Tensor]:
 def errors(name: str, factor: float, likelihood: eq.Likelihood) -> dict[str, float]:
     """Raw error, σ and mean prediction after training, brought back to the data's own unit.
 
-    The naval targets have 1.5 % of their value as spread: in float32 the rounding of the data themselves, another one for
-    every factor, is 4·10⁻⁶ of it, and training lets it grow to a few percent. So they are trained in float64.
+    The naval targets have 1.5 % of their value as spread: in float32 the rounding of the data themselves, another one
+    for every factor, is 4·10⁻⁶ of it, and training lets it grow to a few percent. So they are trained in float64.
     """
     dtype = torch.float64 if name == "naval" else torch.float32
     inputs, targets = tables(name)
