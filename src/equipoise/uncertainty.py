@@ -154,7 +154,7 @@ def _likelihood(name: str, kind: Kind, noise: dict[str, Any]) -> Likelihood:
 
 
 def _given(output: Tensor, target: Tensor) -> Tensor:
-    raise NotImplementedError("UncertaintyWeighting takes losses, not outputs")
+    raise TypeError("UncertaintyWeighting: expected losses, found outputs and targets")
 
 
 def _sums(loss: Tensor | None, count: Tensor | float, like: Tensor, where: str) -> Sums:

@@ -1,5 +1,6 @@
 """Encoders by name, from a closed list."""
 
+from abc import ABC, abstractmethod
 from typing import cast
 
 from torch import Tensor, nn
@@ -13,14 +14,14 @@ ENCODERS = ("small", *LAYERS)
 STRIDES = (8, 16)
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, ABC):
     """The shape of every encoder: images to features of ``channels`` channels at the output stride."""
 
     channels: int
 
+    @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
         """``(B, 3, H, W)`` → ``(B, channels, ⌈H/stride⌉, ⌈W/stride⌉)``."""
-        raise NotImplementedError
 
 
 def make_encoder(encoder_name: str, output_stride: int, normalization: str) -> Encoder:
