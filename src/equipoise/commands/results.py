@@ -2,31 +2,37 @@
 
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from equipoise.commands.display import number
 
+BASELINES = {"constant": "constants", "position": "per position"}
+
 
 def print_results(figures: dict[str, Any], screen: Console) -> None:
-    """Print each task's primary figure, the two baselines, and the margins over them (positive: better)."""
-    table = Table(title=f"{figures['images']} images of {figures['split']}", title_justify="left")
-    for title, justify in [("task", "left"), ("measure", "left"), ("model", "right")]:
-        table.add_column(title, justify=justify)  # type: ignore[arg-type]
-    names = {"constant": "constants", "position": "per position"}
+    """Print each task's primary figure, the two baselines, and the margins over them (positive: better).
+
+    Narrow enough for 80 columns.
+    """
+    title = f"{figures['images']} images of {figures['split']}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("task", no_wrap=True)
+    table.add_column("measure", no_wrap=True)
+    table.add_column("model", justify="right", no_wrap=True)
     for baseline in figures["baselines"]:
-        table.add_column(names[baseline], justify="right")
-        table.add_column("margin", justify="right")
-    table.add_column("σ", justify="right")
+        table.add_column(f"{BASELINES[baseline]} (margin)", justify="right")
+    table.add_column("σ", justify="right", no_wrap=True)
     for task, primary in figures["primary"].items():
         scale = 100 if primary["unit"] == "%" else 1
         value = scale * figures["tasks"][task][primary["metric"]]
         sign = 1 if primary["better"] == "higher" else -1
         arrow = "↑" if sign > 0 else "↓"
-        cells = [task, f"{primary['label']} {primary['unit']}".rstrip() + f" {arrow}", figure(value)]
+        cells = [task, " ".join(f"{primary['label']} {primary['unit']} {arrow}".split()), figure(value)]
         for baseline in figures["baselines"].values():
             reference = scale * baseline[task]
-            cells += [figure(reference), f"{sign * (value - reference):+.3g}"]
+            cells.append(f"{figure(reference)} ({sign * (value - reference):+.3g})")
         table.add_row(*cells, number(figures["sigma"].get(task)))
     screen.print(table)
 
