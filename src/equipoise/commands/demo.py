@@ -25,7 +25,7 @@ def demo(
 ) -> None:
     """Generate streets, train semantics, instances and depth together, evaluate on unseen streets, write a report.
 
-    Takes about ten minutes on two cores. An earlier demo in the same folder is replaced.
+    Takes about nine minutes on two cores. An earlier demo in the same folder is replaced.
 
     Args:
         out: where everything goes.
