@@ -147,6 +147,13 @@ def test_mistakes_end_in_one_line(home, arguments, status, words):
         ("data.toml", "dat.toml", 4, "expected a TOML file"),
         ('tasks = ["semantic"', 'tasks = ["semantics"', 4, "found 'semantics'"),
         ("aspp_channels = 16", 'encoder_name = "resnet5"', 4, "did you mean 'resnet50'"),
+        ("[training]", "[augmentation]\nscale = [0.0, 2.0]\n[training]", 4, "augmentation.scale: expected two factors"),
+        (
+            "[training]",
+            '[likelihood.semantic]\nkind = "categorical-exact"\n[training]',
+            4,
+            "likelihood.semantic: Categorical",
+        ),
     ],
 )
 def test_mistakes_in_a_recipe(home, old, new, status, words):

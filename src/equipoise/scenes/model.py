@@ -61,9 +61,13 @@ class SceneModel(nn.Module):
                 raise RecipeError(
                     f"likelihood.{name}.kind: expected one of {', '.join(task.kinds)}, found {recipes[name].kind!r}"
                 )
-        self.likelihood = MultiTaskLikelihood(
-            {name: task.likelihood(recipes[name]) for name, task in self.tasks.items()}
-        )
+        likelihoods = {}
+        for name, task in self.tasks.items():
+            try:
+                likelihoods[name] = task.likelihood(recipes[name])
+            except ValueError as error:
+                raise RecipeError(f"likelihood.{name}: {error}") from None
+        self.likelihood = MultiTaskLikelihood(likelihoods)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """The network's outputs, as the likelihood takes them."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -135,25 +136,42 @@ def read_recipe(path: Path) -> Recipe:
     return dataclasses.replace(recipe, data=dataclasses.replace(data, **absolute))
 
 
+Range = tuple[Callable[[Any], bool], str]
+AT_LEAST_1: Range = (lambda v: v >= 1, "at least 1")
+NOT_NEGATIVE: Range = (lambda v: v >= 0, "0 or more")
+POSITIVE: Range = (lambda v: v is None or v > 0, "a number above 0")
+
+RANGES: dict[str, Range] = {
+    "tasks": (lambda v: 0 < len(v) == len(set(v)), "at least one task, each once"),
+    "data.size": (lambda v: min(v) >= 32, "height and width of at least 32 px"),
+    "model.aspp_channels": AT_LEAST_1,
+    "model.decoder_channels": (lambda v: v is None or v >= 1, "at least 1"),
+    "augmentation.scale": (lambda v: 0 < v[0] <= v[1], "two factors above 0, the smaller first"),
+    "augmentation.color": (lambda v: 0 <= v <= 1, "0 … 1"),
+    "optimizer.lr": POSITIVE,
+    "optimizer.log_variance_lr": POSITIVE,
+    "optimizer.gradient_clip": POSITIVE,
+    "optimizer.weight_decay": NOT_NEGATIVE,
+    "optimizer.momentum": (lambda v: 0 <= v < 1, "0 or more and below 1"),
+    "optimizer.warmup_steps": NOT_NEGATIVE,
+    "training.steps": AT_LEAST_1,
+    "training.batch_size": AT_LEAST_1,
+    "training.log_every": AT_LEAST_1,
+    "training.checkpoint_every": AT_LEAST_1,
+    "training.keep_checkpoints": AT_LEAST_1,
+    "training.seed": NOT_NEGATIVE,
+    "training.workers": NOT_NEGATIVE,
+}
+"""Values that their types do not bound: what must hold, and how it is told."""
+
+
 def check_recipe(recipe: Recipe, where: str) -> None:
     """Values that types cannot rule out."""
-    training, optimizer = recipe.training, recipe.optimizer
-    bounds = [
-        (bool(recipe.tasks), "tasks", "at least one task", recipe.tasks),
-        (len(set(recipe.tasks)) == len(recipe.tasks), "tasks", "each task once", recipe.tasks),
-        (min(recipe.data.size) >= 32, "data.size", "height and width of at least 32 px", recipe.data.size),
-        (training.steps >= 1, "training.steps", "at least 1", training.steps),
-        (training.batch_size >= 1, "training.batch_size", "at least 1", training.batch_size),
-        (training.log_every >= 1, "training.log_every", "at least 1", training.log_every),
-        (training.checkpoint_every >= 1, "training.checkpoint_every", "at least 1", training.checkpoint_every),
-        (training.keep_checkpoints >= 1, "training.keep_checkpoints", "at least 1", training.keep_checkpoints),
-        (training.seed >= 0, "training.seed", "0 or more", training.seed),
-        (training.workers >= 0, "training.workers", "0 or more", training.workers),
-        (optimizer.lr > 0, "optimizer.lr", "a rate above 0", optimizer.lr),
-        (optimizer.weight_decay >= 0, "optimizer.weight_decay", "0 or more", optimizer.weight_decay),
-    ]
-    for holds, key, expected, found in bounds:
-        if not holds:
+    for key, (holds, expected) in RANGES.items():
+        found: Any = recipe
+        for name in key.split("."):
+            found = getattr(found, name)
+        if not holds(found):
             raise RecipeError(f"{where}: {key}: expected {expected}, found {found}")
     for name in recipe.likelihood:
         if name not in recipe.tasks:
