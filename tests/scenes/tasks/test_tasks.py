@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from equipoise.scenes.data.transforms import crop, flip, resize
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.data.sample import IGNORE, Sample, SceneVocabulary
+from equipoise.scenes.data.transforms import crop, flip, resize
 from equipoise.scenes.evaluation import baseline_predictors
 from equipoise.scenes.tasks import TASKS, make_tasks
 from equipoise.scenes.tasks.instance import centroid_offsets

@@ -5,8 +5,8 @@ from itertools import islice
 
 import pytest
 import torch
-from equipoise.scenes.data.transforms import Augmentation
 
+from equipoise.scenes.data.transforms import Augmentation
 from equipoise.scenes.tasks import TASKS, make_tasks
 from equipoise.scenes.training.batches import Batch, batches, places
 from tests.support.tiny import VOCABULARY, TinyDataset
