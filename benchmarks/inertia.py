@@ -60,8 +60,11 @@ def run() -> list[str]:
     for rate, (first, second) in tried.items():
         mark = ", the best of these" if rate == best else ""
         lines.append(f"paper's form, start σ = 10⁶, Adam {rate:g}: {first:g} steps, {second:g} after the change{mark}")
-    first, second = measured(lambda: eq.Gaussian(init="first_batch"), best)
-    lines.append(f"first-batch start, Adam {best:g}: {first:g} steps, {second:g} after the change")
+    # Its own rate is chosen as the paper's is.
+    own = {rate: measured(lambda: eq.Gaussian(init="first_batch"), rate) for rate in RATES}
+    best = min(own, key=lambda rate: sum(own[rate]))
+    first, second = own[best]
+    lines.append(f"first-batch start, Adam {best:g} (the best): {first:g} steps, {second:g} after the change")
     for momentum in (0.9, 0.99):
         first, second = measured(lambda m=momentum: eq.Gaussian(update="closed_form", momentum=m), None)
         lines.append(f"closed form, momentum {momentum:g}: {first:g} steps, {second:g} after the change")

@@ -17,10 +17,16 @@ class Series:
     color: int = 0
 
 
-def line_chart(series: Sequence[Series], title: str) -> str:
-    """An SVG of the series, each faint as it is and strong as its running median; logarithmic where it spans decades.
+def line_chart(series: Sequence[Series], title: str, *, logarithmic: bool | None = None) -> str:
+    """An SVG of the series, each faint as it is and strong as its running median.
 
-    Empty where no series has two values.
+    Args:
+        series: what to draw on common axes.
+        title: what the chart is called for those who do not see it.
+        logarithmic: the vertical axis; by default it is where positive values span more than a decade.
+
+    Returns:
+        The element as text; empty where there are not two values.
     """
     points = [
         [(s, v) for s, v in zip(one.steps, one.values, strict=True) if v is not None and math.isfinite(v)]
@@ -30,7 +36,8 @@ def line_chart(series: Sequence[Series], title: str) -> str:
     steps = [s for line in points for s, _ in line]
     if len(set(steps)) < 2:
         return ""
-    logarithmic = min(values) > 0 and max(values) / min(values) > 20
+    if logarithmic is None:
+        logarithmic = min(values) > 0 and max(values) / min(values) > 20
     ticks = log_ticks(min(values), max(values)) if logarithmic else linear_ticks(min(values), max(values))
     low, high = min(*values, ticks[0]), max(*values, ticks[-1])
     first, last = min(steps), max(steps)
@@ -47,7 +54,7 @@ def line_chart(series: Sequence[Series], title: str) -> str:
         parts.append(f'<path class="grid" d="M{LEFT} {y(tick):.1f}H{WIDTH - RIGHT}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 5}" y="{y(tick) + 3.5:.1f}" text-anchor="end">{tick:.3g}</text>')
     for step, anchor in ((first, "start"), (last, "end")):
-        parts.append(f'<text class="tick" x="{x(step):.1f}" y="{HEIGHT - 5}" text-anchor="{anchor}">{step:g}</text>')
+        parts.append(f'<text class="tick" x="{x(step):.1f}" y="{HEIGHT - 5}" text-anchor="{anchor}">{step:,.0f}</text>')
     for one, line in zip(series, points, strict=True):
         smooth = running_median([v for _, v in line], max(1, len(line) // 25))
         for kind, ys in (("raw", [v for _, v in line]), ("smooth", smooth)):

@@ -1,0 +1,66 @@
+"""Predictions beside the truth, embedded in the page."""
+
+import base64
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from equipoise.scenes.report.figures import score
+
+WIDEST = 640
+"""Pictures are embedded no wider, px."""
+KINDS = {"typical": "Evenly chosen", "best": "Best", "worst": "Worst"}
+
+
+def gallery(folder: Path, listed: list[dict[str, Any]], metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """The listed examples by kind, pictures embedded; one that is missing or lies elsewhere is left empty.
+
+    Args:
+        folder: where the pictures lie; none from elsewhere is read.
+        listed: what ``examples.json`` holds.
+        metrics: what ``metrics.json`` holds, for each image's figures.
+    """
+    scores = {row["name"]: row for row in metrics.get("per_image") or []}
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for example in listed:
+        files, name = example.get("files") or {}, str(example.get("name") or "")
+        tasks = [key for key in files if key != "image" and not key.endswith("_truth")]
+        shown = [
+            {
+                "task": task,
+                "prediction": embedded(folder, files.get(task)),
+                "truth": embedded(folder, files.get(f"{task}_truth")),
+                "score": score(metrics, task, scores.get(name, {}).get(task)),
+            }
+            for task in tasks
+        ]
+        shown = [task for task in shown if task["prediction"] or task["truth"]]
+        image = embedded(folder, files.get("image"))
+        if image or shown:
+            kind = str(example.get("kind") or "")
+            groups.setdefault(kind, []).append({"name": name, "image": image, "tasks": shown})
+    return [{"title": KINDS.get(kind, kind), "examples": examples} for kind, examples in groups.items()]
+
+
+def embedded(folder: Path, name: Any) -> str:
+    """A PNG as a data URI; empty where it is missing, no picture, too large, or outside of the folder."""
+    if not isinstance(name, str) or not name or "\0" in name:
+        return ""
+    try:
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+            return ""
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("PNG",)) as stored:
+                picture = stored.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return ""
+    if picture.width > WIDEST:
+        picture = picture.resize((WIDEST, max(1, picture.height * WIDEST // picture.width)))
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=88)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
