@@ -11,6 +11,9 @@ from PIL import Image
 from equipoise.errors import RunError
 from equipoise.scenes.report import build_report
 from equipoise.scenes.report.chart import Series, line_chart, linear_ticks, running_median
+from equipoise.scenes.report.curves import task_charts
+from equipoise.scenes.report.gallery import embedded
+from equipoise.scenes.report.words import lead, unfinished, verdict
 
 HOSTILE = "<script>alert(1)</script>&\"'"
 
@@ -70,11 +73,15 @@ def test_the_page_stands_alone_and_escapes(tmp_path):
 
 def test_figures_margins_and_verdict(tmp_path):
     page = build_report(write_run(tmp_path / "run")).read_text()
-    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.split("<main>")[1]))
+    text = text_of(page)
     assert "mean IoU, % ↑ 50 10 +40 20 +30 0.25" in text
-    assert "disparity error, px ↓ 1 3 +2 0.75 -0.25 0.25" in text
-    assert "Not better than both baselines on depth. Better on semantic." in page
-    assert "1 min 1 s" in page
+    assert "disparity error, px ↓ 1 3 +2 0.75 −0.25 0.25" in text
+    assert "Not better than the baselines on depth. Better on semantic." in page
+    assert "from 6 images in 1 min 1 s; measured on the 3 images of" in page
+
+
+def text_of(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.split("<main>")[1]))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +95,7 @@ def test_what_a_run_lacks(tmp_path, missing):
         "metrics.json": "has not been evaluated",
         "log.jsonl": "has no log",
         "pictures/examples.json": "no pictures",
+        "pictures/i.png": "no picture<",
     }
     assert said.get(missing, "How it was made") in page
 
@@ -106,12 +114,81 @@ def test_pictures_stay_below_their_folder(tmp_path, name):
     assert "data:image" not in build_report(run).read_text()
 
 
+def test_a_picture_that_would_fill_the_memory_is_left_out(tmp_path, monkeypatch):
+    Image.new("RGB", (64, 64)).save(tmp_path / "large.png")
+    assert embedded(tmp_path, "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64 * 64 - 1)
+    assert embedded(tmp_path, "large.png") == ""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64)
+    assert embedded(tmp_path, "large.png") == ""
+
+
 def test_no_run(tmp_path):
     with pytest.raises(RunError, match=r"found no run.json"):
         build_report(tmp_path)
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(RunError, match="expected JSON"):
         build_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("run.json", "[]"),
+        ("run.json", '{"tasks": 3}'),
+        ("recipe.json", "3"),
+        ("metrics.json", "[1]"),
+        ("metrics.json", '{"primary": {"depth": {}}}'),
+        ("metrics.json", '{"tasks": {"semantic": {"iou": {"road": "wide"}}}}'),
+        ("log.jsonl", '{"loss": 1}\n'),
+        ("log.jsonl", '{"step": 1, "tasks": [1]}\n{"step": 2, "tasks": [1]}\n'),
+        ("pictures/examples.json", "{}"),
+        ("pictures/examples.json", "[3]"),
+    ],
+)
+def test_a_damaged_file_is_named_in_one_line(tmp_path, file, content):
+    run = write_run(tmp_path / "run")
+    (run / file).write_text(content)
+    with pytest.raises(RunError) as caught:
+        build_report(run)
+    assert str(run / file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (run / "report.html").exists()
+
+
+def test_a_run_of_nothing_but_its_record(tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    text = text_of(build_report(tmp_path).read_text())
+    for said in ("has not been evaluated", "no pictures", "no log", "Nothing is recorded"):
+        assert said in text
+    assert "None" not in text
+
+
+def test_nulls_everywhere(tmp_path):
+    run = write_run(tmp_path / "run")
+    for file in ("run.json", "metrics.json"):
+        (run / file).write_text(json.dumps(dict.fromkeys(json.loads((run / file).read_text()))))
+    entry = {"step": 1, "loss": None, "tasks": {"depth": {"loss": None, "sigma": [None], "weight": None}}}
+    (run / "log.jsonl").write_text((json.dumps(entry) + "\n") * 2)
+    (run / "pictures/examples.json").write_text('[{"name": null, "kind": null, "files": null}]')
+    assert "None" not in text_of(build_report(run).read_text())
+
+
+def test_words():
+    record = {"tasks": ["semantic", "instance", "depth"], "train_images": 600, "seconds": 561.0, "steps": 40}
+    told = "Semantic classes, instances and depth, learned together from 600 images in 9 min 21 s."
+    assert lead(record, {}) == told
+    assert unfinished(record, [{"step": 30}]) == "Training stopped at step 30 of 40."
+    assert unfinished(record | {"steps_done": 40}, [{"step": 30}]) == ""
+    unknown = {"task": "depth", "baselines": [{"margin": None, "better": False}]}
+    assert verdict([unknown]) == ""
+
+
+def test_what_a_task_adds_to_the_gradient_is_drawn():
+    log = [{"step": s, "tasks": {"depth": {"loss": 2.0 * s, "weight": 3.0, "sigma": 1.0}}} for s in (1, 2)]
+    rows = task_charts(log)
+    assert [row[0]["title"] for row in rows][-1] == "depth, weight × raw loss"
+    assert rows[-1][0]["last"] == "12"
 
 
 def test_charts():
@@ -122,3 +199,8 @@ def test_charts():
     assert line_chart([Series(steps=[0, 1], values=[5.0, 5.0])], "constant")
     assert running_median([1, 9, 2, 3], 1) == [9, 2, 3, 3]
     assert linear_ticks(-1.0, 1.0)[0] == -1.0
+    decades = Series(steps=[0, 1], values=[1.0, 900.0])
+    assert ">10</text>" in line_chart([decades], "by decades")
+    linear = line_chart([decades], "linear", logarithmic=False)
+    assert ">10</text>" not in linear
+    assert ">1,000</text>" in linear

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from equipoise.scenes.report.words import number
+
 WIDTH, HEIGHT = 320, 150
 LEFT, RIGHT, TOP, BOTTOM = 46, 6, 8, 20
 
@@ -23,7 +25,7 @@ def line_chart(series: Sequence[Series], title: str, *, logarithmic: bool | None
     Args:
         series: what to draw on common axes.
         title: what the chart is called for those who do not see it.
-        logarithmic: the vertical axis; by default it is where positive values span more than a decade.
+        logarithmic: the vertical axis; by default it is where positive values span a factor of 20.
 
     Returns:
         The element as text; empty where there are not two values.
@@ -52,11 +54,13 @@ def line_chart(series: Sequence[Series], title: str, *, logarithmic: bool | None
     parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_escaped(title)}">']
     for tick in ticks:
         parts.append(f'<path class="grid" d="M{LEFT} {y(tick):.1f}H{WIDTH - RIGHT}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 5}" y="{y(tick) + 3.5:.1f}" text-anchor="end">{tick:.3g}</text>')
+        parts.append(
+            f'<text class="tick" x="{LEFT - 5}" y="{y(tick) + 3.5:.1f}" text-anchor="end">{number(tick)}</text>'
+        )
     for step, anchor in ((first, "start"), (last, "end")):
         parts.append(f'<text class="tick" x="{x(step):.1f}" y="{HEIGHT - 5}" text-anchor="{anchor}">{step:,.0f}</text>')
     for one, line in zip(series, points, strict=True):
-        smooth = running_median([v for _, v in line], max(1, len(line) // 25))
+        smooth = running_median([v for _, v in line], len(line) // 25)
         for kind, ys in (("raw", [v for _, v in line]), ("smooth", smooth)):
             path = "L".join(f"{x(s):.1f} {y(v):.1f}" for (s, _), v in zip(line, ys, strict=True))
             if path:

@@ -47,8 +47,7 @@ def _term(entry: dict[str, Any], task: str, key: str) -> Any:
     if key != "share":
         return term.get(key)
     loss, weight = term.get("loss"), term.get("weight")
-    known = isinstance(loss, int | float) and isinstance(weight, int | float)
-    return loss * weight if known else None
+    return loss * weight if isinstance(loss, int | float) and isinstance(weight, int | float) else None
 
 
 def _scalar(value: Any) -> float | None:

@@ -72,7 +72,9 @@ def score(metrics: dict[str, Any], task: str, value: Any) -> str:
     primary = (metrics.get("primary") or {}).get(task)
     if primary is None or value is None:
         return ""
-    return f"{primary['label']} {number(_scaled(value, 100 if primary['unit'] == '%' else 1))} {primary['unit']}".strip()
+    return (
+        f"{primary['label']} {number(_scaled(value, 100 if primary['unit'] == '%' else 1))} {primary['unit']}".strip()
+    )
 
 
 def _figures(metrics: dict[str, Any], task: str) -> dict[str, Any]:

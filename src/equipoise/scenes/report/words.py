@@ -92,7 +92,10 @@ def facts(record: dict[str, Any], recipe: dict[str, Any]) -> list[tuple[str, str
         ("command", record.get("command")),
         ("started", str(record.get("started") or "").replace("T", " ").replace("+00:00", " UTC")),
         ("training time", duration(record["seconds"]) if record.get("seconds") else ""),
-        ("steps", _joined(number(record.get("steps_done") or record.get("steps")), of("batches of", training, "batch_size"))),
+        (
+            "steps",
+            _joined(number(record.get("steps_done") or record.get("steps")), of("batches of", training, "batch_size")),
+        ),
         ("seed", record.get("seed")),
         ("optimizer", _joined(optimizer.get("name"), of("rate", optimizer, "lr"), optimizer.get("schedule"))),
         ("encoder", _joined(model.get("encoder_name"), of("output stride", model, "output_stride"))),
