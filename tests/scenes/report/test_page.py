@@ -178,17 +178,19 @@ def test_words():
     record = {"tasks": ["semantic", "instance", "depth"], "train_images": 600, "seconds": 561.0, "steps": 40}
     told = "Semantic classes, instances and depth, learned together from 600 images in 9 min 21 s."
     assert lead(record, {}) == told
-    assert unfinished(record, [{"step": 30}]) == "Training stopped at step 30 of 40."
+    assert unfinished(record, [{"step": 30}]) == "Not finished: step 30 of 40."
     assert unfinished(record | {"steps_done": 40}, [{"step": 30}]) == ""
     unknown = {"task": "depth", "baselines": [{"margin": None, "better": False}]}
     assert verdict([unknown]) == ""
 
 
 def test_what_a_task_adds_to_the_gradient_is_drawn():
-    log = [{"step": s, "tasks": {"depth": {"loss": 2.0 * s, "weight": 3.0, "sigma": 1.0}}} for s in (1, 2)]
-    rows = task_charts(log)
-    assert [row[0]["title"] for row in rows][-1] == "depth, weight × raw loss"
-    assert rows[-1][0]["last"] == "12"
+    terms = {"depth": {"loss": 2.0, "weight": 3.0, "sigma": 1.0}, "semantic": {"loss": 1.0, "weight": 0.5}}
+    *_, last = task_charts([{"step": s, "tasks": terms} for s in (1, 2)])
+    assert [(c["title"], c["last"]) for c in last] == [
+        ("depth, weight × raw loss", "6"),
+        ("semantic, weight × raw loss", "0.5"),
+    ]
 
 
 def test_charts():

@@ -19,13 +19,17 @@ OVERALL = (
 
 
 def task_charts(log: Log) -> list[list[dict[str, Any]]]:
-    """Rows of charts: raw loss, σ, weight, and their product, of each task that the log knows."""
+    """Rows of charts: raw loss, σ, weight, and their product, of each task that the log knows.
+
+    One task alone has them all in one row.
+    """
     tasks = list(dict.fromkeys(task for entry in log for task in entry.get("tasks") or {}))
     rows = [
         [_chart(log, f"{task}, {label}", [_term(entry, task, key) for entry in log], i) for i, task in enumerate(tasks)]
         for key, label in QUANTITIES
     ]
-    return [row for row in rows if any(chart["svg"] for chart in row)]
+    rows = [row for row in rows if any(chart["svg"] for chart in row)]
+    return [[row[0] for row in rows]] if len(tasks) == 1 and rows else rows
 
 
 def overall_charts(log: Log) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ def unfinished(record: dict[str, Any], log: list[dict[str, Any]]) -> str:
     done = record.get("steps_done") or (log[-1]["step"] if log else 0)
     if not steps or done >= steps:
         return ""
-    return f"Training stopped at step {number(done)} of {number(steps)}."
+    return f"Not finished: step {number(done)} of {number(steps)}."
 
 
 def verdict(rows: list[dict[str, Any]]) -> str:
