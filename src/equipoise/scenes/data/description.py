@@ -6,6 +6,7 @@ from typing import Literal
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.configuration import from_table, read_toml
+from equipoise.scenes.data.sample import Camera
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,19 +111,6 @@ class SplitDescription:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CameraDescription:
-    """The camera of all images: lengths in metres, intrinsics in px of the images as they are."""
-
-    fx: float
-    baseline_m: float | None = None
-    fy: float | None = None
-    u0: float | None = None
-    v0: float | None = None
-    height_m: float | None = None
-    pitch_rad: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class FolderDescription:
     """A whole data set. In patterns ``{name}`` stands for an image's name, which may hold ``/``."""
 
@@ -131,7 +119,7 @@ class FolderDescription:
     semantic: SemanticDescription | None = None
     instance: InstanceDescription | None = None
     depth: DepthDescription | None = None
-    camera: CameraDescription | None = None
+    camera: Camera | None = None
     seed: int = field(default=0)
 
 

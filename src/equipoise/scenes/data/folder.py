@@ -1,7 +1,6 @@
 """Someone's own folder of pictures, as a description says; only ever read."""
 
 import re
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +90,7 @@ class FolderDataset:
 
     def camera(self, index: int) -> Camera | None:
         """The described camera, the same for all images."""
-        return None if self.description.camera is None else Camera(**asdict(self.description.camera))
+        return self.description.camera
 
     def fingerprint(self) -> str:
         """Changes when any file of the split or the description's meaning does."""
