@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cityscapes import write_folder
+from tests.support.cityscapes import write_cityscapes, write_folder
 
 RECIPE = """
 tasks = ["semantic", "instance", "depth"]
@@ -76,6 +76,46 @@ def test_train_evaluate_report(home):
     assert again.returncode == 5
     assert "--overwrite" in one_line(again)
     assert {p: p.read_bytes() for p in (home / "data").rglob("*") if p.is_file()} == before
+
+
+def test_two_data_sets_in_one_run(home):
+    """Cityscapes' layout with every label, and a folder with classes alone whose box is called car here."""
+    write_cityscapes(home / "city", "train", 3)
+    write_cityscapes(home / "city", "val", 2)
+    text = (home / "data/data.toml").read_text()
+    (home / "data/data.toml").write_text(text[: text.index("[instance]")])
+    also = """
+[also.photos]
+kind = "folder"
+path = "data/data.toml"
+classes = { box = "car", ground = "road" }
+repeat = 2
+[model]"""
+    recipe = RECIPE.format(steps=4).replace('"folder"', '"cityscapes"').replace("data/data.toml", "city")
+    (home / "recipe.toml").write_text(recipe.replace("[model]", also))
+    trained = equipoise("train", "recipe.toml", cwd=home)
+    assert trained.returncode == 0, trained.stderr
+    assert "photos: 3 classes shared" in trained.stderr
+    assert "2 images of photos, val" in trained.stdout
+    run = home / "runs/recipe"
+    figures = json.loads((run / "metrics.json").read_text())
+    assert set(figures["tasks"]) == {"semantic", "instance", "depth"}
+    photos = figures["also"]["photos"]
+    assert set(photos["tasks"]) == set(photos["baselines"]["constant"]) == {"semantic"}
+    assert set(photos["tasks"]["semantic"]["iou"]) == {"road", "car", "sky"}
+    assert photos["baselines"]["position"]["semantic"] == 1.0  # every photo has the same labels
+    examples = json.loads((run / "pictures/examples.json").read_text())
+    shown = {key for e in examples if e["data"] == "photos" for key in e["files"]}
+    assert {"depth", "semantic_truth"} <= shown
+    assert "depth_truth" not in shown
+    page = (run / "report.html").read_text()
+    assert "photos: 2 images of “val”" in page
+    alone = equipoise("evaluate", run, "--data", "photos", "--json", "--no-baselines", cwd=home)
+    assert json.loads(alone.stdout)["tasks"] == photos["tasks"]
+    assert (run / "metrics-photos.json").exists()
+    unknown = equipoise("evaluate", run, "--data", "photo", cwd=home)
+    assert unknown.returncode == 2
+    assert "did you mean 'photos'" in one_line(unknown)
 
 
 def test_interrupted_and_resumed(home):
@@ -148,6 +188,14 @@ def test_mistakes_end_in_one_line(home, arguments, status, words):
         ('tasks = ["semantic"', 'tasks = ["semantics"', 4, "found 'semantics'"),
         ("aspp_channels = 16", 'encoder_name = "resnet5"', 4, "did you mean 'resnet50'"),
         ("[training]", "[augmentation]\nscale = [0.0, 2.0]\n[training]", 4, "augmentation.scale: expected two factors"),
+        ("[model]", '[also.more]\nkind = "folder"\npath = "data/none.toml"\n[model]', 4, "data/none.toml"),
+        ("[model]", '[also.data]\nkind = "folder"\npath = "data/data.toml"\n[model]', 4, "not 'data'"),
+        (
+            "[model]",
+            '[also.more]\nkind = "folder"\npath = "data/data.toml"\nclasses = { bo = "x" }\n[model]',
+            4,
+            "also.more.classes: found 'bo': did you mean 'box'",
+        ),
         (
             "[training]",
             '[likelihood.semantic]\nkind = "categorical-exact"\n[training]',

@@ -10,10 +10,10 @@ from rich.table import Table
 from equipoise.commands.display import number
 from equipoise.commands.results import print_results
 from equipoise.commands.watch import watch
-from equipoise.scenes.run import evaluate_run, without_nan
+from equipoise.scenes.results import evaluate_run, without_nan
 
 
-def evaluate(run: Path, /, *, split: str = "", baselines: bool = True, json: bool = False) -> None:
+def evaluate(run: Path, /, *, split: str = "", data: str = "", baselines: bool = True, json: bool = False) -> None:
     """Evaluate a trained run: the figures of each task, beside the baselines.
 
     Mean IoU comes from one confusion matrix over all images; errors count every labelled pixel once. Figures are taken
@@ -21,21 +21,22 @@ def evaluate(run: Path, /, *, split: str = "", baselines: bool = True, json: boo
 
     Args:
         run: the folder that train wrote.
-        split: the split to evaluate on; by default the recipe's validation split.
+        split: the split to evaluate on; by default each data set's validation split.
+        data: one of the recipe's data sets, the first is called data; by default all of them.
         baselines: evaluate the two baselines too.
         json: print the figures as JSON on standard output.
     """
-    figures = evaluate_run(run, watch(), split=split, baselines=baselines)
+    figures = evaluate_run(run, watch(), split=split, data=data, baselines=baselines)
     if json:
         print(json_format.dumps(without_nan(figures), indent=1))
         return
     screen = Console()
     print_results(figures, screen)
-    for task, values in figures["tasks"].items():
-        screen.print(_all_figures(task, values))
-    iou = figures["tasks"].get("semantic", {}).get("iou")
-    if iou:
-        screen.print(_class_table(iou))
+    for name, one in {"": figures, **figures.get("also", {})}.items():
+        for task, values in one["tasks"].items():
+            screen.print(_all_figures(f"{name}, {task}" if name else task, values))
+        if iou := one["tasks"].get("semantic", {}).get("iou"):
+            screen.print(_class_table(iou, name))
 
 
 def _all_figures(task: str, values: dict[str, Any]) -> str:
@@ -45,8 +46,8 @@ def _all_figures(task: str, values: dict[str, Any]) -> str:
     )
 
 
-def _class_table(iou: dict[str, float]) -> Table:
-    table = Table(title="IoU by class, %", title_justify="left")
+def _class_table(iou: dict[str, float], data: str) -> Table:
+    table = Table(title="IoU by class, %" + (f", {data}" if data else ""), title_justify="left")
     table.add_column("class")
     table.add_column("IoU", justify="right")
     for name, value in iou.items():

@@ -14,8 +14,14 @@ BASELINES = {"constant": "constants", "position": "per position"}
 def print_results(figures: dict[str, Any], screen: Console) -> None:
     """Print each task's primary figure, the two baselines, and the margins over them (positive: better).
 
-    Narrow enough for 80 columns.
+    A table for each data set, narrow enough for 80 columns.
     """
+    _print_table(figures, figures["sigma"], screen)
+    for name, others in figures.get("also", {}).items():
+        _print_table(others | {"split": f"{name}, {others['split']}"}, figures["sigma"], screen)
+
+
+def _print_table(figures: dict[str, Any], sigma: dict[str, Any], screen: Console) -> None:
     title = f"{figures['images']} images of {figures['split']}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("task", no_wrap=True)
@@ -33,7 +39,7 @@ def print_results(figures: dict[str, Any], screen: Console) -> None:
         for baseline in figures["baselines"].values():
             reference = scale * baseline[task]
             cells.append(f"{figure(reference)} ({sign * (value - reference):+.3g})")
-        table.add_row(*cells, number(figures["sigma"].get(task)))
+        table.add_row(*cells, number(sigma.get(task)))
     screen.print(table)
 
 

@@ -10,7 +10,8 @@ from equipoise.commands.results import print_results
 from equipoise.commands.watch import watch
 from equipoise.scenes.recipe import Recipe, read_recipe
 from equipoise.scenes.report import build_report
-from equipoise.scenes.run import evaluate_run, prepare_folder, train_run, write_pictures
+from equipoise.scenes.results import evaluate_run, write_pictures
+from equipoise.scenes.run import prepare_folder, train_run
 
 
 def train(

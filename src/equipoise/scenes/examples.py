@@ -1,6 +1,6 @@
 """Pictures of predictions beside the truth: typical images, the best and the worst."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,47 +11,48 @@ from PIL import Image
 from equipoise.scenes.data.sample import Sample, SceneDataset
 from equipoise.scenes.evaluation import Predictor, located
 from equipoise.scenes.grouping import group
-from equipoise.scenes.model import SceneModel, as_json
 from equipoise.scenes.pictures import instance_colors, overlay
-from equipoise.scenes.tasks import Picture
-from equipoise.scenes.training.checkpoint import write_atomic
+from equipoise.scenes.tasks import Picture, Task
 
 Kind = Literal["typical", "best", "worst"]
 
 
 def write_examples(
-    run: Path,
+    folder: Path,
     predict: Predictor,
-    model: SceneModel,
+    tasks: Mapping[str, Task],
     dataset: SceneDataset,
     per_image: Sequence[dict[str, Any]],
+    input_size: tuple[int, int],
     *,
+    data: str = "",
     typical: int = 4,
     extremes: int = 2,
-) -> None:
-    """Write ``pictures/NAME_KIND.png`` and ``pictures/examples.json``, the list of what lies there."""
-    folder = run / "pictures"
+) -> list[dict[str, Any]]:
+    """Write pictures of some images and return what lies there; ``data`` names one of several data sets.
+
+    A task that the data set does not label is shown as predicted, without a truth.
+    """
     folder.mkdir(exist_ok=True)
-    chosen = choose(per_image, model, typical=typical, extremes=extremes)
+    chosen = choose(per_image, tasks, typical=typical, extremes=extremes)
     examples = []
-    indices = [index for index, _ in chosen]
-    pairs = located(predict, dataset, indices, model.description.input_size)
+    pairs = located(predict, dataset, [index for index, _ in chosen], input_size)
     for number, ((_, kind), (sample, locations)) in enumerate(zip(chosen, pairs, strict=True)):
         files = {}
-        for name, picture in pictures(model, sample, locations).items():
-            files[name] = f"{number:02d}_{kind}_{name}.png"
+        for name, picture in pictures(tasks, sample, locations).items():
+            files[name] = f"{data + '_' if data else ''}{number:02d}_{kind}_{name}.png"
             Image.fromarray(picture).save(folder / files[name])
-        examples.append({"name": sample.name, "kind": kind, "files": files})
-    write_atomic(folder / "examples.json", as_json(examples))
+        examples.append({"data": data, "name": sample.name, "kind": kind, "files": files})
+    return examples
 
 
 def choose(
-    per_image: Sequence[dict[str, Any]], model: SceneModel, *, typical: int, extremes: int
+    per_image: Sequence[dict[str, Any]], tasks: Mapping[str, Task], *, typical: int, extremes: int
 ) -> list[tuple[int, Kind]]:
     """Typical: evenly spaced over the set, whatever came out. Best and worst: by the mean rank over the tasks."""
     ranks = np.zeros(len(per_image))
-    for name, task in model.tasks.items():
-        scores = np.array([np.nan if row[name] is None else row[name] for row in per_image], dtype=float)
+    for name, task in tasks.items():
+        scores = np.array([np.nan if row.get(name) is None else row[name] for row in per_image], dtype=float)
         order = np.argsort(-scores if task.primary.better == "higher" else scores)
         ranks[order] += np.arange(len(order))
     by_rank = [int(i) for i in np.argsort(ranks)]
@@ -61,16 +62,17 @@ def choose(
     return chosen + [(i, "worst") for i in by_rank[::-1][:extremes]]
 
 
-def pictures(model: SceneModel, sample: Sample, locations: dict[str, Any]) -> dict[str, Picture]:
-    """The image, and for each task the prediction (``TASK``) and the truth (``TASK_truth``)."""
+def pictures(tasks: Mapping[str, Task], sample: Sample, locations: Mapping[str, Any]) -> dict[str, Picture]:
+    """The image, and for each task the prediction (``TASK``) and, where there is one, the truth (``TASK_truth``)."""
     shown: dict[str, Picture] = {"image": sample.image}
-    predictions = {name: task.prediction(locations[name], sample.size) for name, task in model.tasks.items()}
-    for name, task in model.tasks.items():
+    predictions = {name: task.prediction(locations[name], sample.size) for name, task in tasks.items()}
+    for name, task in tasks.items():
         truth = task.target(sample)
         shown[name] = task.colors(predictions[name], truth)
-        shown[f"{name}_truth"] = task.colors(truth, truth)
+        if getattr(sample, task.label) is not None:
+            shown[f"{name}_truth"] = task.colors(truth, truth)
     if {"semantic", "instance"} <= predictions.keys():
-        countable = model.description.vocabulary.countable
+        countable = tasks["semantic"].vocabulary.countable
         grouped = group(predictions["instance"], predictions["semantic"], countable)
         shown["instance"] = objects(sample.image, grouped.instance)
         if sample.instance is not None:

@@ -43,7 +43,8 @@ class ModelDescription:
 class SceneModel(nn.Module):
     """Images in, the location of each task's distribution out.
 
-    Shapes: images ``uint8`` or float 0…255 ``(B, 3, H, W)``; outputs ``(B, C_task, H, W)``.
+    Shapes: images ``uint8`` or float 0…255 ``(B, 3, H, W)``; outputs ``(B, C_task, H, W)``, or as many as a task has
+    ``rows``.
     """
 
     def __init__(self, description: ModelDescription) -> None:
@@ -69,9 +70,9 @@ class SceneModel(nn.Module):
                 raise RecipeError(f"likelihood.{name}: {error}") from None
         self.likelihood = MultiTaskLikelihood(likelihoods)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, rows: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """The network's outputs, as the likelihood takes them."""
-        outputs: dict[str, Tensor] = self.network(images)
+        outputs: dict[str, Tensor] = self.network(images, rows)
         return outputs
 
     @torch.no_grad()

@@ -2,10 +2,11 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.configuration import from_table, read_toml
@@ -13,28 +14,46 @@ from equipoise.scenes.data.transforms import Augmentation
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataRecipe:
-    """Where the data lies and how large the network sees it.
+class SetRecipe:
+    """One data set.
 
     Attributes:
         kind: ``cityscapes`` (the official layout), ``streets`` (the same, generated), ``folder`` (a description).
         path: the root of the data set; for ``folder`` the description's TOML. Relative to the recipe.
         root: for ``folder``: where the described files lie, if not beside the description.
-        size: height and width of the network's input, px.
-        cache: keep resized samples in memory-mapped files.
-        cache_folder: where; empty: the user's cache folder. Relative to the recipe.
+        train: the split to train on; ``validation``: the one to evaluate on.
         sky_is_zero: give pixels of the class sky zero inverse depth (the paper); else they have no label.
+        classes: what some of its classes are called in this run; two of one name become one class, an empty name
+            takes the label away.
+        repeat: how often each of its images comes in an epoch.
     """
 
     kind: Literal["cityscapes", "streets", "folder"]
     path: str
-    size: tuple[int, int]
     root: str = ""
     train: str = "train"
     validation: str = "val"
+    sky_is_zero: bool = True
+    classes: dict[str, str] = field(default_factory=dict)
+    repeat: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRecipe(SetRecipe):
+    """The first data set, how large the network sees images, and where resized ones are kept.
+
+    Attributes:
+        size: height and width of the network's input, px.
+        cache: keep resized samples in memory-mapped files.
+        cache_folder: where; empty: the user's cache folder. Relative to the recipe.
+    """
+
+    size: tuple[int, int]
     cache: bool = True
     cache_folder: str = ""
-    sky_is_zero: bool = True
+
+
+S = TypeVar("S", bound=SetRecipe)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,15 +120,26 @@ class TrainingRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A whole run. ``likelihood`` holds a table a task; a task that is left out takes the defaults."""
+    """A whole run.
+
+    Attributes:
+        data: the data set; ``also``: more of them, by name, for the same network.
+        likelihood: a table a task; a task that is left out takes the defaults.
+    """
 
     data: DataRecipe
     training: TrainingRecipe
+    also: dict[str, SetRecipe] = field(default_factory=dict)
     tasks: tuple[str, ...] = ("semantic", "instance", "depth")
     model: ModelRecipe = field(default_factory=ModelRecipe)
     augmentation: Augmentation = field(default_factory=Augmentation)
     likelihood: dict[str, LikelihoodRecipe] = field(default_factory=dict)
     optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
+
+    @property
+    def sets(self) -> dict[str, SetRecipe]:
+        """Every data set by name; the first one is called ``data``."""
+        return {"data": self.data, **self.also}
 
     def with_training(self, **values: Any) -> "Recipe":
         """The same recipe with other training values; ``None`` leaves a value as it is."""
@@ -129,11 +159,15 @@ def read_recipe(path: Path) -> Recipe:
     recipe = from_table(Recipe, read_toml(path), str(path))
     check_recipe(recipe, str(path))
     here = path.resolve().parent
-    data = recipe.data
-    absolute: dict[str, Any] = {
-        key: str(here / getattr(data, key)) for key in ("path", "root", "cache_folder") if getattr(data, key)
-    }
-    return dataclasses.replace(recipe, data=dataclasses.replace(data, **absolute))
+    also = {name: _absolute(one, here) for name, one in recipe.also.items()}
+    return dataclasses.replace(recipe, data=_absolute(recipe.data, here), also=also)
+
+
+def _absolute(data: S, here: Path) -> S:
+    """The same data, its paths from the root of the file system on."""
+    given = {key: getattr(data, key, "") for key in ("path", "root", "cache_folder")}
+    paths: dict[str, Any] = {key: str(here / value) for key, value in given.items() if value}
+    return dataclasses.replace(data, **paths)
 
 
 Range = tuple[Callable[[Any], bool], str]
@@ -173,6 +207,11 @@ def check_recipe(recipe: Recipe, where: str) -> None:
             found = getattr(found, name)
         if not holds(found):
             raise RecipeError(f"{where}: {key}: expected {expected}, found {found}")
+    for name, data in recipe.sets.items():
+        if data.repeat < 1:
+            raise RecipeError(f"{where}: {name}: repeat: expected at least 1, found {data.repeat}")
+    if not all(re.fullmatch(r"[A-Za-z][\w-]*", name) and name != "data" for name in recipe.also):
+        raise RecipeError(f"{where}: also: expected names of letters and digits, not 'data', found {list(recipe.also)}")
     for name in recipe.likelihood:
         if name not in recipe.tasks:
             raise RecipeError(f"{where}: likelihood.{name}: expected one of the tasks {', '.join(recipe.tasks)}")

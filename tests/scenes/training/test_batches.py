@@ -6,10 +6,11 @@ from itertools import islice
 import pytest
 import torch
 
+from equipoise.scenes.data.joined import JoinedDataset
 from equipoise.scenes.data.transforms import Augmentation
 from equipoise.scenes.tasks import TASKS, make_tasks
 from equipoise.scenes.training.batches import Batch, batches, places
-from tests.support.tiny import VOCABULARY, TinyDataset
+from tests.support.tiny import VOCABULARY, PhotoDataset, TinyDataset
 
 
 def make(start: int, stop: int, *, workers: int = 0, seed: int = 3) -> list[Batch]:
@@ -65,3 +66,27 @@ def test_layout_and_types():
     assert batch.targets["semantic"].dtype == torch.int64
     assert batch.targets["instance"].shape == (4, 2, 40, 56)
     assert batch.targets["depth"].shape == (4, 1, 40, 56)
+
+
+def test_a_task_has_the_rows_that_are_labelled():
+    dataset = JoinedDataset({"tiny": TinyDataset(2), "photos": PhotoDataset(7)}, [1, 1])
+    tasks = make_tasks(tuple(TASKS), dataset.vocabulary)
+    found = batches(
+        dataset, tasks, Augmentation(flip=False), size=(40, 56), seed=0, batch_size=3, start=0, stop=12, workers=0
+    )
+    counts = set()
+    for batch in found:
+        labelled = [i for i, name in enumerate(batch.names) if name.startswith("tiny/")]
+        counts.add(len(labelled))
+        assert batch.rows["semantic"].tolist() == [0, 1, 2]
+        assert batch.targets["semantic"].shape == (3, 40, 56)
+        for name, channels in (("instance", 2), ("depth", 1)):
+            assert batch.rows[name].tolist() == labelled
+            assert batch.targets[name].shape == (len(labelled), channels, 40, 56)
+        for row, i in enumerate(labelled):
+            index = dataset.names.index(batch.names[i])
+            assert torch.equal(
+                batch.targets["depth"][row].nan_to_num(-1.0),
+                torch.from_numpy(dataset[index].inverse_depth)[None].nan_to_num(-1.0),
+            )
+    assert {0, 1} <= counts

@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from equipoise.errors import NonFiniteError, RunError
+from equipoise.scenes.data.joined import JoinedDataset
+from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.transforms import Augmentation
-from equipoise.scenes.model import load_model
+from equipoise.scenes.model import SceneModel, describe, load_model
 from equipoise.scenes.recipe import DataRecipe, LikelihoodRecipe, ModelRecipe, OptimizerRecipe, Recipe, TrainingRecipe
 from equipoise.scenes.training.log import read_log
 from equipoise.scenes.training.loop import Outcome, train
-from tests.support.tiny import TinyDataset
+from tests.support.tiny import PhotoDataset, TinyDataset
 
 RECIPE = Recipe(
     data=DataRecipe(kind="folder", path="unused", size=(40, 56)),
@@ -26,7 +28,7 @@ RECIPE = Recipe(
 )
 
 
-def run(recipe: Recipe, folder: Path, *, resume: bool = False, dataset: TinyDataset | None = None) -> Outcome:
+def run(recipe: Recipe, folder: Path, *, resume: bool = False, dataset: SceneDataset | None = None) -> Outcome:
     folder.mkdir(exist_ok=True)
     return train(recipe, dataset or TinyDataset(), folder, precision="float32", resume=resume)
 
@@ -63,7 +65,7 @@ def test_resume_is_bit_exact(tmp_path: Path, update: str, workers: int, optimize
     assert timeless[0] == timeless[1]
 
 
-def stop_after(recipe: Recipe, folder: Path, *, steps: int) -> Outcome:
+def stop_after(recipe: Recipe, folder: Path, *, steps: int, dataset: SceneDataset | None = None) -> Outcome:
     """Train until ``steps`` are logged, then send SIGTERM to this very process, as an operator would."""
     folder.mkdir()
     assert threading.current_thread() is threading.main_thread()
@@ -72,7 +74,7 @@ def stop_after(recipe: Recipe, folder: Path, *, steps: int) -> Outcome:
         if entry["step"] == steps:
             signal.raise_signal(signal.SIGTERM)
 
-    return train(recipe, TinyDataset(), folder, precision="float32", on_log=on_log)
+    return train(recipe, dataset or TinyDataset(), folder, precision="float32", on_log=on_log)
 
 
 def test_it_learns_and_the_saved_model_answers_the_same(tmp_path: Path):
@@ -92,6 +94,39 @@ def test_any_subset_trains(tmp_path: Path, tasks: tuple[str, ...]):
     outcome = run(replace(RECIPE, tasks=tasks), tmp_path / "run")
     assert tuple(outcome.model.tasks) == tasks
     assert tuple(read_log(tmp_path / "run")[-1]["tasks"]) == tasks
+
+
+def test_partly_labelled_data_train_and_resume_exactly(tmp_path: Path):
+    """Two data sets, one with classes alone; some batches have none of its labels."""
+    joined = JoinedDataset({"tiny": TinyDataset(3), "photos": PhotoDataset(9)}, [1, 1])
+    recipe = replace(RECIPE, training=replace(RECIPE.training, batch_size=2, steps=12))
+    whole = run(recipe, tmp_path / "whole", dataset=joined)
+    absent = [e for e in read_log(tmp_path / "whole") if e["tasks"]["depth"]["loss"] is None]
+    assert absent, "some batch should have no depth labels"
+    assert all(e["tasks"]["depth"]["nll"] == 0 and e["tasks"]["semantic"]["loss"] is not None for e in absent)
+    stop_after(recipe, tmp_path / "parts", steps=7, dataset=joined)
+    resumed = run(recipe, tmp_path / "parts", resume=True, dataset=joined)
+    one, other = whole.model.state_dict(), resumed.model.state_dict()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize("update", ["gradient", "closed_form"])
+def test_a_task_without_labels_stays_as_it_is(tmp_path: Path, update: str):
+    """Its decoder, its σ and its unit, weight decay and momentum notwithstanding."""
+    recipe = replace(
+        RECIPE, likelihood={"semantic": LikelihoodRecipe(update=update), "depth": LikelihoodRecipe(update=update)}
+    )
+    both = replace(recipe, tasks=("semantic", "depth"))
+    photos = PhotoDataset()
+    photos.vocabulary = replace(photos.vocabulary, inverse_depth_unit="px")
+    trained = run(both, tmp_path / "both", dataset=photos).model
+    torch.manual_seed(RECIPE.training.seed)
+    start = SceneModel(describe(both, photos.vocabulary)).state_dict()
+    end = trained.state_dict()
+    depth = [key for key in end if "depth" in key or key.startswith("likelihood.likelihoods.1")]
+    assert len(depth) > 5
+    assert all(torch.equal(start[key], end[key]) for key in depth)
+    assert not torch.equal(start["network.decoders.semantic.2.weight"], end["network.decoders.semantic.2.weight"])
 
 
 def test_a_gradient_that_is_not_finite_never_reaches_the_weights(tmp_path: Path):

@@ -47,6 +47,16 @@ class SceneVocabulary:
         """Indices of the classes whose objects are counted."""
         return tuple(k for k, c in enumerate(self.classes) if c.countable)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The kinds of label that there are, as ``Sample`` names them."""
+        known = {
+            "semantic": bool(self.classes),
+            "instance": self.has_instances,
+            "inverse_depth": self.inverse_depth_unit is not None,
+        }
+        return tuple(kind for kind, there in known.items() if there)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:

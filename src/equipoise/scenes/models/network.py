@@ -1,6 +1,6 @@
 """The network: one encoder, one shared representation, a decoder per task."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,7 @@ class SceneNetwork(nn.Module):
         width = aspp_channels if decoder_channels is None else decoder_channels
         self.register_buffer("mean", torch.tensor(MEAN).reshape(3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(DEVIATION).reshape(3, 1, 1), persistent=False)
+        self.heads = dict(heads)
         self.encoder = make_encoder(encoder_name, output_stride, normalization)
         dilations = scaled_dilations(output_stride, input_size)
         self.aspp = ASPP(self.encoder.channels, aspp_channels, dilations, normalization)
@@ -65,15 +66,24 @@ class SceneNetwork(nn.Module):
         )
         self.apply(_initialize)
 
-    def forward(self, images_B3HW: Tensor) -> dict[str, Tensor]:
-        """Each task's output at the size of the images."""
+    def forward(self, images_B3HW: Tensor, rows: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Each task's output at the size of the images.
+
+        Args:
+            images_B3HW: the images.
+            rows: for some or all tasks: which images to decode, by index; the others cost no decoder.
+        """
         normalized = (images_B3HW - self.mean) / self.deviation
         shared = self.aspp(self.encoder(normalized))
-        size = images_B3HW.shape[2:]
-        return {
-            name: functional.interpolate(decoder(shared), size=size, mode="bilinear", align_corners=False)
-            for name, decoder in self.decoders.items()
-        }
+        return {name: self._decoded(name, shared, images_B3HW, (rows or {}).get(name)) for name in self.decoders}
+
+    def _decoded(self, name: str, shared: Tensor, images: Tensor, rows: Tensor | None) -> Tensor:
+        size = images.shape[2:]
+        if rows is not None and len(rows) == 0:
+            return shared.new_zeros(0, self.heads[name], *size)
+        if rows is not None and len(rows) < len(images):
+            shared = shared[rows]
+        return functional.interpolate(self.decoders[name](shared), size=size, mode="bilinear", align_corners=False)
 
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """The parameters that every task trains."""

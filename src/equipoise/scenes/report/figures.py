@@ -7,7 +7,25 @@ from equipoise.scenes.report.words import number
 BASELINES = {"constant": "constants", "position": "per position"}
 
 
-def metric_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+def data_sets(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The figures of each data set by name; of one alone, without a name."""
+    also: dict[str, Any] = metrics.get("also") or {}
+    sigma = {"sigma": metrics.get("sigma")}
+    return {"data" if also else "": metrics, **{str(name): {**figures, **sigma} for name, figures in also.items()}}
+
+
+def set_result(name: str, metrics: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows of one data set; ``title`` is empty for one alone."""
+    measured = f"{number(metrics.get('images'))} images of “{metrics.get('split', '?')}”"
+    return {
+        "title": f"{name}: {measured}" if name else "",
+        "rows": metric_rows(metrics, name),
+        "details": detail_rows(metrics),
+        "classes": class_rows(metrics, record),
+    }
+
+
+def metric_rows(metrics: dict[str, Any], data: str = "") -> list[dict[str, Any]]:
     """A row a task: its primary figure, beside the baselines, with the margins (positive: better)."""
     rows = []
     for task, primary in (metrics.get("primary") or {}).items():
@@ -30,6 +48,7 @@ def metric_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
         rows.append(
             {
                 "task": task,
+                "judged": f"{task} ({data})" if data else task,
                 "label": primary["label"],
                 "unit": primary["unit"],
                 "arrow": "↑" if sign > 0 else "↓",

@@ -15,25 +15,25 @@ WIDEST = 640
 KINDS = {"typical": "Evenly chosen", "best": "Best", "worst": "Worst"}
 
 
-def gallery(folder: Path, listed: list[dict[str, Any]], metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """The listed examples by kind, pictures embedded; one that is missing or lies elsewhere is left empty.
+def gallery(folder: Path, listed: list[dict[str, Any]], metrics: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """The listed examples by data set and kind, pictures embedded; one that is missing or lies elsewhere is empty.
 
     Args:
         folder: where the pictures lie; none from elsewhere is read.
         listed: what ``examples.json`` holds.
-        metrics: what ``metrics.json`` holds, for each image's figures.
+        metrics: the figures of each data set, for each image's; see ``figures.data_sets``.
     """
-    scores = {row["name"]: row for row in metrics.get("per_image") or []}
+    scores = {(data, row["name"]): row for data, one in metrics.items() for row in one.get("per_image") or []}
     groups: dict[str, list[dict[str, Any]]] = {}
     for example in listed:
-        files, name = example.get("files") or {}, str(example.get("name") or "")
+        files, name, data = example.get("files") or {}, str(example.get("name") or ""), str(example.get("data") or "")
         tasks = [key for key in files if key != "image" and not key.endswith("_truth")]
         shown = [
             {
                 "task": task,
                 "prediction": embedded(folder, files.get(task)),
                 "truth": embedded(folder, files.get(f"{task}_truth")),
-                "score": score(metrics, task, scores.get(name, {}).get(task)),
+                "score": score(metrics.get(data, {}), task, scores.get((data, name), {}).get(task)),
             }
             for task in tasks
         ]
@@ -41,8 +41,11 @@ def gallery(folder: Path, listed: list[dict[str, Any]], metrics: dict[str, Any])
         image = embedded(folder, files.get("image"))
         if image or shown:
             kind = str(example.get("kind") or "")
-            groups.setdefault(kind, []).append({"name": name, "image": image, "tasks": shown})
-    return [{"title": KINDS.get(kind, kind), "examples": examples} for kind, examples in groups.items()]
+            title = KINDS.get(kind, kind)
+            groups.setdefault(f"{data}: {title.lower()}" if data else title, []).append(
+                {"name": name, "image": image, "tasks": shown}
+            )
+    return [{"title": title, "examples": examples} for title, examples in groups.items()]
 
 
 def embedded(folder: Path, name: Any) -> str:

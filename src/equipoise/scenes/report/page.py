@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from equipoise.errors import RunError
 from equipoise.scenes.report.curves import Log, overall_charts, task_charts
-from equipoise.scenes.report.figures import class_rows, detail_rows, metric_rows
+from equipoise.scenes.report.figures import data_sets, set_result
 from equipoise.scenes.report.gallery import gallery
 from equipoise.scenes.report.words import facts, lead, unfinished, verdict
 from equipoise.scenes.training.checkpoint import write_atomic
@@ -36,11 +36,10 @@ def build_report(run: Path) -> Path:
     with _told(run / "run.json"):
         made = {"facts": facts(record, recipe), "lead": lead(record, metrics), "unfinished": unfinished(record, log)}
     with _told(run / "metrics.json"):
-        rows = metric_rows(metrics)
-        figures = {"rows": rows, "verdict": verdict(rows), "details": detail_rows(metrics)}
-        figures["classes"] = class_rows(metrics, record)
+        results = [set_result(name, one, record) for name, one in data_sets(metrics).items()]
+        rows = [row for result in results for row in result["rows"]]
     with _told(run / "pictures" / "examples.json"):
-        groups = gallery(run / "pictures", listed, metrics)
+        groups = gallery(run / "pictures", listed, data_sets(metrics))
     environment = Environment(
         loader=PackageLoader("equipoise.scenes.report", "."),
         autoescape=True,
@@ -55,7 +54,8 @@ def build_report(run: Path) -> Path:
         recipe=json.dumps(recipe, indent=2, ensure_ascii=False) if recipe else "",
         **curves,
         **made,
-        **figures,
+        verdict=verdict(rows),
+        results=results,
     )
     path = run / "report.html"
     with _told(path):

@@ -49,7 +49,9 @@ def lead(record: dict[str, Any], metrics: dict[str, Any]) -> str:
         told += f" from {number(record['train_images'])} images"
     if record.get("seconds"):
         told += f" in {duration(record['seconds'])}"
-    if metrics.get("images"):
+    if metrics.get("also"):
+        told += f"; measured on {len(metrics['also']) + 1} data sets, each by itself"
+    elif metrics.get("images"):
         told += f"; measured on the {number(metrics['images'])} images of “{metrics.get('split', '?')}”"
     return told[0].upper() + told[1:] + "."
 
@@ -70,7 +72,7 @@ def verdict(rows: list[dict[str, Any]]) -> str:
         rows: as ``figures.metric_rows`` gives them; a task without a figure is not judged.
     """
     judged = {
-        row["task"]: all(b["better"] for b in row["baselines"])
+        row["judged"]: all(b["better"] for b in row["baselines"])
         for row in rows
         if row["baselines"] and all(b["margin"] is not None for b in row["baselines"])
     }
@@ -79,7 +81,8 @@ def verdict(rows: list[dict[str, Any]]) -> str:
     won = [task for task, better in judged.items() if better]
     lost = [task for task, better in judged.items() if not better]
     if not lost:
-        return f"Better than the baselines on {COUNTS.get(len(won), listed(won))}."
+        plain = [row["task"] for row in rows] == [row["judged"] for row in rows]
+        return f"Better than the baselines on {COUNTS.get(len(won), listed(won)) if plain else listed(won)}."
     return f"Not better than the baselines on {listed(lost)}." + (f" Better on {listed(won)}." if won else "")
 
 

@@ -23,14 +23,9 @@ def make_tasks(names: Sequence[str], vocabulary: SceneVocabulary) -> dict[str, T
 
     Raises ``RecipeError`` for a name that is not in ``TASKS``, and for a task the data set has no labels for.
     """
-    labelled = {
-        "semantic": bool(vocabulary.classes),
-        "instance": vocabulary.has_instances,
-        "depth": vocabulary.inverse_depth_unit is not None,
-    }
     for name in names:
         if name not in TASKS:
             raise RecipeError(f"tasks: expected some of {', '.join(TASKS)}, found {name!r}")
-        if not labelled.get(name, True):
+        if TASKS[name].label not in vocabulary.labels:
             raise RecipeError(f"tasks: {name!r} is asked for, but the data set has no labels for it; leave it out")
     return {name: TASKS[name](vocabulary) for name in names}

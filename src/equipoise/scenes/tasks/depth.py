@@ -18,7 +18,7 @@ from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, median_
 class DepthTask(Task):
     """Inverse depth in the vocabulary's unit; disparity is in px of the array it lies on."""
 
-    name = "depth"
+    name, label = "depth", "inverse_depth"
     channels = 1
     kinds = KINDS
 

@@ -20,7 +20,7 @@ from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, median_
 class InstanceTask(Task):
     """Centroid offsets (dx, dy) in pixels of the array they lie on; L1, over instance pixels only."""
 
-    name = "instance"
+    name = label = "instance"
     primary = Primary(metric="mae_px", label="offset error", unit="px", better="lower")
     channels = 2
     kinds = KINDS

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from equipoise.likelihoods import Categorical, Likelihood
-from equipoise.scenes.data.sample import IGNORE, Sample
+from equipoise.scenes.data.sample import IGNORE, Sample, SceneVocabulary
 from equipoise.scenes.metrics.confusion import ConfusionMatrix
 from equipoise.scenes.pictures import class_colors
 from equipoise.scenes.recipe import LikelihoodRecipe
@@ -18,7 +18,7 @@ from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, upsampl
 class SemanticTask(Task):
     """Classes of the vocabulary, one a pixel."""
 
-    name = "semantic"
+    name = label = "semantic"
     primary = Primary(metric="mean_iou", label="mean IoU", unit="%", better="higher")
     kinds = ("categorical", "categorical-exact")
 
@@ -40,6 +40,12 @@ class SemanticTask(Task):
     def target(self, sample: Sample) -> npt.NDArray[np.uint8]:
         """The class indices as they are."""
         return np.full(sample.size, IGNORE, np.uint8) if sample.semantic is None else sample.semantic
+
+    def within(self, location: Tensor, wider: SceneVocabulary) -> Tensor:
+        """The logits of the classes that both know, by name: which of *these* classes a pixel shows."""
+        names = [c.name for c in wider.classes]
+        channels = [names.index(c.name) for c in self.vocabulary.classes]
+        return location if channels == list(range(len(names))) else location[:, channels]
 
     def prediction(self, location: Tensor, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         """The class of the largest logit, logits interpolated first."""

@@ -57,6 +57,8 @@ class Task(ABC):
 
     name: str
     """The key in outputs, targets and recipes."""
+    label: str
+    """The field of ``Sample`` that its target is made from."""
     primary: Primary
     kinds: tuple[str, ...]
     """The likelihoods that suit this task, by the names recipes use; the first is the default."""
@@ -79,6 +81,10 @@ class Task(ABC):
 
         Integers ``(H, W)``, ``IGNORE`` = no label, for classes; ``float32 (C, H, W)``, NaN = no label, for regressions.
         """
+
+    def within(self, location: Tensor, wider: SceneVocabulary) -> Tensor:
+        """What this task's vocabulary knows of the ``location`` ``(B, C, h, w)`` of a model with a wider one."""
+        return location
 
     @abstractmethod
     def prediction(self, location: Tensor, size: tuple[int, int]) -> npt.NDArray[Any]:

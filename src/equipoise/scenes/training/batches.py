@@ -21,10 +21,15 @@ from equipoise.scenes.tasks import Task
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Images ``uint8 (B, 3, H, W)`` (channels last in memory), a target for each task, and where they come from."""
+    """Images ``uint8 (B, 3, H, W)`` (channels last in memory), each task's targets, and where they come from.
+
+    A task's targets are those of the images that have its label, ``rows`` says which; where no image has it, there are
+    none.
+    """
 
     images: Tensor
     targets: dict[str, Tensor]
+    rows: dict[str, Tensor]
     epoch: float
     names: tuple[str, ...]
 
@@ -77,15 +82,21 @@ class _Examples(Dataset[dict[str, Any]]):
         unit = self.dataset.vocabulary.inverse_depth_unit
         sample = augment(self.dataset[index], self.augmentation, self.size, unit, rng)
         targets = {name: task.target(sample) for name, task in self.tasks.items()}
-        return {"name": sample.name, "epoch": epoch, "image": sample.image, "targets": targets}
+        labelled = {name: getattr(sample, task.label) is not None for name, task in self.tasks.items()}
+        return {"name": sample.name, "epoch": epoch, "image": sample.image, "targets": targets, "labelled": labelled}
 
 
 def collate(examples: list[dict[str, Any]]) -> Batch:
     """Stack examples; images stay interleaved in memory, which is torch's channels-last layout."""
     images = torch.from_numpy(np.stack([e["image"] for e in examples])).permute(0, 3, 1, 2)
-    targets = {name: _stacked([e["targets"][name] for e in examples]) for name in examples[0]["targets"]}
+    rows, targets = {}, {}
+    for name in examples[0]["targets"]:
+        labelled = [i for i, e in enumerate(examples) if e["labelled"][name]]
+        rows[name] = torch.tensor(labelled, dtype=torch.int64)
+        stacked = _stacked([e["targets"][name] for e in examples])
+        targets[name] = stacked if len(labelled) == len(examples) else stacked[rows[name]]
     names = tuple(e["name"] for e in examples)
-    return Batch(images=images, targets=targets, epoch=examples[0]["epoch"], names=names)
+    return Batch(images=images, targets=targets, rows=rows, epoch=examples[0]["epoch"], names=names)
 
 
 def _stacked(arrays: list[np.ndarray[Any, Any]]) -> Tensor:

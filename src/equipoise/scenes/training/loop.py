@@ -131,7 +131,7 @@ def training_step(
     model, optimizer = state.model, state.optimizer
     where = f"step {state.step + 1}, images {', '.join(batch.names)}"
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-        outputs = model(batch.images)
+        outputs = model(batch.images, batch.rows)
     try:
         joint = model.likelihood(outputs, batch.targets)
     except FloatingPointError as error:

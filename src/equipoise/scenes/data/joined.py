@@ -1,0 +1,143 @@
+"""Several data sets as one: classes of one name are one class, and what a set does not label has no label."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from equipoise.errors import RecipeError
+from equipoise.scenes.configuration import suggestion
+from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneClass, SceneDataset, SceneVocabulary
+
+
+def renamed(vocabulary: SceneVocabulary, names: Mapping[str, str]) -> tuple[SceneVocabulary, npt.NDArray[np.uint8]]:
+    """A vocabulary whose classes are called otherwise, and its index of each class of the given one.
+
+    Args:
+        vocabulary: what the labels mean.
+        names: old name → new name. Classes that come to share a name become one, which looks like the first of them;
+            an empty name: no label.
+
+    Returns:
+        The vocabulary, and a table ``(256,)`` from old to new indices, ``IGNORE`` for no label.
+
+    Raises:
+        RecipeError: ``names`` holds a class that is not there.
+    """
+    known = [c.name for c in vocabulary.classes]
+    for name in names:
+        if name not in known:
+            raise RecipeError(f"classes: found {name!r}{suggestion(name, known)}")
+    called = [names.get(name, name) for name in known]
+    classes: dict[str, SceneClass] = {}
+    for c, name in zip(vocabulary.classes, called, strict=True):
+        if name:
+            classes.setdefault(name, replace(c, name=name))
+    order = list(classes)
+    table = np.full(256, IGNORE, np.uint8)
+    for index, name in enumerate(called):
+        table[index] = order.index(name) if name else IGNORE
+    sky = called[vocabulary.sky] if vocabulary.sky is not None else ""
+    changed = replace(vocabulary, classes=tuple(classes.values()), sky=order.index(sky) if sky else None)
+    return changed, table
+
+
+def union(vocabularies: Mapping[str, SceneVocabulary]) -> SceneVocabulary:
+    """All classes of several data sets, by name; one that any of them counts is counted.
+
+    Raises:
+        RecipeError: they have different classes for the sky, different units of depth, or more than 255 classes.
+    """
+    classes: dict[str, SceneClass] = {}
+    for vocabulary in vocabularies.values():
+        for c in vocabulary.classes:
+            known = classes.setdefault(c.name, c)
+            classes[c.name] = replace(known, countable=known.countable or c.countable)
+    skies = {name: v.classes[v.sky].name for name, v in vocabularies.items() if v.sky is not None}
+    units = {name: v.inverse_depth_unit for name, v in vocabularies.items() if v.inverse_depth_unit is not None}
+    for what, found in (("class that is the sky", skies), ("unit of inverse depth", units)):
+        if len(set(found.values())) > 1:
+            told = ", ".join(f"{value} ({name})" for name, value in found.items())
+            raise RecipeError(f"also: expected one {what} in all data sets, found {told}")
+    if len(classes) > IGNORE:
+        raise RecipeError(f"also: expected at most {IGNORE} classes in all data sets, found {len(classes)}")
+    return SceneVocabulary(
+        classes=tuple(classes.values()),
+        sky=list(classes).index(next(iter(skies.values()))) if skies else None,
+        inverse_depth_unit=next(iter(units.values()), None),
+        has_instances=any(v.has_instances for v in vocabularies.values()),
+    )
+
+
+class RenamedDataset:
+    """A data set whose classes are called otherwise: see ``renamed``."""
+
+    def __init__(self, dataset: SceneDataset, names: Mapping[str, str]) -> None:
+        self.names = dataset.names
+        self.vocabulary, self._table = renamed(dataset.vocabulary, names)
+        self._dataset = dataset
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self._dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        """One sample, its classes by their new indices."""
+        return relabelled(self._dataset[index], self._table)
+
+    def camera(self, index: int) -> Camera | None:
+        """The camera of one image."""
+        return self._dataset.camera(index)
+
+    def fingerprint(self) -> str:
+        """Changes when the files do or the names."""
+        return self._dataset.fingerprint() + self._table.tobytes().hex()
+
+
+class JoinedDataset:
+    """Data sets one after the other, in their common vocabulary; names are ``SET/NAME``.
+
+    Args:
+        sets: by name.
+        repeats: how often each of a set's images is there.
+    """
+
+    def __init__(self, sets: Mapping[str, SceneDataset], repeats: Sequence[int]) -> None:
+        self.vocabulary = union({name: one.vocabulary for name, one in sets.items()})
+        order = {c.name: index for index, c in enumerate(self.vocabulary.classes)}
+        self._sets, self._tables = list(sets.values()), []
+        for one in self._sets:
+            table = np.full(256, IGNORE, np.uint8)
+            table[: len(one.vocabulary.classes)] = [order[c.name] for c in one.vocabulary.classes]
+            self._tables.append(table)
+        self._places = [
+            (number, index)
+            for number, (one, repeat) in enumerate(zip(self._sets, repeats, strict=True))
+            for index in list(range(len(one))) * repeat
+        ]
+        titles = list(sets)
+        self.names = tuple(f"{titles[number]}/{self._sets[number].names[index]}" for number, index in self._places)
+
+    def __len__(self) -> int:
+        """The number of images, repeats included."""
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> Sample:
+        """One sample, its classes by their common indices."""
+        number, own = self._places[index]
+        return replace(relabelled(self._sets[number][own], self._tables[number]), name=self.names[index])
+
+    def camera(self, index: int) -> Camera | None:
+        """The camera of one image."""
+        number, own = self._places[index]
+        return self._sets[number].camera(own)
+
+    def fingerprint(self) -> str:
+        """Changes when any of the sets does."""
+        return " ".join(one.fingerprint() for one in self._sets)
+
+
+def relabelled(sample: Sample, table: npt.NDArray[np.uint8]) -> Sample:
+    """The sample with other class indices."""
+    return sample if sample.semantic is None else replace(sample, semantic=table[sample.semantic])

@@ -1,0 +1,165 @@
+"""What a run is worth: figures and pictures, each data set by itself, in its own classes."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from equipoise.errors import RunError, UsageError
+from equipoise.scenes.configuration import suggestion
+from equipoise.scenes.data.sample import SceneDataset, SceneVocabulary
+from equipoise.scenes.evaluation import Evaluation, Predictor, baseline_predictors, evaluate
+from equipoise.scenes.examples import write_examples
+from equipoise.scenes.model import SceneModel, as_json, load_model
+from equipoise.scenes.recipe import Recipe
+from equipoise.scenes.run import Watch, read_run
+from equipoise.scenes.sources import cached_set, open_set
+from equipoise.scenes.tasks import Task, make_tasks
+from equipoise.scenes.training.checkpoint import write_atomic
+from equipoise.scenes.training.precision import Precision
+
+
+def predictor(model: SceneModel, precision: Precision) -> Predictor:
+    """The network as a predictor, in the precision it was trained in."""
+
+    def predict(images: Tensor) -> dict[str, Tensor]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            return model.locations(images)
+
+    return predict
+
+
+def evaluate_run(run: Path, watch: Watch, *, split: str = "", data: str = "", baselines: bool = True) -> dict[str, Any]:
+    """Evaluate a finished run, on each of its data sets by itself, beside the baselines.
+
+    Args:
+        run: the folder that train wrote.
+        watch: what is told of it.
+        split: the split to evaluate on; by default each data set's own validation split.
+        data: one of the recipe's data sets; by default all of them.
+        baselines: evaluate them too.
+
+    Returns:
+        The figures as they are written to ``metrics.json``, or, where a split or a data set was chosen, to
+        ``metrics-DATA-SPLIT.json``; see ``docs/reading-the-report.md``. Those of data sets after the first are in
+        ``also``.
+    """
+    recipe, record = read_run(run)
+    if data and data not in recipe.sets:
+        raise UsageError(f"--data: found {data!r}{suggestion(data, recipe.sets)}")
+    model = load_model(run)
+    predict = predictor(model, record["precision"])
+    found = {
+        name: set_figures(recipe, name, split, predict, model, watch, baselines=baselines)
+        for name in ([data] if data else recipe.sets)
+    }
+    first, *others = found
+    figures = {**found[first], "sigma": model.likelihood.sigmas()}
+    if others:
+        figures["also"] = {name: found[name] for name in others}
+    usual = not data and split in ("", recipe.data.validation)
+    name = "-".join(["metrics", *filter(None, [data, Path(split).name])])
+    write_atomic(run / ("metrics.json" if usual else f"{name}.json"), as_json(without_nan(figures)))
+    return figures
+
+
+def set_figures(
+    recipe: Recipe, name: str, split: str, predict: Predictor, model: SceneModel, watch: Watch, *, baselines: bool
+) -> dict[str, Any]:
+    """The figures of one data set, in its own classes, for those tasks that it labels."""
+    split = split or recipe.sets[name].validation
+    dataset = open_set(recipe, name, split)
+    tasks = tasks_on(dataset, model)
+    labelled = {task: tasks[task] for task in tasks if tasks[task].label in dataset.vocabulary.labels}
+    of = f"{name}, {split}" if recipe.also else split
+    size = model.description.input_size
+    result = _evaluated(narrowed(predict, labelled, model), dataset, labelled, size, watch, f"evaluating on {of}")
+    figures: dict[str, Any] = {
+        "split": split,
+        "images": len(dataset),
+        "tasks": result.tasks,
+        "primary": {task: dataclasses.asdict(one.primary) for task, one in labelled.items()},
+        "baselines": {},
+        "per_image": result.per_image,
+    }
+    if baselines:
+        training = cached_set(recipe, name, recipe.sets[name].train, watch.counting)
+        for baseline, blind in baseline_predictors(training, labelled).items():
+            result = _evaluated(blind, dataset, labelled, size, watch, f"evaluating the {baseline} baseline on {of}")
+            values = {task: result.tasks[task][one.primary.metric] for task, one in labelled.items()}
+            figures["baselines"][baseline] = values
+    return figures
+
+
+def tasks_on(dataset: SceneDataset, model: SceneModel) -> dict[str, Task]:
+    """The model's tasks in the classes of a data set; raises ``RunError`` where it has some the model never saw."""
+    vocabulary, known = dataset.vocabulary, model.description.vocabulary
+    strange = {c.name for c in vocabulary.classes} - {c.name for c in known.classes}
+    units = {vocabulary.inverse_depth_unit, known.inverse_depth_unit} - {None}
+    if "semantic" in model.tasks and strange:
+        raise RunError(f"expected data with the classes that were trained, found others: {', '.join(sorted(strange))}")
+    if "depth" in model.tasks and len(units) > 1:
+        raise RunError(f"expected depth in {known.inverse_depth_unit}, as was trained, found data in other units")
+    return make_tasks(model.description.tasks, within(vocabulary, known))
+
+
+def within(vocabulary: SceneVocabulary, wider: SceneVocabulary) -> SceneVocabulary:
+    """The classes of one vocabulary, if it has any, with whatever else a wider one knows."""
+    if not vocabulary.classes:
+        return wider
+    return dataclasses.replace(wider, classes=vocabulary.classes, sky=vocabulary.sky)
+
+
+def narrowed(predict: Predictor, tasks: Mapping[str, Task], model: SceneModel) -> Predictor:
+    """A predictor of some tasks in the classes of a data set."""
+
+    def predicted(images: Tensor) -> dict[str, Tensor]:
+        locations = predict(images)
+        return {name: task.within(locations[name], model.description.vocabulary) for name, task in tasks.items()}
+
+    return predicted
+
+
+def _evaluated(
+    predict: Predictor,
+    dataset: SceneDataset,
+    tasks: Mapping[str, Task],
+    size: tuple[int, int],
+    watch: Watch,
+    title: str,
+) -> Evaluation:
+    with watch.counting(title, len(dataset)) as advance:
+        return evaluate(predict, dataset, tasks, size, on_image=advance)
+
+
+def without_nan(value: Any) -> Any:
+    """JSON knows no NaN: a figure without a value is null."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def write_pictures(run: Path, figures: dict[str, Any]) -> None:
+    """Pictures of validation images of each data set, chosen by the figures that ``evaluate_run`` gave."""
+    recipe, record = read_run(run)
+    model = load_model(run)
+    predict = predictor(model, record["precision"])
+    examples = []
+    for name, found in zip(recipe.sets, [figures, *figures.get("also", {}).values()], strict=True):
+        dataset = open_set(recipe, name, found["split"])
+        tasks = tasks_on(dataset, model)
+        examples += write_examples(
+            run / "pictures",
+            narrowed(predict, tasks, model),
+            tasks,
+            dataset,
+            found["per_image"],
+            model.description.input_size,
+            data=name if recipe.also else "",
+        )
+    write_atomic(run / "pictures" / "examples.json", as_json(examples))

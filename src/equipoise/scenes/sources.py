@@ -1,0 +1,107 @@
+"""The data of a recipe: one data set, or several as one."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from equipoise.errors import RecipeError
+from equipoise.scenes.data.cache import CachedDataset
+from equipoise.scenes.data.joined import JoinedDataset, RenamedDataset, union
+from equipoise.scenes.data.open import open_dataset
+from equipoise.scenes.data.sample import SceneDataset, SceneVocabulary
+from equipoise.scenes.recipe import DataRecipe, Recipe, SetRecipe
+
+
+class Progress(Protocol):
+    """How long work is shown: ``counting`` something up to a total."""
+
+    def __call__(self, title: str, total: int) -> AbstractContextManager[Callable[[], None]]:
+        """A context whose value is called after each unit of work."""
+        ...
+
+
+def open_set(recipe: Recipe, name: str, split: str) -> SceneDataset:
+    """One split of one of the recipe's data sets, at the size of its images, its classes called as in this run."""
+    return _renamed(_opened(recipe.sets[name], split), recipe, name)
+
+
+def cached_set(recipe: Recipe, name: str, split: str, counting: Progress) -> SceneDataset:
+    """The same at the network's size, kept in memory-mapped files where the recipe wants them."""
+    data = recipe.sets[name]
+    raw = _opened(data, split)
+    if not recipe.data.cache:
+        return _renamed(raw, recipe, name)
+    # What it holds does not depend on how classes are called: runs that call them otherwise share it.
+    identity = json.dumps([data.kind, data.path, data.root, split, recipe.data.size, data.sky_is_zero])
+    folder = cache_root(recipe.data) / hashlib.sha256(identity.encode()).hexdigest()[:16]
+    title = f"caching {split} images" + (f" of {name}" if recipe.also else "")
+    with counting(title, len(raw)) as advance:
+        return _renamed(CachedDataset(raw, recipe.data.size, folder, progress=advance), recipe, name)
+
+
+def training_data(recipe: Recipe, counting: Progress) -> SceneDataset:
+    """All that a recipe trains on, at the network's size."""
+    sets = {name: cached_set(recipe, name, data.train, counting) for name, data in recipe.sets.items()}
+    if not recipe.also and recipe.data.repeat == 1:
+        return sets["data"]
+    return JoinedDataset(sets, [data.repeat for data in recipe.sets.values()])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What all of a recipe's data hold together, told before anything is read at length."""
+
+    vocabulary: SceneVocabulary
+    train_images: int
+    val_images: int
+    notices: tuple[str, ...]
+
+
+def survey(recipe: Recipe) -> Survey:
+    """Open every split; raises ``RecipeError`` where two splits of a set differ, or sets do not go together."""
+    vocabularies: dict[str, SceneVocabulary] = {}
+    counts, notices = [0, 0], []
+    for name, data in recipe.sets.items():
+        train, validation = (open_set(recipe, name, split) for split in (data.train, data.validation))
+        if train.vocabulary != validation.vocabulary:
+            raise RecipeError(f"{data.path}: expected the same labels in both splits, found different ones")
+        counts = [counts[0] + len(train), counts[1] + len(validation)]
+        if vocabularies:
+            notices.append(_told(name, train.vocabulary, {c.name for v in vocabularies.values() for c in v.classes}))
+        vocabularies[name] = train.vocabulary
+    vocabulary = union(vocabularies) if recipe.also else vocabularies["data"]
+    return Survey(vocabulary=vocabulary, train_images=counts[0], val_images=counts[1], notices=tuple(notices))
+
+
+def _told(name: str, vocabulary: SceneVocabulary, known: set[str]) -> str:
+    """Which classes a further data set shares with those before: a name that is spelled otherwise shows here."""
+    new = [c.name for c in vocabulary.classes if c.name not in known]
+    shared = len(vocabulary.classes) - len(new)
+    return f"{name}: {shared} classes shared with the data before it" + (f"; new: {', '.join(new)}" if new else "")
+
+
+def cache_root(data: DataRecipe) -> Path:
+    """Where caches lie: as the recipe says, else the user's cache folder."""
+    if data.cache_folder:
+        return Path(data.cache_folder)
+    return Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache") / "equipoise" / "samples"
+
+
+def _opened(data: SetRecipe, split: str) -> SceneDataset:
+    root = Path(data.root) if data.root else None
+    return open_dataset(data.kind, Path(data.path), split, root=root, sky_is_zero=data.sky_is_zero)
+
+
+def _renamed(dataset: SceneDataset, recipe: Recipe, name: str) -> SceneDataset:
+    names = recipe.sets[name].classes
+    if not names:
+        return dataset
+    try:
+        return RenamedDataset(dataset, names)
+    except RecipeError as error:
+        raise RecipeError(f"{name if name == 'data' else f'also.{name}'}.{error}") from None
