@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +48,16 @@ class Browser:
             [*command, f"--user-data-dir={profile}"],
             bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
         )  # fmt: skip
+        self.errors = Path(errors.name)
         self.calls, self.unread, self.events = 0, b"", list[dict[str, Any]]()
 
     def call(self, method: str, session: str = "", **parameters: Any) -> dict[str, Any]:
         """The answer to a call; a refused one fails the test."""
         self.calls += 1
         message = {"id": self.calls, "method": method, "params": parameters}
-        self.process.stdin.write(json.dumps(message | ({"sessionId": session} if session else {})).encode() + b"\0")
+        message |= {"sessionId": session} if session else {}
+        with suppress(BrokenPipeError):  # What reads the answer says why.
+            self.process.stdin.write(json.dumps(message).encode() + b"\0")
         answer = self.message()
         while answer.get("id") != self.calls:
             self.events.append(answer)
@@ -69,7 +72,7 @@ class Browser:
             ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, end - time.monotonic()))
             assert ready, f"chromium said nothing for {TIMEOUT_S} s"
             read = self.process.stdout.read(1 << 20)
-            assert read, "chromium ended"
+            assert read, f"chromium ended: {self.errors.read_text(errors='replace')[-2000:]}"
             self.unread += read
         first, self.unread = self.unread.split(b"\0", 1)
         message: dict[str, Any] = json.loads(first)
@@ -247,6 +250,7 @@ def test_the_policy_alone_stops_scripts_and_requests(browser, report, policy):
             document.body.append(script, image)
         }})""")
         assert tab.ask("document.title") == ("run · Equipoise" if policy else "x")
+        tab.wait("Network.loadingFailed")
         assert tab.fetched() == [address]
         reasons = [event.get("blockedReason") for event in tab.told("Network.loadingFailed")]
         assert reasons == ["csp" if policy else None]
