@@ -7,12 +7,11 @@ from torch import Tensor
 from torch.distributions import Bernoulli as BernoulliDistribution
 from torch.nn import functional
 
-from equipoise.functional import scaled_nll, scaled_optimum
 from equipoise.likelihoods.elementwise import Elementwise
-from equipoise.likelihoods.temperature import Temperature, best_log_temperature
+from equipoise.likelihoods.tempered import Prepared, Tempered
 
 
-class Bernoulli(Elementwise):
+class Bernoulli(Tempered, Elementwise):
     r"""p(y | f) = σ(f/T) for each element by itself, T = e^s; outputs are logits, targets 0, 1 or between.
 
     *Approximate* (the default): nll = e^(−s)·BCE(f, y) + ½·s, as for ``Categorical``; at the optimum e^s = 2·BCE; its
@@ -28,11 +27,7 @@ class Bernoulli(Elementwise):
     """
 
     def __init__(self, *, exact: bool = False, **noise: Any) -> None:
-        super().__init__(**noise)
-        if exact and noise.get("update") == "closed_form":
-            raise ValueError("Bernoulli: update: the exact form has no closed form: use 'gradient', or refit")
-        self.exact = exact
-        self.temperature = Temperature(self.noise.channels)
+        super().__init__(exact=exact, **noise)
 
     def element_losses(self, output: Tensor, target: Tensor, valid: Tensor) -> Tensor:
         """BCE(f, y); the exact form adds BCE(f·e^(−s), y), its derivative by s, and the optimum for a start."""
@@ -41,60 +36,22 @@ class Bernoulli(Elementwise):
         entropy = _cross_entropy(logits, labels, valid)
         if not self.exact:
             return entropy[None]
-        s = self.log_variance.detach().to(logits.dtype)
-        if self.noise.pending and self.training:
-            s = self._best(logits.detach(), labels, valid)
-        s = self.broadcastable(s, logits.dim())
+        s = self.broadcastable(self.present(logits, labels, valid), logits.dim())
         scaled = logits * torch.exp(-s)
         slope = torch.where(valid, (labels - scaled.detach().sigmoid()) * scaled.detach(), 0.0)
         start = torch.where(valid, torch.exp(s).expand(logits.shape), 0.0)
         return torch.stack([entropy, _cross_entropy(scaled, labels, valid), slope, start])
 
-    def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
-        """e^(−s)·BCE + ½·s; exact: the BCE of scaled logits."""
-        if not self.exact:
-            return scaled_nll(means[0], log_variance, 1.0, 0.5)
-        return means[1] + means[2].detach() * (log_variance - log_variance.detach())
-
-    def statistic(self, means: Tensor) -> Tensor:
-        """BCE; of the exact form e^s at a start."""
-        return means[3] if self.exact else means[0]
-
-    def optimum(self, statistic: Tensor) -> Tensor:
-        """Log 2·BCE; of the exact form the logarithm of its statistic."""
-        return torch.log(statistic) if self.exact else scaled_optimum(statistic, 1.0, 0.5, self.noise.prior)
-
-    def raw_weight(self, log_variance: Tensor) -> Tensor | None:
-        """e^(−s), of the approximate form."""
-        return None if self.exact else torch.exp(-log_variance)
-
-    @torch.no_grad()
-    def optimal_log_variance(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The s that is best for these outputs: in closed form, or by bisection for the exact form."""
-        if not self.exact:
-            return super().optimal_log_variance(output, target, mask)
-        return self._best(*self._prepared(output, target, mask))
-
-    @torch.no_grad()
-    def refit(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
-        """Fit the temperature on held-out data: s of the exact form, a buffer of its own of the approximate one."""
-        best = self._best(*self._prepared(output, target, mask))
-        if self.exact:
-            self.noise.set_log_variance(best)
-        else:
-            self.temperature.set(best)
-
-    def _prepared(self, output: Tensor, target: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        output, target, valid = self.checked(output, target, mask, type(self).__name__)
+    def prepared(self, output: Tensor, target: Tensor, mask: Tensor | None, where: str) -> Prepared:
+        """Logits and targets at their shape, 0 where they are not valid."""
+        output, target, valid = self.checked(output, target, mask, where)
         return torch.where(valid, output, 0.0), torch.where(valid, target, 0.0), valid
 
-    def _best(self, logits: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
-        def slope(s: Tensor) -> Tensor:
-            inverse = torch.exp(-self.broadcastable(s, logits.dim()))
-            per_element = (labels - (logits * inverse).sigmoid()) * logits
-            return self.summed(torch.where(valid, per_element, 0.0)[None], valid).values[0].double()
-
-        return best_log_temperature(slope, self.noise.bounds, self.log_variance).to(logits.dtype)
+    def slope(self, s: Tensor, logits: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+        """Σ (y − σ(f·e^(−s)))·f."""
+        inverse = torch.exp(-self.broadcastable(s, logits.dim()))
+        per_element = (labels - (logits * inverse).sigmoid()) * logits
+        return self.summed(torch.where(valid, per_element, 0.0)[None], valid).values[0].double()
 
     def _check_targets(self, target: Tensor, valid: Tensor) -> None:
         if target.device.type != "cpu" or torch.compiler.is_compiling():
@@ -105,16 +62,11 @@ class Bernoulli(Elementwise):
 
     def location(self, output: Tensor) -> Tensor:
         """The logits of ``distribution``."""
-        s = self.log_variance.detach() if self.exact else self.temperature.log_temperature
-        return output * torch.exp(-self.broadcastable(s, output.dim()))
+        return output * torch.exp(-self.broadcastable(self.log_temperature(), output.dim()))
 
     def distribution(self, output: Tensor) -> BernoulliDistribution:
         """Bernoulli with logits f (approximate; f/T once refitted) or f·e^(−s) (exact)."""
         return BernoulliDistribution(logits=self.location(output))
-
-    def extra_repr(self) -> str:
-        """The form, and the present s."""
-        return f"exact={self.exact}, {super().extra_repr()}"
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor, valid: Tensor) -> Tensor:

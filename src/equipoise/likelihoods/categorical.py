@@ -7,14 +7,13 @@ from torch import Tensor
 from torch.distributions import Categorical as CategoricalDistribution
 from torch.nn import functional
 
-from equipoise.functional import at_least_single, scaled_nll, scaled_optimum
-from equipoise.likelihoods.likelihood import Likelihood
+from equipoise.functional import at_least_single
 from equipoise.likelihoods.masks import as_mask
-from equipoise.likelihoods.temperature import Temperature, best_log_temperature
+from equipoise.likelihoods.tempered import Prepared, Tempered
 from equipoise.reduction import Sums
 
 
-class Categorical(Likelihood):
+class Categorical(Tempered):
     r"""p(y | f) = Softmax(f/σ²), a Boltzmann distribution with temperature σ².
 
     Outputs are ``(N, C, *)``, targets ``(N, *)``.
@@ -40,13 +39,10 @@ class Categorical(Likelihood):
     """
 
     def __init__(self, *, exact: bool = False, ignore_index: int | None = None, **noise: Any) -> None:
-        super().__init__(**noise)
-        if self.noise.channels is not None:
+        if noise.get("channels") is not None:
             raise ValueError("Categorical: channels: expected None, since classes share one noise")
-        if exact and noise.get("update") == "closed_form":
-            raise ValueError("Categorical: update: the exact form has no closed form: use 'gradient', or refit")
-        self.exact, self.ignore_index = exact, ignore_index
-        self.temperature = Temperature()
+        super().__init__(exact=exact, **noise)
+        self.ignore_index = ignore_index
 
     def sums(self, output: Tensor, target: Tensor, mask: Tensor | None, where: str) -> Sums:
         """The sum of CE(f, y); the exact form adds CE(f·e^(−s), y) and its derivative by s."""
@@ -54,17 +50,13 @@ class Categorical(Likelihood):
         entropy = cross_entropy_sum(logits, labels)
         if not self.exact:
             return Sums(entropy[None], valid.sum())
-        s = self.log_variance.detach().to(logits.dtype)
-        if self.noise.pending and self.training:
-            s = self._best(logits.detach(), labels, valid)
+        s = self.present(logits, labels, valid)
         scaled = logits * torch.exp(-s)
         slope = temperature_slope(scaled.detach(), labels, valid)
         count = valid.sum()
         return Sums(torch.stack([entropy, cross_entropy_sum(scaled, labels), slope, count * s.exp()]), count)
 
-    def prepared(
-        self, output: Tensor, target: Tensor, mask: Tensor | None, where: str
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def prepared(self, output: Tensor, target: Tensor, mask: Tensor | None, where: str) -> Prepared:
         """Logits ``(M, C)`` in float32, labels ``(M,)`` with −100 where there is none, and where there is one."""
         if output.dim() < 2 or target.shape != output.shape[:1] + output.shape[2:]:
             raise ValueError(
@@ -83,51 +75,14 @@ class Categorical(Likelihood):
         rows = output.movedim(1, -1).reshape(-1, output.shape[1])
         return at_least_single(without_masked_nan(rows, valid.reshape(-1))), labels, valid.reshape(-1)
 
-    def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
-        """e^(−s)·CE + ½·s; exact: the CE of scaled logits, whose gradient by s comes with the sums."""
-        if not self.exact:
-            return scaled_nll(means[0], log_variance, 1.0, 0.5)
-        return means[1] + means[2].detach() * (log_variance - log_variance.detach())
-
-    def statistic(self, means: Tensor) -> Tensor:
-        """CE; of the exact form e^s at a start."""
-        return means[3] if self.exact else means[0]
-
-    def optimum(self, statistic: Tensor) -> Tensor:
-        """Log 2·CE; of the exact form the logarithm of its statistic."""
-        return torch.log(statistic) if self.exact else scaled_optimum(statistic, 1.0, 0.5, self.noise.prior)
-
-    @torch.no_grad()
-    def optimal_log_variance(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The s that is best for these outputs: in closed form, or by bisection for the exact form."""
-        if not self.exact:
-            return super().optimal_log_variance(output, target, mask)
-        return self._best(*self.prepared(output, target, mask, type(self).__name__))
-
-    @torch.no_grad()
-    def refit(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
-        """Fit the temperature on held-out data: s of the exact form, a buffer of its own of the approximate one."""
-        best = self._best(*self.prepared(output, target, mask, type(self).__name__))
-        if self.exact:
-            self.noise.set_log_variance(best)
-        else:
-            self.temperature.set(best)
-
-    def _best(self, logits_MC: Tensor, labels_M: Tensor, valid_M: Tensor) -> Tensor:
-        def slope(s: Tensor) -> Tensor:
-            scaled = logits_MC * torch.exp(-s).to(logits_MC.dtype)
-            # The slope by s is e^(−s) times that by −e^(−s).
-            return temperature_slope(scaled, labels_M, valid_M).double() * torch.exp(s)
-
-        return best_log_temperature(slope, self.noise.bounds, self.log_variance).to(logits_MC.dtype)
-
-    def raw_weight(self, log_variance: Tensor) -> Tensor | None:
-        """e^(−s), of the approximate form."""
-        return None if self.exact else torch.exp(-log_variance)
+    def slope(self, s: Tensor, logits: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+        """The slope by s is e^(−s) times that by −e^(−s)."""
+        scaled = logits * torch.exp(-s).to(logits.dtype)
+        return temperature_slope(scaled, labels, valid).double() * torch.exp(s)
 
     def location(self, output: Tensor) -> Tensor:
         """The logits of ``distribution``, classes still on axis 1."""
-        return output * torch.exp(-(self.log_variance.detach() if self.exact else self.temperature.log_temperature))
+        return output * torch.exp(-self.log_temperature())
 
     def distribution(self, output: Tensor) -> CategoricalDistribution:
         """Classes with logits f (approximate; f/T once refitted) or f·e^(−s) (exact); classes move to the last axis."""
@@ -135,7 +90,7 @@ class Categorical(Likelihood):
 
     def extra_repr(self) -> str:
         """The form, and the present s."""
-        return f"exact={self.exact}, ignore_index={self.ignore_index}, {super().extra_repr()}"
+        return f"ignore_index={self.ignore_index}, {super().extra_repr()}"
 
 
 def cross_entropy_sum(logits: Tensor, labels: Tensor) -> Tensor:
