@@ -8,9 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.support.cityscapes import write_cityscapes, write_folder
+from tests.support.cityscapes import save, write_cityscapes, write_folder
 
 RECIPE = """
 tasks = ["semantic", "instance", "depth"]
@@ -213,12 +214,70 @@ def test_mistakes_in_a_recipe(home, old, new, status, words):
     assert done.returncode == status
 
 
+@pytest.mark.parametrize(
+    ("path", "picture", "words"),
+    [
+        ("classes/a/2.png", np.full((24, 33), 99, np.uint8), "expected labels of the described classes, found 99"),
+        ("classes/a/2.png", np.full((24, 34), 3, np.uint8), "expected the size of its image, 33x24, found 34x24"),
+        ("depth/a/2.png", np.full((12, 33), 9, np.uint16), "expected the size of its image, 33x24, found 33x12"),
+        ("objects/a/2.png", np.zeros((24, 33, 3), np.uint8), "expected"),
+    ],
+)
+def test_wrong_labels_are_named_before_training(home, path, picture, words):
+    save(home / "data" / path, picture)
+    for command, said in (("check", "data/data.toml"), ("train", "recipe.toml")):
+        done = equipoise(command, said, cwd=home)
+        assert done.returncode == 3
+        assert "Traceback" not in done.stderr
+        told = done.stdout if command == "check" else one_line(done)
+        assert words in told
+        assert path in told
+    assert not (home / "runs/recipe/checkpoints").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "train", "predict"])
+def test_empty_folders(home, command):
+    (home / "empty/rgb").mkdir(parents=True)
+    (home / "empty/data.toml").write_text((home / "data/data.toml").read_text().replace("list = ", "fraction = 0.5 # "))
+    (home / "recipe.toml").write_text(RECIPE.format(steps=2).replace("data/data.toml", "empty/data.toml"))
+    given = {"check": ["empty/data.toml"], "train": ["recipe.toml"], "predict": ["empty", "empty", "--out", "out"]}
+    done = equipoise(command, *given[command], cwd=home)
+    assert done.returncode == {"check": 3, "train": 3, "predict": 5}[command]
+    assert "Traceback" not in done.stderr
+    assert "expected" in (done.stdout if command == "check" else one_line(done))
+
+
 def test_broken_data_is_named(home):
     (home / "data/classes/a/2.png").write_bytes(b"no picture")
     done = equipoise("train", "recipe.toml", cwd=home)
     assert done.returncode == 3
     assert "classes/a/2.png" in one_line(done)
     assert not (home / "runs/recipe/model.safetensors").exists()
+
+
+def test_broken_data_are_skipped_where_that_is_chosen(home):
+    (home / "data/classes/a/2.png").write_bytes(b"no picture")
+    (home / "data/depth/a/3.png").unlink()
+    text = RECIPE.format(steps=2).replace("[model]", "skip_broken = true\n[model]")
+    (home / "recipe.toml").write_text(text)
+    (home / "data/train.txt").write_text("a/0\na/1\na/2\n")
+    (home / "data/val.txt").write_text("a/3\na/0\n")
+    description = (home / "data/data.toml").read_text()
+    (home / "data/data.toml").write_text(description.replace("fraction = 0.5", 'list = "val.txt"'))
+    done = equipoise("train", "recipe.toml", cwd=home)
+    assert done.returncode == 0, done.stderr
+    told = " ".join(done.stderr.split())
+    assert "data, train: 1 images cannot be read and are skipped" in told
+    assert "data, val: 1 images cannot be read and are skipped" in told
+    record = json.loads((home / "runs/recipe/run.json").read_text())
+    assert (record["train_images"], record["val_images"]) == (2, 1)
+    assert len(record["skipped"]) == 2
+    assert "classes/a/2.png" in record["skipped"][0]
+    assert "depth/a/3.png" in record["skipped"][1]
+    (home / "data/rgb/a/0.png").write_bytes(b"no picture")
+    none = equipoise("train", "recipe.toml", "--out", "other", cwd=home)
+    assert none.returncode == 3
+    assert "expected an image that can be read, found none among 2" in one_line(none)
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:

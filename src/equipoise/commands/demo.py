@@ -1,12 +1,13 @@
 """``equipoise demo``: the whole path on the embedded default, start to finish."""
 
 import shutil
+import sys
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 from equipoise.commands.display import console, counting
-from equipoise.commands.train import run_to_the_end
+from equipoise.commands.train import tell, train_to_the_end
 from equipoise.errors import RunError
 from equipoise.scenes.recipe import Recipe, read_recipe
 from equipoise.scenes.streets import generate
@@ -41,7 +42,10 @@ def demo(
     screen.print(f"generating {train} + {val} street scenes at {height}x{width}", highlight=False)
     with counting("generating streets", train + val, screen) as counter:
         generate(out / "streets", train=train, val=val, size=recipe.data.size, seed=seed, progress=counter.advance)
-    run_to_the_end(recipe, out)
+    outcome = train_to_the_end(recipe, out)
+    if outcome.exit_status:
+        sys.exit(outcome.exit_status)
+    tell(out)
 
 
 def demo_recipe(out: Path, *, steps: int | None, seed: int) -> Recipe:

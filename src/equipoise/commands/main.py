@@ -1,9 +1,10 @@
 """The command ``equipoise``: one table of commands, and one way for a mistake to end."""
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
-from equipoise.errors import UserError
+from equipoise.errors import RunError, UserError
 from equipoise.version import __version__
 
 if TYPE_CHECKING:
@@ -24,13 +25,18 @@ def main() -> None:
         fail(str(error), error.exit_status)
     except BrokenPipeError:
         sys.exit(141)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"{where}expected to read or write, found: {error.strerror or error}", RunError.exit_status)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def fail(line: str, status: int) -> None:
     """Say what is wrong in one line, and end."""
-    print(f"equipoise: {' '.join(line.split())}", file=sys.stderr)
+    rank = os.environ.get("RANK", "0")
+    who = "equipoise" if rank == "0" else f"equipoise (process {rank})"
+    print(f"{who}: {' '.join(line.split())}", file=sys.stderr)
     sys.exit(status)
 
 

@@ -7,11 +7,13 @@ from rich.console import Console
 
 from equipoise.commands.display import TrainingDisplay, console
 from equipoise.commands.results import print_results
-from equipoise.commands.watch import watch
+from equipoise.commands.watch import SILENT, watch
 from equipoise.scenes.recipe import Recipe, read_recipe
 from equipoise.scenes.report import build_report
 from equipoise.scenes.results import evaluate_run, write_pictures
 from equipoise.scenes.run import prepare_folder, train_run
+from equipoise.scenes.training.distributed import ALONE, Team, team
+from equipoise.scenes.training.loop import Outcome
 
 
 def train(
@@ -26,7 +28,8 @@ def train(
 ) -> None:
     """Train a network as a recipe says, evaluate it, and write a report.
 
-    Ctrl-C finishes the step, saves, and exits 130; --resume goes on from there, exactly.
+    Ctrl-C finishes the step, saves, and exits 130; --resume goes on from there, exactly. Several processes share each
+    batch with "torchrun --nproc-per-node 2 -m equipoise train RECIPE".
 
     Args:
         recipe: the recipe, a TOML file; see recipes/ and docs/own-data.md.
@@ -38,18 +41,31 @@ def train(
     """
     chosen = read_recipe(recipe).with_training(seed=seed, steps=steps)
     folder = out or Path("runs") / recipe.stem
-    prepare_folder(folder, resume=resume, overwrite=overwrite)
-    run_to_the_end(chosen, folder, resume=resume)
+    with team() as here:
+        if here.leads:
+            prepare_folder(folder, resume=resume, overwrite=overwrite)
+        here.wait()
+        outcome = train_to_the_end(chosen, folder, resume=resume, here=here)
+    if outcome.exit_status:
+        sys.exit(outcome.exit_status)
+    if here.leads:
+        tell(folder)
 
 
-def run_to_the_end(recipe: Recipe, folder: Path, *, resume: bool = False) -> None:
-    """Train, evaluate, picture, report, and print the figures; exits as a signal asks."""
+def train_to_the_end(recipe: Recipe, folder: Path, *, resume: bool = False, here: Team = ALONE) -> Outcome:
+    """Train, shown live by the process that leads."""
+    if not here.leads:
+        return train_run(recipe, folder, SILENT, resume=resume, team=here)
     screen = console()
     with TrainingDisplay(recipe.training.steps, screen) as display:
-        outcome = train_run(recipe, folder, watch(display), resume=resume)
+        outcome = train_run(recipe, folder, watch(display), resume=resume, team=here)
     if outcome.exit_status:
         screen.print(f"stopped after step {outcome.step}, saved in {folder}: go on with --resume", highlight=False)
-        sys.exit(outcome.exit_status)
+    return outcome
+
+
+def tell(folder: Path) -> None:
+    """Evaluate a trained run, draw pictures, write the report, and print the figures."""
     figures = evaluate_run(folder, watch())
     write_pictures(folder, figures)
     page = build_report(folder)

@@ -8,6 +8,15 @@ from equipoise.scenes.run import Watch
 from equipoise.scenes.training.log import Entry
 
 
+@contextmanager
+def _uncounted(title: str, total: int) -> Iterator[Callable[[], None]]:
+    yield lambda: None
+
+
+SILENT = Watch(on_log=lambda entry: None, on_notice=lambda line: None, counting=_uncounted)
+"""For processes that only help another one."""
+
+
 def watch(display: TrainingDisplay | None = None) -> Watch:
     """Progress on standard error; training shows on ``display``."""
     screen = console()

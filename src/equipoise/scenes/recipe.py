@@ -26,6 +26,7 @@ class SetRecipe:
         classes: what some of its classes are called in this run; two of one name become one class, an empty name
             takes the label away.
         repeat: how often each of its images comes in an epoch.
+        skip_broken: leave out images that cannot be read with all their labels, and tell them; else they end the run.
     """
 
     kind: Literal["cityscapes", "streets", "folder"]
@@ -36,6 +37,7 @@ class SetRecipe:
     sky_is_zero: bool = True
     classes: dict[str, str] = field(default_factory=dict)
     repeat: int = 1
+    skip_broken: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from equipoise.scenes.model import as_json
 from equipoise.scenes.recipe import Recipe
 from equipoise.scenes.sources import Progress, Survey, survey, training_data
 from equipoise.scenes.training.checkpoint import write_atomic
+from equipoise.scenes.training.distributed import ALONE, Team
 from equipoise.scenes.training.log import Entry
 from equipoise.scenes.training.loop import Outcome, train
 from equipoise.scenes.training.precision import Precision, choose_precision
@@ -58,26 +59,34 @@ def prepare_folder(run: Path, *, resume: bool, overwrite: bool) -> None:
         raise RunError(f"{run}: expected a folder to write to, found: {error.strerror}") from None
 
 
-def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False) -> Outcome:
+def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, team: Team = ALONE) -> Outcome:
     """Train a recipe into a prepared folder. The outcome says whether a signal ended it early."""
+    if recipe.training.batch_size < team.world:
+        size = recipe.training.batch_size
+        raise RecipeError(f"training.batch_size: expected at least 1 for each of {team.world} processes, found {size}")
     known = survey(recipe)
     for line in known.notices:
         watch.on_notice(line)
-    dataset = training_data(recipe, watch.counting)
+    with team.leader_first():
+        dataset = training_data(recipe, watch.counting)
     precision = choose_precision(recipe.training.precision, CPU)
+    if team.largest(precision == "float32"):
+        precision = "float32"
     if resume:
         recorded = json.loads((run / "run.json").read_bytes()).get("precision")
         precision = recorded if recorded in ("float32", "bfloat16") else precision
-    else:
+    elif team.leads:
         write_atomic(run / "recipe.json", as_json(recipe))
-    record = describe_run(recipe, precision, known)
-    write_atomic(run / "run.json", as_json(record))
+    record = describe_run(recipe, precision, known, team)
+    if team.leads:
+        write_atomic(run / "run.json", as_json(record))
     outcome = train(
         recipe,
         dataset,
         run,
         precision=precision,
         resume=resume,
+        team=team,
         on_log=watch.on_log,
         on_notice=watch.on_notice,
     )
@@ -86,11 +95,12 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False) 
         "steps_done": outcome.step,
         "parameters": sum(p.numel() for p in outcome.model.network.parameters()),
     }
-    write_atomic(run / "run.json", as_json(record))
+    if team.leads:
+        write_atomic(run / "run.json", as_json(record))
     return outcome
 
 
-def describe_run(recipe: Recipe, precision: Precision, known: Survey) -> dict[str, Any]:
+def describe_run(recipe: Recipe, precision: Precision, known: Survey, team: Team) -> dict[str, Any]:
     """How a run is made, for the record."""
     return {
         "format": 1,
@@ -102,11 +112,13 @@ def describe_run(recipe: Recipe, precision: Precision, known: Survey) -> dict[st
         "precision": precision,
         "device": str(CPU),
         "threads": torch.get_num_threads(),
+        "processes": team.world,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": None,
         "steps": recipe.training.steps,
         "train_images": known.train_images,
         "val_images": known.val_images,
+        "skipped": list(known.skipped),
         "input_size": list(recipe.data.size),
         "tasks": list(recipe.tasks),
         "vocabulary": dataclasses.asdict(known.vocabulary),

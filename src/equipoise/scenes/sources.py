@@ -13,6 +13,7 @@ from equipoise.errors import RecipeError
 from equipoise.scenes.data.cache import CachedDataset
 from equipoise.scenes.data.joined import JoinedDataset, RenamedDataset, union
 from equipoise.scenes.data.open import open_dataset
+from equipoise.scenes.data.readable import ReadableDataset, Reading, read_through
 from equipoise.scenes.data.sample import SceneDataset, SceneVocabulary
 from equipoise.scenes.recipe import DataRecipe, Recipe, SetRecipe
 
@@ -59,6 +60,7 @@ class Survey:
     vocabulary: SceneVocabulary
     train_images: int
     val_images: int
+    skipped: tuple[str, ...]
     notices: tuple[str, ...]
 
 
@@ -66,16 +68,33 @@ def survey(recipe: Recipe) -> Survey:
     """Open every split; raises ``RecipeError`` where two splits of a set differ, or sets do not go together."""
     vocabularies: dict[str, SceneVocabulary] = {}
     counts, notices = [0, 0], []
+    skipped: list[str] = []
     for name, data in recipe.sets.items():
         train, validation = (open_set(recipe, name, split) for split in (data.train, data.validation))
         if train.vocabulary != validation.vocabulary:
             raise RecipeError(f"{data.path}: expected the same labels in both splits, found different ones")
+        for split, dataset in ((data.train, train), (data.validation, validation)):
+            faults = faults_of(dataset)
+            skipped += faults
+            if faults:
+                notices.append(f"{name}, {split}: {len(faults)} images cannot be read and are skipped: {faults[0]} …")
         counts = [counts[0] + len(train), counts[1] + len(validation)]
         if vocabularies:
             notices.append(_told(name, train.vocabulary, {c.name for v in vocabularies.values() for c in v.classes}))
         vocabularies[name] = train.vocabulary
     vocabulary = union(vocabularies) if recipe.also else vocabularies["data"]
-    return Survey(vocabulary=vocabulary, train_images=counts[0], val_images=counts[1], notices=tuple(notices))
+    return Survey(
+        vocabulary=vocabulary,
+        train_images=counts[0],
+        val_images=counts[1],
+        skipped=tuple(skipped),
+        notices=tuple(notices),
+    )
+
+
+def faults_of(dataset: SceneDataset) -> tuple[str, ...]:
+    """What was wrong with the images that were skipped, a line each."""
+    return dataset.faults if isinstance(dataset, ReadableDataset | RenamedDataset) else ()
 
 
 def _told(name: str, vocabulary: SceneVocabulary, known: set[str]) -> str:
@@ -93,8 +112,18 @@ def cache_root(data: DataRecipe) -> Path:
 
 
 def _opened(data: SetRecipe, split: str) -> SceneDataset:
-    root = Path(data.root) if data.root else None
-    return open_dataset(data.kind, Path(data.path), split, root=root, sky_is_zero=data.sky_is_zero)
+    root, skip = Path(data.root) if data.root else None, data.skip_broken
+    dataset = open_dataset(data.kind, Path(data.path), split, root=root, sky_is_zero=data.sky_is_zero, strict=not skip)
+    if not skip:
+        return dataset
+    key = repr((data, split, dataset.fingerprint()))
+    if key not in _READINGS:
+        _READINGS[key] = read_through(dataset)
+    return ReadableDataset(dataset, _READINGS[key])
+
+
+_READINGS: dict[str, Reading] = {}
+"""What was read through once in this process, and has not changed since."""
 
 
 def _renamed(dataset: SceneDataset, recipe: Recipe, name: str) -> SceneDataset:

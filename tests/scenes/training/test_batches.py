@@ -72,7 +72,15 @@ def test_a_task_has_the_rows_that_are_labelled():
     dataset = JoinedDataset({"tiny": TinyDataset(2), "photos": PhotoDataset(7)}, [1, 1])
     tasks = make_tasks(tuple(TASKS), dataset.vocabulary)
     found = batches(
-        dataset, tasks, Augmentation(flip=False), size=(40, 56), seed=0, batch_size=3, start=0, stop=12, workers=0
+        dataset,
+        tasks,
+        Augmentation(flip=False),
+        size=(40, 56),
+        seed=0,
+        batch_size=3,
+        start=0,
+        stop=12,
+        workers=0,
     )
     counts = set()
     for batch in found:

@@ -94,8 +94,9 @@ class FolderDataset:
 
     def fingerprint(self) -> str:
         """Changes when any file of the split or the description's meaning does."""
-        files = (p for n in self.names for p in (self.path(self.description.images, n), *self._label_files(n).values()))
-        return fingerprint(files) + repr(self.description)
+        d = self.description
+        patterns = [d.images, *(label.files for label in (d.semantic, d.instance, d.depth) if label is not None)]
+        return fingerprint(self.path(pattern, name) for name in self.names for pattern in patterns) + repr(d)
 
     def path(self, pattern: str, name: str) -> Path:
         """The file of a name, which must lie below the root."""

@@ -76,6 +76,7 @@ class RenamedDataset:
     def __init__(self, dataset: SceneDataset, names: Mapping[str, str]) -> None:
         self.names = dataset.names
         self.vocabulary, self._table = renamed(dataset.vocabulary, names)
+        self.faults: tuple[str, ...] = getattr(dataset, "faults", ())
         self._dataset = dataset
 
     def __len__(self) -> int:

@@ -8,13 +8,13 @@ from equipoise.scenes.data.sample import SceneDataset
 
 
 def open_dataset(
-    kind: str, path: Path, split: str, *, root: Path | None = None, sky_is_zero: bool = True
+    kind: str, path: Path, split: str, *, root: Path | None = None, sky_is_zero: bool = True, strict: bool = True
 ) -> SceneDataset:
     """One split of a data set; raises ``DataError`` or ``RecipeError`` in one line.
 
     ``kind``: ``cityscapes`` and ``streets`` (the same layout; ``path`` is its root), ``folder`` (``path`` is the
-    description, ``root`` where its files lie if not beside it).
+    description, ``root`` where its files lie if not beside it). ``strict``: miss label files now, not when read.
     """
     if kind == "folder":
-        return FolderDataset(path, split, root=root, sky_is_zero=sky_is_zero)
-    return CityscapesDataset(path, split, sky_is_zero=sky_is_zero)
+        return FolderDataset(path, split, root=root, sky_is_zero=sky_is_zero, strict=strict)
+    return CityscapesDataset(path, split, sky_is_zero=sky_is_zero, strict=strict)

@@ -80,7 +80,9 @@ class SceneNetwork(nn.Module):
     def _decoded(self, name: str, shared: Tensor, images: Tensor, rows: Tensor | None) -> Tensor:
         size = images.shape[2:]
         if rows is not None and len(rows) == 0:
-            return shared.new_zeros(0, self.heads[name], *size)
+            # With the decoder in its graph all the same: DistributedDataParallel waits for every gradient.
+            nothing = sum(parameter.sum() for parameter in self.decoders[name].parameters()) * 0.0
+            return shared.new_zeros(0, self.heads[name], *size) + nothing
         if rows is not None and len(rows) < len(images):
             shared = shared[rows]
         return functional.interpolate(self.decoders[name](shared), size=size, mode="bilinear", align_corners=False)

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.transforms import Augmentation, augment
 from equipoise.scenes.tasks import Task
+from equipoise.scenes.training.distributed import ALONE, Team
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +50,16 @@ def places(count: int, seed: int, start: int) -> Iterator[Place]:
 
 
 class _Steps:
-    """A batch sampler: the places of each step from ``start`` to ``stop``."""
+    """A batch sampler: the places of each step from ``start`` to ``stop`` that are this process's part."""
 
-    def __init__(self, count: int, seed: int, batch_size: int, start: int, stop: int) -> None:
+    def __init__(self, count: int, seed: int, batch_size: int, start: int, stop: int, team: Team) -> None:
         self.count, self.seed, self.batch_size, self.start, self.stop = count, seed, batch_size, start, stop
+        self.team = team
 
     def __iter__(self) -> Iterator[list[Place]]:
         order = places(self.count, self.seed, self.start * self.batch_size)
         for _ in range(self.start, self.stop):
-            yield [next(order) for _ in range(self.batch_size)]
+            yield [next(order) for _ in range(self.batch_size)][self.team.rank :: self.team.world]
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -116,18 +118,26 @@ def batches(
     start: int,
     stop: int,
     workers: int,
+    team: Team = ALONE,
 ) -> DataLoader[dict[str, Any]]:
-    """The batches of steps ``start`` … ``stop`` − 1, made by ``workers`` processes (0: in this one)."""
+    """This process's part of the batches of steps ``start`` … ``stop`` − 1.
+
+    ``batch_size`` is that of the whole team; ``workers`` processes make them (0: this one does).
+    """
     return DataLoader(
         _Examples(dataset, tasks, augmentation, size, seed),
-        batch_sampler=_Steps(len(dataset), seed, batch_size, start, stop),
+        batch_sampler=_Steps(len(dataset), seed, batch_size, start, stop, team),
         collate_fn=collate,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=_ignore_interrupts if workers else None,
+        worker_init_fn=_ignore_signals if workers else None,
     )
 
 
-def _ignore_interrupts(worker: int) -> None:
-    """Ctrl-C reaches every process of the terminal; the main one finishes its step and ends the workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _ignore_signals(worker: int) -> None:
+    """Ctrl-C, and torchrun's or a scheduler's SIGTERM, reach every process of a group.
+
+    The main one finishes its step and ends the workers.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

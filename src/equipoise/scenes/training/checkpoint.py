@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 MANIFEST = "manifest.json"
@@ -14,12 +15,16 @@ def write_checkpoint(folder: Path, step: int, files: Mapping[str, bytes]) -> Pat
     """Write ``folder/step-XXXXXXXX`` so that a reader sees all of it or nothing, whatever kills this process."""
     final, temporary = folder / f"step-{step:08d}", folder / f".writing-{step:08d}"
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
     manifest = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
-    for name, data in files.items():
-        write_synced(temporary / name, data)
-    write_synced(temporary / MANIFEST, json.dumps(manifest, indent=1).encode())
-    sync_folder(temporary)
+    try:
+        temporary.mkdir(parents=True)
+        for name, data in files.items():
+            write_synced(temporary / name, data)
+        write_synced(temporary / MANIFEST, json.dumps(manifest, indent=1).encode())
+        sync_folder(temporary)
+    except OSError:
+        shutil.rmtree(temporary, ignore_errors=True)  # A full disk shall not stay fuller for it.
+        raise
     if final.exists():
         shutil.rmtree(final)
     temporary.rename(final)
@@ -63,16 +68,30 @@ def prune_checkpoints(folder: Path, keep: int) -> None:
 
 def write_synced(path: Path, data: bytes) -> None:
     """Write a file and wait until the disk has it."""
-    with path.open("wb") as file:
+    with naming(path), path.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An error of the block names the file, as one of a full disk does not by itself."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace one file so that a reader sees the old one or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.writing")
-    write_synced(temporary, data)
+    try:
+        write_synced(temporary, data)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     temporary.replace(path)
 
 

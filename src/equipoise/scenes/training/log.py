@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from equipoise.scenes.training.checkpoint import write_atomic
+from equipoise.scenes.training.checkpoint import naming, write_atomic
 
 Entry = dict[str, Any]
 """``step``, ``epoch``, ``learning_rate``, ``loss``, ``gradient_norm``, ``images_per_second``, ``seconds``, ``tasks``;
@@ -25,10 +25,10 @@ class RunLog:
 
     def append(self, entry: Entry) -> None:
         """Write one entry; what was written stays readable whenever the process ends."""
-        with self.jsonl.open("a", encoding="utf-8") as file:
+        with naming(self.jsonl), self.jsonl.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
         row = flat(entry)
-        with self.csv.open("a", encoding="utf-8", newline="") as file:
+        with naming(self.csv), self.csv.open("a", encoding="utf-8", newline="") as file:
             file.write(_csv([list(row)] if file.tell() == 0 else []) + _csv([list(row.values())]))
 
 

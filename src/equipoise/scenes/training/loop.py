@@ -3,7 +3,6 @@
 Legend of shapes: B batch, C channels, H × W the network's input.
 """
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -14,28 +13,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equipoise.errors import NonFiniteError, RunError
+from equipoise.errors import NonFiniteError
 from equipoise.multitask import JointTerm
 from equipoise.optim import param_groups
 from equipoise.scenes.data.sample import SceneDataset
-from equipoise.scenes.model import (
-    WEIGHTS,
-    SceneModel,
-    describe,
-    load_weights,
-    model_files,
-    read_tensors,
-    tensors_as_bytes,
-)
-from equipoise.scenes.recipe import OptimizerRecipe, Recipe, differing_keys
+from equipoise.scenes.model import SceneModel, describe, model_files
+from equipoise.scenes.recipe import OptimizerRecipe, Recipe
 from equipoise.scenes.training.batches import Batch, batches
-from equipoise.scenes.training.checkpoint import newest_checkpoint, prune_checkpoints, write_atomic, write_checkpoint
+from equipoise.scenes.training.checkpoint import write_atomic
+from equipoise.scenes.training.distributed import ALONE, Team
 from equipoise.scenes.training.log import Entry, RunLog
 from equipoise.scenes.training.precision import Precision
 from equipoise.scenes.training.schedule import rate_factor
 from equipoise.scenes.training.signals import stop_on_signals
-
-OPTIMIZER, STATE = "optimizer.safetensors", "state.json"
+from equipoise.scenes.training.state import State, restore, save
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +39,6 @@ class Outcome:
     exit_status: int = 0
 
 
-@dataclass
-class _State:
-    """What changes while training, and is saved."""
-
-    model: SceneModel
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-    seconds: float = 0.0
-
-
 def train(
     recipe: Recipe,
     dataset: SceneDataset,
@@ -65,6 +46,7 @@ def train(
     *,
     precision: Precision,
     resume: bool = False,
+    team: Team = ALONE,
     on_log: Callable[[Entry], None] = lambda entry: None,
     on_notice: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
@@ -76,6 +58,7 @@ def train(
         run: a folder that exists; checkpoints, log and model go there.
         precision: of the network's forward pass; the likelihood always computes in float32.
         resume: go on from the newest valid checkpoint in ``run``.
+        team: the processes that share each batch; the first of them writes the files.
         on_log: called with every logged entry.
         on_notice: called with lines worth telling (a checkpoint passed over).
 
@@ -85,10 +68,11 @@ def train(
     """
     torch.manual_seed(recipe.training.seed)
     model = SceneModel(describe(recipe, dataset.vocabulary)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    state = _State(model=model, optimizer=make_optimizer(model, recipe.optimizer))
+    state = State(model=model, network=model.network, optimizer=make_optimizer(model, recipe.optimizer))
     if resume:
         restore(state, recipe, run, on_notice)
-    log = RunLog(run, last_step=state.step)
+    state.network = shared_among(team, model.network)
+    log = RunLog(run, last_step=state.step) if team.leads else None
     options = recipe.training
     loader = batches(
         dataset,
@@ -100,55 +84,78 @@ def train(
         start=state.step,
         stop=options.steps,
         workers=options.workers,
+        team=team,
     )
     model.train()
     started, window = time.perf_counter() - state.seconds, _Window(state.step)
     with stop_on_signals() as request:
         for batch in loader:
             set_rate(state.optimizer, rate_factor(state.step, options.steps, recipe.optimizer))
-            joint, gradient_norm = training_step(state, batch, precision, recipe.optimizer.gradient_clip)
+            joint, gradient_norm = training_step(state, batch, precision, recipe.optimizer.gradient_clip, team)
             state.step += 1
             state.seconds = time.perf_counter() - started
-            if state.step % options.log_every == 0 or state.step == options.steps:
+            if log is not None and (state.step % options.log_every == 0 or state.step == options.steps):
                 entry = log_entry(state, joint, gradient_norm, batch.epoch, window.rate(state.step, options.batch_size))
                 log.append(entry)
                 on_log(entry)
+            status = team.largest(request.exit_status)
             due = state.step % options.checkpoint_every == 0 or state.step == options.steps
-            if due or request.signal is not None:
+            if team.leads and (due or status):
                 save(state, recipe, run)
-            if request.signal is not None:
-                status = request.exit_status
+            if status:
+                team.wait()
                 return Outcome(model=model, step=state.step, seconds=state.seconds, exit_status=status)
-    for name, data in model_files(model).items():
+    for name, data in model_files(model).items() if team.leads else ():
         write_atomic(run / name, data)
     return Outcome(model=model, step=state.step, seconds=state.seconds)
 
 
+def shared_among(team: Team, network: nn.Module) -> nn.Module:
+    """The network, its gradients averaged over the team."""
+    return network if team.world == 1 else nn.parallel.DistributedDataParallel(network)
+
+
 def training_step(
-    state: _State, batch: Batch, precision: Precision, gradient_clip: float | None
+    state: State, batch: Batch, precision: Precision, gradient_clip: float | None, team: Team
 ) -> tuple[JointTerm, Tensor]:
-    """One step: forward, joint likelihood, backward, check, update."""
+    """One step: forward, joint likelihood, backward, check, update.
+
+    Losses and gradients are those of the whole team's batch, so all processes stop at the same one.
+    """
     model, optimizer = state.model, state.optimizer
-    where = f"step {state.step + 1}, images {', '.join(batch.names)}"
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-        outputs = model(batch.images, batch.rows)
+        outputs = state.network(batch.images, batch.rows)
     try:
         joint = model.likelihood(outputs, batch.targets)
     except FloatingPointError as error:
+        where = _place(state, batch, team)
         raise NonFiniteError(f"expected finite losses, found: {error} ({where}); no weight has taken it") from None
     optimizer.zero_grad()
     joint.loss.backward()
+    for name, term in joint.tasks.items():
+        if not term.count:
+            without_gradient(model, name)
     gradient_norm = nn.utils.clip_grad_norm_(
         [p for p in model.network.parameters() if p.grad is not None],
         math.inf if gradient_clip is None else gradient_clip,
     )
     if not torch.isfinite(gradient_norm):
         raise NonFiniteError(
-            f"expected finite gradients, found none in {_culprit(model)} ({where}); no weight has taken it: "
-            "lower optimizer.lr, or set optimizer.gradient_clip"
+            f"expected finite gradients, found infinity or NaN in {_culprit(model)} ({_place(state, batch, team)}); "
+            "no weight has taken it: lower optimizer.lr, or set optimizer.gradient_clip"
         )
     optimizer.step()
     return joint, gradient_norm
+
+
+def without_gradient(model: SceneModel, task: str) -> None:
+    """No gradient, instead of one of zero: momentum and weight decay shall leave alone what has no label to learn."""
+    for parameter in (*model.network.decoders[task].parameters(), model.likelihood[task].log_variance):
+        parameter.grad = None
+
+
+def _place(state: State, batch: Batch, team: Team) -> str:
+    return f"step {state.step + 1}, images {', '.join(team.gathered(batch.names))}"
 
 
 def make_optimizer(model: SceneModel, recipe: OptimizerRecipe) -> torch.optim.Optimizer:
@@ -176,7 +183,7 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
         group["lr"] = group["base_lr"] * factor
 
 
-def log_entry(state: _State, joint: JointTerm, gradient_norm: Tensor, epoch: float, rate: float) -> Entry:
+def log_entry(state: State, joint: JointTerm, gradient_norm: Tensor, epoch: float, rate: float) -> Entry:
     """What is logged of a step, as plain numbers."""
     tasks = {
         name: {key: _plain(getattr(term, key)) for key in ("loss", "nll", "weight", "sigma")}
@@ -194,48 +201,6 @@ def log_entry(state: _State, joint: JointTerm, gradient_norm: Tensor, epoch: flo
     }
 
 
-def save(state: _State, recipe: Recipe, run: Path) -> None:
-    """Write a checkpoint of everything that a resumed run needs, and prune old ones."""
-    packed = state.optimizer.state_dict()
-    tensors = {f"{i}.{key}": value for i, values in packed["state"].items() for key, value in _tensors(values).items()}
-    tensors["generator"] = torch.get_rng_state()
-    table = {
-        "format": 1,
-        "step": state.step,
-        "seconds": state.seconds,
-        "recipe": recipe.as_table(),
-        "param_groups": packed["param_groups"],
-    }
-    files = model_files(state.model) | {OPTIMIZER: tensors_as_bytes(tensors), STATE: json.dumps(table).encode()}
-    write_checkpoint(run / "checkpoints", state.step, files)
-    prune_checkpoints(run / "checkpoints", recipe.training.keep_checkpoints)
-
-
-def restore(state: _State, recipe: Recipe, run: Path, on_notice: Callable[[str], None]) -> None:
-    """Take up the newest valid checkpoint of ``run``; raises ``RunError`` where there is none or the recipe differs."""
-    path, passed_over = newest_checkpoint(run / "checkpoints")
-    for line in passed_over:
-        on_notice(f"passed over {line}")
-    if path is None:
-        raise RunError(f"expected a checkpoint under {run / 'checkpoints'}, found none: start without --resume")
-    table = json.loads((path / STATE).read_bytes())
-    if keys := differing_keys(table["recipe"], recipe.as_table()):
-        raise RunError(
-            f"{path}: expected the recipe it was made with, found other values of {', '.join(keys)}: "
-            "restore them, or start a new run with --out"
-        )
-    load_weights(state.model, path / WEIGHTS)
-    tensors = read_tensors(path / OPTIMIZER)
-    torch.set_rng_state(tensors.pop("generator"))
-    packed: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        index, key = name.split(".", 1)
-        packed.setdefault(int(index), {})[key] = value
-    state.optimizer.load_state_dict({"state": packed, "param_groups": table["param_groups"]})
-    state.step, state.seconds = table["step"], table["seconds"]
-    on_notice(f"resumed from {path} at step {state.step}")
-
-
 class _Window:
     """Images a second since it was last asked."""
 
@@ -247,10 +212,6 @@ class _Window:
         rate = (step - self.step) * batch_size / (now - self.time)
         self.step, self.time = step, now
         return rate
-
-
-def _tensors(values: dict[str, Any]) -> dict[str, Tensor]:
-    return {key: value for key, value in values.items() if isinstance(value, Tensor)}
 
 
 def _plain(value: Tensor | None) -> Any:

@@ -13,8 +13,8 @@ class StopRequest:
 
     @property
     def exit_status(self) -> int:
-        """What a shell expects of a process that a signal ended: 130 for SIGINT, 143 for SIGTERM."""
-        return 128 + (self.signal or 0)
+        """What a shell expects of a process that a signal ended: 130 for SIGINT, 143 for SIGTERM; 0 for none."""
+        return 0 if self.signal is None else 128 + self.signal
 
 
 @contextmanager

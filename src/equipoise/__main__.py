@@ -1,0 +1,5 @@
+"""``python -m equipoise``, which is what torchrun starts."""
+
+from equipoise.commands.main import main
+
+main()

@@ -1,0 +1,57 @@
+"""A data set without the images that cannot be read: for those who choose to go on without them."""
+
+from dataclasses import dataclass
+
+from equipoise.errors import DataError
+from equipoise.scenes.data.sample import Camera, Sample, SceneDataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Which samples could be read, and what was wrong with the others, a line each."""
+
+    readable: tuple[int, ...]
+    faults: tuple[str, ...]
+
+
+def read_through(dataset: SceneDataset) -> Reading:
+    """Read every sample once."""
+    readable, faults = [], []
+    for index in range(len(dataset)):
+        try:
+            _ = dataset[index]
+            readable.append(index)
+        except DataError as error:
+            faults.append(str(error))
+    return Reading(readable=tuple(readable), faults=tuple(faults))
+
+
+class ReadableDataset:
+    """The samples of ``dataset`` that can be read, in their order.
+
+    Raises:
+        DataError: none can.
+    """
+
+    def __init__(self, dataset: SceneDataset, reading: Reading) -> None:
+        if not reading.readable:
+            raise DataError(f"expected an image that can be read, found none among {len(dataset)}: {reading.faults[0]}")
+        self.vocabulary, self.faults = dataset.vocabulary, reading.faults
+        self.names = tuple(dataset.names[index] for index in reading.readable)
+        self._dataset, self._indices = dataset, reading.readable
+
+    def __len__(self) -> int:
+        """The number of images that can be read."""
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        """One sample."""
+        return self._dataset[self._indices[index]]
+
+    def camera(self, index: int) -> Camera | None:
+        """The camera of one image."""
+        return self._dataset.camera(self._indices[index])
+
+    def fingerprint(self) -> str:
+        """Changes when any file does, the unreadable ones included."""
+        return self._dataset.fingerprint()

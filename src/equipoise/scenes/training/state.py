@@ -1,0 +1,81 @@
+"""Everything that changes while training, saved and taken up again to the bit."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from equipoise.errors import RunError
+from equipoise.scenes.model import WEIGHTS, SceneModel, load_weights, model_files, read_tensors, tensors_as_bytes
+from equipoise.scenes.recipe import Recipe, differing_keys
+from equipoise.scenes.training.checkpoint import newest_checkpoint, prune_checkpoints, write_checkpoint
+
+OPTIMIZER, STATE = "optimizer.safetensors", "state.json"
+
+
+@dataclass
+class State:
+    """What changes while training, and is saved."""
+
+    model: SceneModel
+    network: nn.Module
+    """The model's own, or the same wrapped for several processes."""
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0
+
+
+def save(state: State, recipe: Recipe, run: Path) -> None:
+    """Write a checkpoint of everything that a resumed run needs, and prune old ones."""
+    packed = state.optimizer.state_dict()
+    tensors = {f"{i}.{key}": value for i, values in packed["state"].items() for key, value in _tensors(values).items()}
+    tensors["generator"] = torch.get_rng_state()
+    table = {
+        "format": 1,
+        "step": state.step,
+        "seconds": state.seconds,
+        "recipe": recipe.as_table(),
+        "param_groups": packed["param_groups"],
+    }
+    files = model_files(state.model) | {OPTIMIZER: tensors_as_bytes(tensors), STATE: json.dumps(table).encode()}
+    try:
+        write_checkpoint(run / "checkpoints", state.step, files)
+    except OSError as error:
+        raise RunError(
+            f"{run / 'checkpoints'}: expected to write a checkpoint of step {state.step}, found: "
+            f"{error.strerror or error}: make room, then go on with --resume"
+        ) from None
+    prune_checkpoints(run / "checkpoints", recipe.training.keep_checkpoints)
+
+
+def restore(state: State, recipe: Recipe, run: Path, on_notice: Callable[[str], None]) -> None:
+    """Take up the newest valid checkpoint of ``run``; raises ``RunError`` where there is none or the recipe differs."""
+    path, passed_over = newest_checkpoint(run / "checkpoints")
+    for line in passed_over:
+        on_notice(f"passed over {line}")
+    if path is None:
+        raise RunError(f"expected a checkpoint under {run / 'checkpoints'}, found none: start without --resume")
+    table = json.loads((path / STATE).read_bytes())
+    if keys := differing_keys(table["recipe"], recipe.as_table()):
+        raise RunError(
+            f"{path}: expected the recipe it was made with, found other values of {', '.join(keys)}: "
+            "restore them, or start a new run with --out"
+        )
+    load_weights(state.model, path / WEIGHTS)
+    tensors = read_tensors(path / OPTIMIZER)
+    torch.set_rng_state(tensors.pop("generator"))
+    packed: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        index, key = name.split(".", 1)
+        packed.setdefault(int(index), {})[key] = value
+    state.optimizer.load_state_dict({"state": packed, "param_groups": table["param_groups"]})
+    state.step, state.seconds = table["step"], table["seconds"]
+    on_notice(f"resumed from {path} at step {state.step}")
+
+
+def _tensors(values: dict[str, Any]) -> dict[str, Tensor]:
+    return {key: value for key, value in values.items() if isinstance(value, Tensor)}

@@ -1,0 +1,165 @@
+"""``equipoise predict`` as a user runs it: an image, a folder, a pattern; any size and mode; mistakes in one line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from equipoise.scenes import load
+from tests.commands.test_commands import equipoise, one_line
+from tests.scenes.test_predict import write_run
+from tests.support.tiny import scene
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "run").mkdir()
+    write_run(tmp_path / "run", ("semantic", "instance", "depth"))
+    (tmp_path / "photos/more").mkdir(parents=True)
+    return tmp_path
+
+
+def save(path: Path, picture: Image.Image, **options: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, **options)
+    return path
+
+
+def street(size: tuple[int, int] = (50, 70)) -> Image.Image:
+    return Image.fromarray(scene(0, size).image)
+
+
+def test_a_folder_of_every_kind_of_picture(home):
+    """Sizes, modes, suffixes, subfolders, two of one name, EXIF rotation; what is no picture is not touched."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera lay on its side
+    save(home / "photos/plain.png", street())
+    save(home / "photos/plain.jpg", street((61, 90)))
+    save(home / "photos/grey.webp", street().convert("L"))
+    save(home / "photos/more/clear.PNG", street().convert("RGBA"))
+    save(home / "photos/more/deep.png", Image.fromarray(np.full((50, 70), 30_000, np.uint16)))
+    save(home / "photos/side.jpg", street(), exif=exif)
+    save(home / "photos/tiny.png", Image.new("RGB", (1, 3)))
+    (home / "photos/notes.txt").write_text("not a picture")
+    before = {p: p.read_bytes() for p in (home / "photos").rglob("*") if p.is_file()}
+    done = equipoise("predict", "run", "photos", "--out", "out", "--json", cwd=home)
+    assert done.returncode == 0, done.stderr
+    written = json.loads(done.stdout)["written"]
+    assert len(written) == 7
+    for files in written.values():
+        assert all((home / file).stat().st_size for file in files)
+    sizes = {
+        "plain_png": (70, 50), "plain_jpg": (90, 61), "grey": (70, 50), "more/clear": (70, 50), "more/deep": (70, 50),
+        "side": (50, 70), "tiny": (1, 3),
+    }  # fmt: skip
+    for name, size in sizes.items():
+        facts = json.loads((home / f"out/{name}.json").read_text())
+        assert (facts["width"], facts["height"]) == size, name
+        for kind in ("semantic", "instance", "disparity", "semantic_overlay", "instance_overlay", "depth_overlay"):
+            assert Image.open(home / f"out/{name}_{kind}.png").size == size, (name, kind)
+    assert {p: p.read_bytes() for p in (home / "photos").rglob("*") if p.is_file()} == before
+
+
+def test_what_is_written_is_what_python_gives(home):
+    path = save(home / "photos/a.png", street((61, 90)))
+    assert equipoise("predict", "run", "photos/a.png", "--out", "out", cwd=home).returncode == 0
+    expected = load(home / "run").predict(path)
+    facts = json.loads((home / "out/a.json").read_text())
+    assert np.array_equal(np.asarray(Image.open(home / "out/a_semantic.png")), expected.semantic)
+    assert np.array_equal(np.asarray(Image.open(home / "out/a_instance.png")), expected.instance)
+    stored = np.asarray(Image.open(home / "out/a_disparity.png")).astype(float)
+    assert np.abs((stored - 1) / facts["inverse_depth"]["scale"] - expected.disparity_px).max() <= 0.51 / 256
+    assert facts["inverse_depth"]["unit"] == "px"
+    told = facts["instance"]["instances"]
+    assert [(i["id"], i["pixels"]) for i in told] == [(i.id, i.pixels) for i in expected.instances]
+    assert all(0 <= i["score"] <= 1 for i in told)
+
+
+def test_a_pattern_and_what_is_there_already(home):
+    for name in ("a1", "a2", "b1"):
+        save(home / f"photos/{name}.png", street())
+    done = equipoise("predict", "run", "photos/a*.png", "--out", "out", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 images" in done.stdout
+    assert sorted(p.name for p in (home / "out").glob("*.json")) == ["a1.json", "a2.json"]
+    (home / "out/a1_semantic.png").write_bytes(b"mine")
+    again = equipoise("predict", "run", "photos/a1.png", "--out", "out", cwd=home)
+    assert again.returncode == 5
+    assert "expected no file at" in one_line(again)
+    assert (home / "out/a1_semantic.png").read_bytes() == b"mine"
+    assert equipoise("predict", "run", "photos/a1.png", "--out", "out", "--overwrite", cwd=home).returncode == 0
+    assert (home / "out/a1_semantic.png").read_bytes() != b"mine"
+
+
+def test_one_broken_picture_does_not_stop_the_others(home):
+    whole = save(home / "photos/a.png", street())
+    (home / "photos/b.png").write_bytes(whole.read_bytes()[:200])
+    (home / "photos/c.jpg").write_bytes(b"no picture")
+    done = equipoise("predict", "run", "photos", "--out", "out", cwd=home)
+    assert done.returncode == 3
+    lines = [line for line in done.stderr.splitlines() if line.startswith("equipoise: ")]
+    assert len(lines) == 2
+    assert "photos/b.png" in lines[0]
+    assert "photos/c.jpg" in lines[1]
+    assert "1 of 3 images" in done.stdout
+    assert (home / "out/a.json").exists()
+
+
+def another_version(home: Path) -> None:
+    table = json.loads((home / "run/model.json").read_text())
+    (home / "run/model.json").write_text(json.dumps(table | {"format": 2}))
+
+
+def other_weights(home: Path) -> None:
+    table = json.loads((home / "run/model.json").read_text())
+    table["model"]["aspp_channels"] = 24
+    (home / "run/model.json").write_text(json.dumps(table))
+
+
+def half_weights(home: Path) -> None:
+    path = home / "run/model.safetensors"
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def unknown_encoder(home: Path) -> None:
+    path = home / "run/model.json"
+    path.write_text(path.read_text().replace('"small"', '"os.system"'))
+
+
+@pytest.mark.parametrize(
+    ("damage", "status", "words"),
+    [
+        (another_version, 5, "expected model format 1, found 2: load it with the version that wrote it"),
+        (other_weights, 5, "expected the weights of this model, found others"),
+        (half_weights, 5, "expected safetensors"),
+        (unknown_encoder, 4, "'os.system'"),
+    ],
+)
+def test_models_that_cannot_be_loaded(home, damage, status, words):
+    save(home / "photos/a.png", street())
+    damage(home)
+    done = equipoise("predict", "run", "photos", "--out", "out", cwd=home)
+    assert words in one_line(done)
+    assert done.returncode == status
+    assert not (home / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["run", "photos", "--out", "out"], 2, "expected images"),
+        (["run", "nowhere.png", "--out", "out"], 2, "found nothing at nowhere.png"),
+        (["run", "photos/*.gif", "--out", "out"], 2, "found nothing at"),
+        (["nowhere", "photos", "--out", "out"], 5, "expected a model at nowhere"),
+        (["run", "photos"], 2, "--out"),
+        (["run", "run/model.json", "--out", "out"], 3, "run/model.json"),
+        (["run", "picture.png", "--out", "run/model.json"], 5, "run/model.json"),
+    ],
+)
+def test_mistakes(home, arguments, status, words):
+    save(home / "picture.png", street())
+    done = equipoise("predict", *arguments, cwd=home)
+    assert words in one_line(done)
+    assert done.returncode == status
