@@ -119,7 +119,8 @@ repeat = 2
     assert "did you mean 'photos'" in one_line(unknown)
 
 
-def test_interrupted_and_resumed(home):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_and_resumed(home, number, status):
     (home / "recipe.toml").write_text(RECIPE.format(steps=100_000))
     process = subprocess.Popen(
         command("train", "recipe.toml", "--out", "run"), cwd=home, stderr=subprocess.PIPE, text=True, env=environment()
@@ -129,9 +130,9 @@ def test_interrupted_and_resumed(home):
         assert time.monotonic() < deadline
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert "--resume" in said
     assert "Traceback" not in said
     other = equipoise("train", "recipe.toml", "--out", "run", "--resume", "--seed", "3", cwd=home)

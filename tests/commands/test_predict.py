@@ -27,6 +27,11 @@ def save(path: Path, picture: Image.Image, **options: object) -> Path:
     return path
 
 
+def read(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.array(picture)
+
+
 def street(size: tuple[int, int] = (50, 70)) -> Image.Image:
     return Image.fromarray(scene(0, size).image)
 
@@ -58,7 +63,8 @@ def test_a_folder_of_every_kind_of_picture(home):
         facts = json.loads((home / f"out/{name}.json").read_text())
         assert (facts["width"], facts["height"]) == size, name
         for kind in ("semantic", "instance", "disparity", "semantic_overlay", "instance_overlay", "depth_overlay"):
-            assert Image.open(home / f"out/{name}_{kind}.png").size == size, (name, kind)
+            with Image.open(home / f"out/{name}_{kind}.png") as picture:
+                assert picture.size == size, (name, kind)
     assert {p: p.read_bytes() for p in (home / "photos").rglob("*") if p.is_file()} == before
 
 
@@ -67,9 +73,9 @@ def test_what_is_written_is_what_python_gives(home):
     assert equipoise("predict", "run", "photos/a.png", "--out", "out", cwd=home).returncode == 0
     expected = load(home / "run").predict(path)
     facts = json.loads((home / "out/a.json").read_text())
-    assert np.array_equal(np.asarray(Image.open(home / "out/a_semantic.png")), expected.semantic)
-    assert np.array_equal(np.asarray(Image.open(home / "out/a_instance.png")), expected.instance)
-    stored = np.asarray(Image.open(home / "out/a_disparity.png")).astype(float)
+    assert np.array_equal(read(home / "out/a_semantic.png"), expected.semantic)
+    assert np.array_equal(read(home / "out/a_instance.png"), expected.instance)
+    stored = read(home / "out/a_disparity.png").astype(float)
     assert np.abs((stored - 1) / facts["inverse_depth"]["scale"] - expected.disparity_px).max() <= 0.51 / 256
     assert facts["inverse_depth"]["unit"] == "px"
     told = facts["instance"]["instances"]

@@ -25,7 +25,15 @@ SHOWN = 20
 """So many faults are printed; all of them with --json."""
 
 
-def check(data: Path, /, *, root: Path | None = None, sheet: Path | None = None, json: bool = False) -> None:
+def check(
+    data: Path,
+    /,
+    *,
+    root: Path | None = None,
+    sheet: Path | None = None,
+    overwrite: bool = False,
+    json: bool = False,
+) -> None:
     """Read a whole data set and say what it holds and what is wrong with it. Nothing of yours is written.
 
     Ends with the status 3 where something is wrong.
@@ -34,10 +42,13 @@ def check(data: Path, /, *, root: Path | None = None, sheet: Path | None = None,
         data: a description (TOML, see docs/own-data.md), or the root of Cityscapes' layout.
         root: for a description: where its files lie, if not beside it.
         sheet: write a contact sheet to look at (PNG): image, classes, instances and depth of evenly chosen images.
+        overwrite: replace a contact sheet that lies there.
         json: print everything as JSON on standard output.
     """
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise UsageError(f"--sheet: expected a file that ends in .png, found {sheet}")
+    if sheet is not None and sheet.exists() and not overwrite:
+        raise UsageError(f"--sheet: expected no file at {sheet}, found one: choose another, or --overwrite it")
     reports: dict[str, SplitReport] = {}
     first: SceneDataset | None = None
     for split in splits(data):

@@ -11,7 +11,7 @@ from PIL import Image
 from equipoise.scenes.data.sample import Sample, SceneDataset
 from equipoise.scenes.evaluation import Predictor, located
 from equipoise.scenes.grouping import group
-from equipoise.scenes.pictures import instance_colors, overlay
+from equipoise.scenes.pictures import disparity_top, instance_colors, overlay
 from equipoise.scenes.tasks import Picture, Task
 
 Kind = Literal["typical", "best", "worst"]
@@ -38,11 +38,11 @@ def write_examples(
     examples = []
     pairs = located(predict, dataset, [index for index, _ in chosen], input_size)
     for number, ((_, kind), (sample, locations)) in enumerate(zip(chosen, pairs, strict=True)):
-        files = {}
+        files, scales = {}, depth_scales(tasks, sample, locations)
         for name, picture in pictures(tasks, sample, locations).items():
             files[name] = f"{data + '_' if data else ''}{number:02d}_{kind}_{name}.png"
             Image.fromarray(picture).save(folder / files[name])
-        examples.append({"data": data, "name": sample.name, "kind": kind, "files": files})
+        examples.append({"data": data, "name": sample.name, "kind": kind, "files": files, "scales": scales})
     return examples
 
 
@@ -78,6 +78,16 @@ def pictures(tasks: Mapping[str, Task], sample: Sample, locations: Mapping[str, 
         if sample.instance is not None:
             shown["instance_truth"] = objects(sample.image, sample.instance)
     return shown
+
+
+def depth_scales(tasks: Mapping[str, Task], sample: Sample, locations: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """``range`` and ``unit`` of the pictures of depth, by task; the prediction's and the truth's are one."""
+    scales = {}
+    for name, task in tasks.items():
+        if task.label == "inverse_depth":
+            top = disparity_top(task.prediction(locations[name], sample.size), task.target(sample))
+            scales[name] = {"range": [0.0, top], "unit": task.primary.unit}
+    return scales
 
 
 def objects(image: Picture, instance: npt.NDArray[np.int32]) -> Picture:

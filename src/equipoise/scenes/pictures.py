@@ -40,6 +40,15 @@ def disparity_colors(values: npt.NDArray[np.float32], maximum: float | None = No
     return np.where(known[..., None], colors, np.uint8(96))
 
 
+def disparity_top(values: npt.NDArray[np.float32], truth: npt.NDArray[np.float32]) -> float:
+    """The inverse depth that is drawn the brightest: nearly the truth's largest; without a truth, the values' own."""
+    known = truth[np.isfinite(truth)]
+    if known.size:
+        return float(np.quantile(known, 0.995))
+    known = values[np.isfinite(values)]
+    return float(known.max()) if known.size else 1.0
+
+
 def instance_colors(instance: npt.NDArray[np.int32]) -> Picture:
     """Each id in a colour of its own, the same for the same order of ids; black where there is none."""
     ids, index = np.unique(instance, return_inverse=True)

@@ -143,6 +143,12 @@ def test_the_command_and_a_read_only_set(tmp_path):
     finally:
         for path in [tmp_path / "data", *(tmp_path / "data").rglob("*")]:
             path.chmod(0o755)
+    (tmp_path / "sheet.png").write_bytes(b"mine")
+    refused = run("check", description, "--sheet", tmp_path / "sheet.png")
+    assert refused.returncode == 2
+    assert "--overwrite" in refused.stderr
+    assert (tmp_path / "sheet.png").read_bytes() == b"mine"
+    assert run("check", description, "--sheet", tmp_path / "sheet.png", "--overwrite").returncode == 0
     labels(tmp_path / "data", "classes").unlink()
     done = run("check", description)
     assert done.returncode == 3

@@ -1,5 +1,6 @@
 """The page: it stands alone, escapes what it is given, and says what a run lacks."""
 
+import html
 import json
 import re
 from pathlib import Path
@@ -10,10 +11,7 @@ from PIL import Image
 
 from equipoise.errors import RunError
 from equipoise.scenes.report import build_report
-from equipoise.scenes.report.chart import Series, line_chart, linear_ticks, running_median
-from equipoise.scenes.report.curves import task_charts
 from equipoise.scenes.report.gallery import embedded
-from equipoise.scenes.report.words import lead, unfinished, verdict
 
 HOSTILE = "<script>alert(1)</script>&\"'"
 
@@ -72,16 +70,38 @@ def test_the_page_stands_alone_and_escapes(tmp_path):
 
 
 def test_figures_margins_and_verdict(tmp_path):
-    page = build_report(write_run(tmp_path / "run")).read_text()
-    text = text_of(page)
-    assert "mean IoU, % ↑ 50 10 +40 20 +30 0.25" in text
-    assert "disparity error, px ↓ 1 3 +2 0.75 −0.25 0.25" in text
-    assert "Not better than the baselines on depth. Better on semantic." in page
-    assert "from 6 images in 1 min 1 s; measured on the 3 images of" in page
+    text = text_of(build_report(write_run(tmp_path / "run")).read_text())
+    assert "mean IoU, % ↑ 50.0 10.0 +40.0 20.0 +30.0 0.250" in text
+    assert "disparity error, px ↓ 1.00 3.00 +2.00 0.75 −0.25 0.250" in text
+    assert "task figure value semantic mean IoU, % 50.0 pixel accuracy, % – depth disparity error, px 1.00" in text
+    assert "Not better than the baselines on depth, better on semantic, on the 3 images of “val”." in text
+    assert "from 6 images in 1 min 1 s." in text
 
 
 def text_of(page: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.split("<main>")[1]))
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page.split("</style>")[-1])))
+
+
+def test_no_break_before_the_arrow(tmp_path):
+    page = build_report(write_run(tmp_path / "run")).read_text()
+    assert re.search(r"px(&nbsp;|\xa0)<span[^>]*>↓", page)
+
+
+def test_classes_that_occur_are_told_beside_the_predictions(tmp_path):
+    page = build_report(write_run(tmp_path / "run")).read_text()
+    legend = page.split("<h2>Predictions")[1].split("<h3>")[0]
+    assert "rgb(1,2,3)" in legend
+    assert HOSTILE in text_of("<main>" + legend)
+    assert ">other<" not in legend
+
+
+def test_what_colours_of_depth_span_is_told_where_it_is_known(tmp_path):
+    run = write_run(tmp_path / "run")
+    assert "near is bright</p>" not in build_report(run).read_text()
+    (example,) = json.loads((run / "pictures/examples.json").read_text())
+    example["scales"] = {"depth": {"range": [0.0, 63.2], "unit": "px"}}
+    (run / "pictures/examples.json").write_text(json.dumps([example]))
+    assert ">0 – 63.2 px, near is bright</p>" in build_report(run).read_text()
 
 
 @pytest.mark.parametrize(
@@ -172,37 +192,3 @@ def test_nulls_everywhere(tmp_path):
     (run / "log.jsonl").write_text((json.dumps(entry) + "\n") * 2)
     (run / "pictures/examples.json").write_text('[{"name": null, "kind": null, "files": null}]')
     assert "None" not in text_of(build_report(run).read_text())
-
-
-def test_words():
-    record = {"tasks": ["semantic", "instance", "depth"], "train_images": 600, "seconds": 561.0, "steps": 40}
-    told = "Semantic classes, instances and depth, learned together from 600 images in 9 min 21 s."
-    assert lead(record, {}) == told
-    assert unfinished(record, [{"step": 30}]) == "Not finished: step 30 of 40."
-    assert unfinished(record | {"steps_done": 40}, [{"step": 30}]) == ""
-    unknown = {"task": "depth", "baselines": [{"margin": None, "better": False}]}
-    assert verdict([unknown]) == ""
-
-
-def test_what_a_task_adds_to_the_gradient_is_drawn():
-    terms = {"depth": {"loss": 2.0, "weight": 3.0, "sigma": 1.0}, "semantic": {"loss": 1.0, "weight": 0.5}}
-    *_, last = task_charts([{"step": s, "tasks": terms} for s in (1, 2)])
-    assert [(c["title"], c["last"]) for c in last] == [
-        ("depth, weight × raw loss", "6"),
-        ("semantic, weight × raw loss", "0.5"),
-    ]
-
-
-def test_charts():
-    svg = line_chart([Series(steps=[0, 1, 2, 3], values=[1.0, None, 100.0, 10.0])], 'a "title"')
-    assert svg.count('<path class="line') == 2
-    assert "&quot;title&quot;" in svg
-    assert line_chart([Series(steps=[0], values=[1.0])], "one value") == ""
-    assert line_chart([Series(steps=[0, 1], values=[5.0, 5.0])], "constant")
-    assert running_median([1, 9, 2, 3], 1) == [9, 2, 3, 3]
-    assert linear_ticks(-1.0, 1.0)[0] == -1.0
-    decades = Series(steps=[0, 1], values=[1.0, 900.0])
-    assert ">10</text>" in line_chart([decades], "by decades")
-    linear = line_chart([decades], "linear", logarithmic=False)
-    assert ">10</text>" not in linear
-    assert ">1,000</text>" in linear

@@ -16,34 +16,52 @@ OVERALL = (
     ("gradient_norm", "gradient norm"),
     ("images_per_second", "images a second"),
 )
+EXACT = {"sigma", "weight", "learning_rate"}
+"""What is drawn as it is; the rest is noisy, and its strong line is a running median."""
 
 
 def task_charts(log: Log) -> list[list[dict[str, Any]]]:
     """Rows of charts: raw loss, σ, weight, and their product, of each task that the log knows.
 
-    One task alone has them all in one row.
+    The products share one axis. One task alone has them all in one row.
     """
     tasks = list(dict.fromkeys(task for entry in log for task in entry.get("tasks") or {}))
-    rows = [
-        [_chart(log, f"{task}, {label}", [_term(entry, task, key) for entry in log], i) for i, task in enumerate(tasks)]
-        for key, label in QUANTITIES
-    ]
+    rows = []
+    for key, label in QUANTITIES:
+        columns = [[_term(entry, task, key) for entry in log] for task in tasks]
+        span = _span(log, columns) if key == "share" else None
+        titles = [f"{task}, {label}" for task in tasks]
+        rows.append([_chart(log, titles[i], key, columns[i], i, span) for i in range(len(tasks))])
     rows = [row for row in rows if any(chart["svg"] for chart in row)]
     return [[row[0] for row in rows]] if len(tasks) == 1 and rows else rows
 
 
 def overall_charts(log: Log) -> list[dict[str, Any]]:
     """The joint loss, the learning rate, the gradient's norm and the speed."""
-    charts = [_chart(log, label, [entry.get(key) for entry in log], 3) for key, label in OVERALL]
+    charts = [_chart(log, label, key, [entry.get(key) for entry in log], 3) for key, label in OVERALL]
     return [chart for chart in charts if chart["svg"]]
 
 
-def _chart(log: Log, title: str, values: list[Any], color: int) -> dict[str, Any]:
-    """``svg`` is empty where fewer than two values are known."""
-    series = Series(steps=[float(entry["step"]) for entry in log], values=[_scalar(v) for v in values], color=color)
+def _chart(
+    log: Log, title: str, key: str, values: list[Any], color: int, span: tuple[float, float] | None = None
+) -> dict[str, Any]:
+    """``svg`` is empty where fewer than two values are known; ``last`` is where the strong line ends."""
+    series = _series(log, values, color=color % 4, smooth=key not in EXACT)
     # A rate that a schedule brings to zero spans decades at its very end alone.
-    svg = line_chart([series], title, logarithmic=False if title == "learning rate" else None)
-    return {"title": title, "svg": Markup(svg), "last": number(values[-1] if values else None), "color": color % 4}
+    svg = line_chart(series, title, span=span, logarithmic=False if key == "learning_rate" else None)
+    ends = series.strong if series.smooth else values
+    return {"title": title, "svg": Markup(svg), "last": number(ends[-1] if ends else None), "color": color % 4}
+
+
+def _series(log: Log, values: list[Any], *, color: int = 0, smooth: bool = False) -> Series:
+    steps = [float(entry["step"]) for entry in log]
+    return Series(steps=steps, values=[_scalar(value) for value in values], color=color, smooth=smooth)
+
+
+def _span(log: Log, columns: list[list[Any]]) -> tuple[float, float] | None:
+    """The least and the largest of all the values."""
+    values = [value for column in columns for _, value in _series(log, column).points]
+    return (min(values), max(values)) if values else None
 
 
 def _term(entry: dict[str, Any], task: str, key: str) -> Any:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from equipoise.scenes.report.words import number
+from equipoise.scenes.report.words import counted, decimals, fixed, significant
 
 BASELINES = {"constant": "constants", "position": "per position"}
 
@@ -16,59 +16,84 @@ def data_sets(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def set_result(name: str, metrics: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
     """What the page shows of one data set; ``title`` is empty for one alone."""
-    measured = f"{number(metrics.get('images'))} images of “{metrics.get('split', '?')}”"
     return {
-        "title": f"{name}: {measured}" if name else "",
+        "title": f"{name}: {measured(metrics)}".rstrip(": ") if name else "",
         "rows": metric_rows(metrics, name),
-        "details": detail_rows(metrics),
+        "details": detail_groups(metrics),
         "classes": class_rows(metrics, record),
     }
 
 
+def measured(metrics: dict[str, Any]) -> str:
+    """On what the figures were measured; empty where that is not recorded."""
+    return (
+        f"{counted(metrics.get('images'), 'image')} of “{metrics.get('split', '?')}”" if metrics.get("images") else ""
+    )
+
+
 def metric_rows(metrics: dict[str, Any], data: str = "") -> list[dict[str, Any]]:
-    """A row a task: its primary figure, beside the baselines, with the margins (positive: better)."""
-    rows = []
-    for task, primary in (metrics.get("primary") or {}).items():
-        scale = 100 if primary["unit"] == "%" else 1
-        sign = 1 if primary["better"] == "higher" else -1
-        value = _scaled(_figures(metrics, task).get(primary["metric"]), scale)
-        compared = []
-        for name, figures in (metrics.get("baselines") or {}).items():
-            reference = _scaled((figures or {}).get(task), scale)
-            margin = None if value is None or reference is None else sign * (value - reference)
-            compared.append(
-                {
-                    "name": BASELINES.get(name, name),
-                    "value": number(reference),
-                    "margin": margin,
-                    "shown": "–" if margin is None else f"{margin:+.3g}".replace("-", "−"),
-                    "better": margin is not None and margin > 0,
-                }
-            )
-        rows.append(
-            {
-                "task": task,
-                "judged": f"{task} ({data})" if data else task,
-                "label": primary["label"],
-                "unit": primary["unit"],
-                "arrow": "↑" if sign > 0 else "↓",
-                "better": primary["better"],
-                "value": number(value),
-                "baselines": compared,
-                "sigma": number((metrics.get("sigma") or {}).get(task)),
-            }
-        )
-    return rows
+    """A row a task: its primary figure, beside the baselines, with the margins (positive: better).
+
+    All of a row have the decimals that give its model three significant figures. ``data`` names one of several data
+    sets; ``images`` is on what the only one was measured.
+    """
+    images = counted(metrics.get("images"), "image")
+    where = {"data": f"{data}, {images}" if data else "", "images": "" if data else measured(metrics)}
+    return [_row(metrics, task, primary) | where for task, primary in (metrics.get("primary") or {}).items()]
 
 
-def detail_rows(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Every figure: task, name, value."""
-    return [
-        (task, name.replace("_", " "), number(value))
-        for task in metrics.get("tasks") or {}
-        for name, value in _figures(metrics, task).items()
-        if not isinstance(value, dict)
-    ]
+def _row(metrics: dict[str, Any], task: str, primary: dict[str, Any]) -> dict[str, Any]:
+    scale, sign = _scale(primary), 1 if primary["better"] == "higher" else -1
+    value = _scaled(_figures(metrics, task).get(primary["metric"]), scale)
+    references = {
+        BASELINES.get(name, name): _scaled((figures or {}).get(task), scale)
+        for name, figures in (metrics.get("baselines") or {}).items()
+    }
+    return {
+        "task": task,
+        "label": primary["label"],
+        "unit": primary["unit"],
+        "arrow": "↑" if sign > 0 else "↓",
+        "better": primary["better"],
+        "value": fixed(value, decimals(value)),
+        "baselines": [_compared(name, value, reference, sign) for name, reference in references.items()],
+        "sigma": significant((metrics.get("sigma") or {}).get(task)),
+    }
+
+
+def _compared(name: str, value: float | None, reference: float | None, sign: int) -> dict[str, Any]:
+    """A baseline beside the model."""
+    margin = None if value is None or reference is None else sign * (value - reference)
+    places = decimals(value)
+    return {
+        "name": name,
+        "value": fixed(reference, places),
+        "margin": margin,
+        "shown": fixed(margin, places, sign=True),
+        "better": margin is not None and margin > 0,
+    }
+
+
+def detail_groups(metrics: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every figure: the name with its unit, and the value, by task."""
+    groups = []
+    for task in metrics.get("tasks") or {}:
+        primary = (metrics.get("primary") or {}).get(task) or {}
+        figures = [
+            (_named(name, primary), significant(_scaled(value, _scale(primary))))
+            for name, value in _figures(metrics, task).items()
+            if not isinstance(value, dict)
+        ]
+        groups.append((task, figures))
+    return [group for group in groups if group[1]]
+
+
+def _named(name: str, primary: dict[str, Any]) -> str:
+    """A figure as Results calls it, or by its own name; all of a task are in the unit of its primary one."""
+    unit = primary.get("unit") or ""
+    plain = name.removesuffix(f"_{unit}").replace("_", " ")
+    label = primary["label"] if name == primary.get("metric") else plain
+    return f"{label}, {unit}" if unit else label
 
 
 def class_rows(metrics: dict[str, Any], record: dict[str, Any]) -> list[dict[str, Any]]:
@@ -86,19 +111,27 @@ def class_rows(metrics: dict[str, Any], record: dict[str, Any]) -> list[dict[str
     return rows
 
 
+def legend(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Name and colour of each class that occurs in some data set."""
+    shown = [row for result in results for row in result["classes"] if row["value"] != "–"]
+    return list({row["name"]: row for row in shown}.values())
+
+
 def score(metrics: dict[str, Any], task: str, value: Any) -> str:
     """One image's figure of a task, with its unit; empty where it has none."""
     primary = (metrics.get("primary") or {}).get(task)
     if primary is None or value is None:
         return ""
-    return (
-        f"{primary['label']} {number(_scaled(value, 100 if primary['unit'] == '%' else 1))} {primary['unit']}".strip()
-    )
+    return f"{primary['label']} {significant(_scaled(value, _scale(primary)))} {primary['unit']}".strip()
 
 
 def _figures(metrics: dict[str, Any], task: str) -> dict[str, Any]:
     figures: dict[str, Any] = (metrics.get("tasks") or {}).get(task) or {}
     return figures
+
+
+def _scale(primary: dict[str, Any]) -> int:
+    return 100 if primary.get("unit") == "%" else 1
 
 
 def _scaled(value: Any, scale: int) -> float | None:

@@ -9,8 +9,9 @@ from typing import Any
 from PIL import Image
 
 from equipoise.scenes.report.figures import score
+from equipoise.scenes.report.words import number
 
-WIDEST = 640
+WIDEST = 960
 """Pictures are embedded no wider, px."""
 KINDS = {"typical": "Evenly chosen", "best": "Best", "worst": "Worst"}
 
@@ -33,6 +34,7 @@ def gallery(folder: Path, listed: list[dict[str, Any]], metrics: dict[str, dict[
                 "task": task,
                 "prediction": embedded(folder, files.get(task)),
                 "truth": embedded(folder, files.get(f"{task}_truth")),
+                "scale": scale((example.get("scales") or {}).get(task)),
                 "score": score(metrics.get(data, {}), task, scores.get((data, name), {}).get(task)),
             }
             for task in tasks
@@ -46,6 +48,18 @@ def gallery(folder: Path, listed: list[dict[str, Any]], metrics: dict[str, dict[
                 {"name": name, "image": image, "tasks": shown}
             )
     return [{"title": title, "examples": examples} for title, examples in groups.items()]
+
+
+def scale(recorded: dict[str, Any] | None) -> str:
+    """What a picture's colours span; empty where that is not recorded, as in older runs.
+
+    >>> scale({"range": [0.0, 63.0], "unit": "px"}), scale(None)
+    ('0 – 63 px', '')
+    """
+    if not recorded or not recorded.get("range"):
+        return ""
+    low, high = recorded["range"]
+    return f"{number(low)} – {number(high)} {recorded.get('unit') or ''}".strip()
 
 
 def embedded(folder: Path, name: Any) -> str:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from equipoise.errors import RunError
 from equipoise.scenes.report.curves import Log, overall_charts, task_charts
-from equipoise.scenes.report.figures import data_sets, set_result
+from equipoise.scenes.report.figures import data_sets, legend, set_result
 from equipoise.scenes.report.gallery import gallery
 from equipoise.scenes.report.words import facts, lead, unfinished, verdict
 from equipoise.scenes.training.checkpoint import write_atomic
@@ -33,11 +33,12 @@ def build_report(run: Path) -> Path:
     with _told(run / "log.jsonl"):
         log: Log = [entry for entry in read_log(run) if isinstance(entry["step"], int | float)]
         curves = {"charts": task_charts(log), "overall": overall_charts(log)}
-    with _told(run / "run.json"):
-        made = {"facts": facts(record, recipe), "lead": lead(record, metrics), "unfinished": unfinished(record, log)}
     with _told(run / "metrics.json"):
         results = [set_result(name, one, record) for name, one in data_sets(metrics).items()]
-        rows = [row for result in results for row in result["rows"]]
+        judged = verdict([row for result in results for row in result["rows"]])
+    with _told(run / "run.json"):
+        told = {"lead": lead(record, metrics, judged=bool(judged)), "unfinished": unfinished(record, log)}
+        made = {"facts": facts(record, recipe), **told}
     with _told(run / "pictures" / "examples.json"):
         groups = gallery(run / "pictures", listed, data_sets(metrics))
     environment = Environment(
@@ -54,7 +55,9 @@ def build_report(run: Path) -> Path:
         recipe=json.dumps(recipe, indent=2, ensure_ascii=False) if recipe else "",
         **curves,
         **made,
-        verdict=verdict(rows),
+        verdict=judged,
+        legend=legend(results),
+        shown={task["task"] for group in groups for example in group["examples"] for task in example["tasks"]},
         results=results,
     )
     path = run / "report.html"

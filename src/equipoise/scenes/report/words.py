@@ -17,7 +17,53 @@ def number(value: Any) -> str:
         return ", ".join(number(item) for item in value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return "–"
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+    return (f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}").replace("-", "−")
+
+
+def decimals(value: float | None) -> int | None:
+    """How many decimals give a value three significant figures; ``None`` where ``number`` shows it better.
+
+    >>> decimals(5.2915), decimals(21.17), decimals(9.9999), decimals(1234.5), decimals(1e-9)
+    (2, 1, 1, 0, None)
+    """
+    if value is None or not math.isfinite(value) or not 1e-4 <= abs(value) < 1e9:
+        return None
+    return max(0, 2 - math.floor(math.log10(float(f"{abs(value):.2e}"))))
+
+
+def fixed(value: float | None, places: int | None, *, sign: bool = False) -> str:
+    """A value with so many decimals, with or without a plus; as ``number`` where none are given.
+
+    >>> fixed(10.041, 2), fixed(-0.066, 2, sign=True), fixed(12345.6, 0), fixed(None, 2)
+    ('10.04', '−0.07', '12,346', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    plus = "+" if sign and value >= 0 else ""
+    shown = number(value) if places is None else f"{value:,.{places}f}"
+    return plus + shown.replace("-", "−")
+
+
+def significant(value: Any) -> str:
+    """Three significant figures, the noughts at the end too.
+
+    >>> significant(5.3), significant([1.0, 0.25]), significant(None)
+    ('5.30', '1.00, 0.250', '–')
+    """
+    if isinstance(value, list):
+        return ", ".join(significant(item) for item in value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "–"
+    return fixed(value, decimals(value))
+
+
+def counted(count: Any, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "thread"), counted(1200, "image")
+    ('1 thread', '1,200 images')
+    """
+    return f"{number(count)} {thing}" if count == 1 else f"{number(count)} {thing}s"
 
 
 def duration(seconds: float) -> str:
@@ -41,18 +87,18 @@ def listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def lead(record: dict[str, Any], metrics: dict[str, Any]) -> str:
-    """What was learned, from how many images, how long, and on what it was measured."""
+def lead(record: dict[str, Any], metrics: dict[str, Any], *, judged: bool = False) -> str:
+    """What was learned, from how many images, how long, and, where the verdict does not say it, on what measured."""
     tasks = [TASKS.get(task, str(task)) for task in record.get("tasks") or []]
     told = (listed(tasks) or "tasks") + (", learned together" if len(tasks) > 1 else ", learned")
     if record.get("train_images"):
-        told += f" from {number(record['train_images'])} images"
+        told += f" from {counted(record['train_images'], 'image')}"
     if record.get("seconds"):
         told += f" in {duration(record['seconds'])}"
     if metrics.get("also"):
         told += f"; measured on {len(metrics['also']) + 1} data sets, each by itself"
-    elif metrics.get("images"):
-        told += f"; measured on the {number(metrics['images'])} images of “{metrics.get('split', '?')}”"
+    elif metrics.get("images") and not judged:
+        told += f"; measured on the {counted(metrics['images'], 'image')} of “{metrics.get('split', '?')}”"
     return told[0].upper() + told[1:] + "."
 
 
@@ -66,31 +112,39 @@ def unfinished(record: dict[str, Any], log: list[dict[str, Any]]) -> str:
 
 
 def verdict(rows: list[dict[str, Any]]) -> str:
-    """In one sentence, whether the model beats what can be known without looking at the image.
+    """In one sentence, whether the model beats what can be known without looking at the image, and on how many images.
 
     Args:
         rows: as ``figures.metric_rows`` gives them; a task without a figure is not judged.
     """
-    judged = {
-        row["judged"]: all(b["better"] for b in row["baselines"])
-        for row in rows
-        if row["baselines"] and all(b["margin"] is not None for b in row["baselines"])
-    }
+    judged = [row for row in rows if row["baselines"] and all(b["margin"] is not None for b in row["baselines"])]
     if not judged:
         return ""
-    won = [task for task, better in judged.items() if better]
-    lost = [task for task, better in judged.items() if not better]
-    if not lost:
-        plain = [row["task"] for row in rows] == [row["judged"] for row in rows]
-        return f"Better than the baselines on {COUNTS.get(len(won), listed(won)) if plain else listed(won)}."
-    return f"Not better than the baselines on {listed(lost)}." + (f" Better on {listed(won)}." if won else "")
+    won = [row for row in judged if all(b["better"] for b in row["baselines"])]
+    lost = [row for row in judged if row not in won]
+    measured = f", on the {judged[0]['images']}" if judged[0]["images"] else ""
+    if lost:
+        besides = f", better on {tasks_of(won)}" if won else ""
+        return f"Not better than the baselines on {tasks_of(lost)}{besides}{measured}."
+    alone = not any(row["data"] for row in rows)
+    every = COUNTS.get(len(rows)) if alone and len(won) == len(rows) else None
+    return f"Better than the baselines on {every or tasks_of(won)}{measured}."
+
+
+def tasks_of(rows: list[dict[str, Any]]) -> str:
+    """The rows' tasks; where there are several data sets, by data set."""
+    by_data: dict[str, list[str]] = {}
+    for row in rows:
+        by_data.setdefault(row["data"], []).append(row["task"])
+    return listed([f"{listed(tasks)} ({data})" if data else listed(tasks) for data, tasks in by_data.items()])
 
 
 def facts(record: dict[str, Any], recipe: dict[str, Any]) -> list[tuple[str, str]]:
     """How the run was made, as name and value; what is not recorded is left out."""
     size = record.get("input_size") or []
     model, training, optimizer = (recipe.get(part) or {} for part in ("model", "training", "optimizer"))
-    threads = record.get("threads")
+    threads, processes = record.get("threads"), record.get("processes") or 1
+    workers = [counted(threads, "thread") if threads else "", f"{processes} processes" if processes > 1 else ""]
     known = [
         ("command", record.get("command")),
         ("started", str(record.get("started") or "").replace("T", " ").replace("+00:00", " UTC")),
@@ -104,7 +158,7 @@ def facts(record: dict[str, Any], recipe: dict[str, Any]) -> list[tuple[str, str
         ("encoder", _joined(model.get("encoder_name"), of("output stride", model, "output_stride"))),
         ("parameters", number(record["parameters"]) if record.get("parameters") else ""),
         ("input", f"{size[0]} × {size[1]} px (height × width)" if len(size) == 2 else ""),
-        ("precision", _joined(record.get("precision"), record.get("device"), f"{threads} threads" if threads else "")),
+        ("precision", _joined(record.get("precision"), record.get("device"), *workers)),
         ("versions", _joined(*(of(name, record, name) for name in ("equipoise", "torch", "python")))),
     ]
     return [(name, str(value)) for name, value in known if value not in (None, "", "–")]

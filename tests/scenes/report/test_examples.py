@@ -1,0 +1,43 @@
+"""What ``examples.json`` tells of a picture is what the picture shows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from equipoise.scenes.examples import depth_scales, write_examples
+from equipoise.scenes.pictures import disparity_colors
+from equipoise.scenes.tasks import make_tasks
+from tests.support.tiny import VOCABULARY, TinyDataset, scene
+
+SIZE = (40, 56)
+LOCATION = torch.linspace(0.0, 30.0, SIZE[0] * SIZE[1]).reshape(1, *SIZE)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_the_recorded_range_is_the_one_that_is_drawn(labelled):
+    tasks = make_tasks(["depth"], VOCABULARY)
+    sample = scene(0) if labelled else replace(scene(0), inverse_depth=None)
+    scale = depth_scales(tasks, sample, {"depth": LOCATION})["depth"]
+    assert scale["unit"] == "px"
+    low, top = scale["range"]
+    assert low == 0.0
+    assert top == pytest.approx(20.0 if labelled else 30.0)
+    drawn = tasks["depth"].colors(LOCATION.numpy(), tasks["depth"].target(sample))
+    assert np.array_equal(drawn, disparity_colors(LOCATION[0].numpy(), maximum=top))
+
+
+def test_scales_are_written_for_depth_alone(tmp_path):
+    tasks = make_tasks(["semantic", "instance", "depth"], VOCABULARY)
+
+    def predict(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        shape = (len(images), 0, *images.shape[-2:])
+        return {name: torch.ones(shape[0], task.channels, *shape[2:]) for name, task in tasks.items()}
+
+    dataset = TinyDataset(3)
+    per_image = [{"name": name, "semantic": 0.5, "instance": 1.0, "depth": 1.0} for name in dataset.names]
+    listed = write_examples(tmp_path / "pictures", predict, tasks, dataset, per_image, SIZE, typical=2, extremes=1)
+    assert [one["kind"] for one in listed] == ["typical", "typical", "best", "worst"]
+    assert all(list(one["scales"]) == ["depth"] and one["scales"]["depth"]["range"][1] > 10 for one in listed)
+    assert all((tmp_path / "pictures" / file).exists() for one in listed for file in one["files"].values())

@@ -1,0 +1,83 @@
+"""Figures and sentences: decimals that line up, a verdict that says on how many images."""
+
+import pytest
+
+from equipoise.scenes.report.figures import detail_groups, metric_rows
+from equipoise.scenes.report.words import facts, lead, unfinished, verdict
+
+LOWER = {"metric": "mae_px", "label": "offset error", "unit": "px", "better": "lower"}
+
+
+def metrics(model: float | None, *baselines: float | None, images: int = 100) -> dict:
+    """Figures of one task beside its baselines."""
+    return {
+        "split": "val",
+        "images": images,
+        "tasks": {"instance": {"mae_px": model, "euclidean_px": 8.4668}},
+        "primary": {"instance": LOWER},
+        "baselines": {f"b{k}": {"instance": value} for k, value in enumerate(baselines)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "baseline", "shown"),
+    [
+        (5.2915, 10.041, ("5.29", "10.04", "+4.75")),
+        (1.1015, 1.1679, ("1.10", "1.17", "+0.07")),
+        (9.9996, 8.5, ("10.0", "8.5", "−1.5")),
+        (0.01234, 0.1, ("0.0123", "0.1000", "+0.0877")),
+        (1234.5, 12.0, ("1,234", "12", "−1,222")),
+        (0.0, 2.5, ("0", "2.5", "+2.5")),
+        (None, 2.5, ("–", "2.5", "–")),
+        (5.0, None, ("5.00", "–", "–")),
+    ],
+)
+def test_a_row_has_the_decimals_of_its_model(model, baseline, shown):
+    (row,) = metric_rows(metrics(model, baseline))
+    assert (row["value"], row["baselines"][0]["value"], row["baselines"][0]["shown"]) == shown
+
+
+def test_every_figure_has_its_unit():
+    assert detail_groups(metrics(5.3)) == [("instance", [("offset error, px", "5.30"), ("euclidean, px", "8.47")])]
+    shares = {"tasks": {"semantic": {"pixel_accuracy": 0.78813}}, "primary": {"semantic": LOWER | {"unit": "%"}}}
+    assert detail_groups(shares) == [("semantic", [("pixel accuracy, %", "78.8")])]
+    assert detail_groups({"tasks": {"depth": {"mae": 0.5}}}) == [("depth", [("mae", "0.500")])]
+
+
+def test_verdict():
+    better, worse = metric_rows(metrics(5.0, 6.0)), metric_rows(metrics(5.0, 4.0, images=1))
+    assert verdict(better) == "Better than the baselines on instance, on the 100 images of “val”."
+    assert verdict(better * 2) == "Better than the baselines on both tasks, on the 100 images of “val”."
+    assert verdict(worse) == "Not better than the baselines on instance, on the 1 image of “val”."
+    assert verdict(metric_rows(metrics(None, 4.0))) == ""
+    assert verdict(metric_rows(metrics(4.0))) == ""
+
+
+def test_verdict_on_several_data_sets():
+    better, worse = metric_rows(metrics(5.0, 6.0), "streets"), metric_rows(metrics(5.0, 4.0, images=7), "data")
+    assert verdict(better * 2) == "Better than the baselines on instance and instance (streets, 100 images)."
+    told = "Not better than the baselines on instance (data, 7 images), better on instance (streets, 100 images)."
+    assert verdict(better + worse) == told
+
+
+def test_lead():
+    record = {"tasks": ["semantic", "instance", "depth"], "train_images": 600, "seconds": 561.0, "steps": 40}
+    told = "Semantic classes, instances and depth, learned together from 600 images in 9 min 21 s"
+    assert lead(record, {}) == told + "."
+    assert lead(record, metrics(5.0)) == told + "; measured on the 100 images of “val”."
+    assert lead(record, metrics(5.0), judged=True) == told + "."
+    assert unfinished(record, [{"step": 30}]) == "Not finished: step 30 of 40."
+    assert unfinished(record | {"steps_done": 40}, [{"step": 30}]) == ""
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        ({"threads": 1}, "cpu, 1 thread"),
+        ({"threads": 2, "processes": 1}, "cpu, 2 threads"),
+        ({"threads": 1, "processes": 2}, "cpu, 1 thread, 2 processes"),
+        ({"processes": None}, "cpu"),
+    ],
+)
+def test_threads_and_processes(record, told):
+    assert dict(facts({"device": "cpu", **record}, {}))["precision"] == told
