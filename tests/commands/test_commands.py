@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.support.cityscapes import save, write_cityscapes, write_folder
 
@@ -109,6 +110,9 @@ repeat = 2
     shown = {key for e in examples if e["data"] == "photos" for key in e["files"]}
     assert {"depth", "semantic_truth"} <= shown
     assert "depth_truth" not in shown
+    with Image.open(run / "pictures/photos_00_typical_semantic_truth.png") as picture:
+        colors = {color for _, color in picture.getcolors()}
+    assert (128, 64, 128) in colors  # the road of the first data set, whatever colour the photos' ground has
     page = (run / "report.html").read_text()
     assert "photos: 2 images of “val”" in page
     alone = equipoise("evaluate", run, "--data", "photos", "--json", "--no-baselines", cwd=home)

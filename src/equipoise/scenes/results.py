@@ -107,10 +107,12 @@ def tasks_on(dataset: SceneDataset, model: SceneModel) -> dict[str, Task]:
 
 
 def within(vocabulary: SceneVocabulary, wider: SceneVocabulary) -> SceneVocabulary:
-    """The classes of one vocabulary, if it has any, with whatever else a wider one knows."""
+    """The classes of one vocabulary, if it has any, as a wider one knows them, and the rest of the wider one."""
     if not vocabulary.classes:
         return wider
-    return dataclasses.replace(wider, classes=vocabulary.classes, sky=vocabulary.sky)
+    known = {c.name: c for c in wider.classes}
+    classes = tuple(known.get(c.name, c) for c in vocabulary.classes)
+    return dataclasses.replace(wider, classes=classes, sky=vocabulary.sky)
 
 
 def narrowed(predict: Predictor, tasks: Mapping[str, Task], model: SceneModel) -> Predictor:
