@@ -252,6 +252,19 @@ def test_empty_folders(home, command):
     assert "expected" in (done.stdout if command == "check" else one_line(done))
 
 
+def test_half_a_team_is_told(home):
+    done = subprocess.run(
+        command("train", "recipe.toml"),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        env=environment() | {"WORLD_SIZE": "2"},
+    )
+    assert done.returncode == 5
+    assert "RANK, MASTER_ADDR, MASTER_PORT" in one_line(done)
+    assert "torchrun" in one_line(done)
+
+
 def test_broken_data_is_named(home):
     (home / "data/classes/a/2.png").write_bytes(b"no picture")
     done = equipoise("train", "recipe.toml", cwd=home)

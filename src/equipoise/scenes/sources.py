@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,30 +66,28 @@ class Survey:
 
 def survey(recipe: Recipe) -> Survey:
     """Open every split; raises ``RecipeError`` where two splits of a set differ, or sets do not go together."""
-    vocabularies: dict[str, SceneVocabulary] = {}
-    counts, notices = [0, 0], []
-    skipped: list[str] = []
-    for name, data in recipe.sets.items():
-        train, validation = (open_set(recipe, name, split) for split in (data.train, data.validation))
-        if train.vocabulary != validation.vocabulary:
-            raise RecipeError(f"{data.path}: expected the same labels in both splits, found different ones")
-        for split, dataset in ((data.train, train), (data.validation, validation)):
-            faults = faults_of(dataset)
-            skipped += faults
-            if faults:
-                notices.append(f"{name}, {split}: {len(faults)} images cannot be read and are skipped: {faults[0]} …")
-        counts = [counts[0] + len(train), counts[1] + len(validation)]
-        if vocabularies:
-            notices.append(_told(name, train.vocabulary, {c.name for v in vocabularies.values() for c in v.classes}))
-        vocabularies[name] = train.vocabulary
-    vocabulary = union(vocabularies) if recipe.also else vocabularies["data"]
+    opened = {name: _both_splits(recipe, name) for name in recipe.sets}
+    vocabularies = {name: train.vocabulary for name, (train, _) in opened.items()}
+    faults = {
+        f"{name}, {split}": faults_of(dataset)
+        for name, data in recipe.sets.items()
+        for split, dataset in zip((data.train, data.validation), opened[name], strict=True)
+    }
     return Survey(
-        vocabulary=vocabulary,
-        train_images=counts[0],
-        val_images=counts[1],
-        skipped=tuple(skipped),
-        notices=tuple(notices),
+        vocabulary=union(vocabularies) if recipe.also else vocabularies["data"],
+        train_images=sum(len(train) for train, _ in opened.values()),
+        val_images=sum(len(validation) for _, validation in opened.values()),
+        skipped=tuple(fault for some in faults.values() for fault in some),
+        notices=(*_told_skipped(faults), *_told_classes(vocabularies)),
     )
+
+
+def _both_splits(recipe: Recipe, name: str) -> tuple[SceneDataset, SceneDataset]:
+    data = recipe.sets[name]
+    train, validation = (open_set(recipe, name, split) for split in (data.train, data.validation))
+    if train.vocabulary != validation.vocabulary:
+        raise RecipeError(f"{data.path}: expected the same labels in both splits, found different ones")
+    return train, validation
 
 
 def faults_of(dataset: SceneDataset) -> tuple[str, ...]:
@@ -97,11 +95,22 @@ def faults_of(dataset: SceneDataset) -> tuple[str, ...]:
     return dataset.faults if isinstance(dataset, ReadableDataset | RenamedDataset) else ()
 
 
-def _told(name: str, vocabulary: SceneVocabulary, known: set[str]) -> str:
-    """Which classes a further data set shares with those before: a name that is spelled otherwise shows here."""
-    new = [c.name for c in vocabulary.classes if c.name not in known]
-    shared = len(vocabulary.classes) - len(new)
-    return f"{name}: {shared} classes shared with the data before it" + (f"; new: {', '.join(new)}" if new else "")
+def _told_skipped(faults: dict[str, tuple[str, ...]]) -> Iterator[str]:
+    for where, some in faults.items():
+        if some:
+            yield f"{where}: {len(some)} images cannot be read and are skipped: {some[0]} …"
+
+
+def _told_classes(vocabularies: dict[str, SceneVocabulary]) -> Iterator[str]:
+    """Which classes each further data set shares with those before: a name that is spelled otherwise shows here."""
+    known: set[str] = set()
+    for name, vocabulary in vocabularies.items():
+        own = [c.name for c in vocabulary.classes]
+        new = [c for c in own if c not in known]
+        if known:
+            told = f"; new: {', '.join(new)}" if new else ""
+            yield f"{name}: {len(own) - len(new)} classes shared with the data before it{told}"
+        known |= set(own)
 
 
 def cache_root(data: DataRecipe) -> Path:

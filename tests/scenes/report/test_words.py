@@ -70,6 +70,11 @@ def test_lead():
     assert unfinished(record | {"steps_done": 40}, [{"step": 30}]) == ""
 
 
+def test_skipped_images_are_told():
+    assert dict(facts({"skipped": ["a: broken", "b: broken"]}, {}))["images skipped"] == "2"
+    assert "images skipped" not in dict(facts({"skipped": []}, {}))
+
+
 @pytest.mark.parametrize(
     ("record", "told"),
     [

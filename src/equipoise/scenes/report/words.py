@@ -154,6 +154,7 @@ def facts(record: dict[str, Any], recipe: dict[str, Any]) -> list[tuple[str, str
             _joined(number(record.get("steps_done") or record.get("steps")), of("batches of", training, "batch_size")),
         ),
         ("seed", record.get("seed")),
+        ("images skipped", number(len(record["skipped"])) if record.get("skipped") else ""),
         ("optimizer", _joined(optimizer.get("name"), of("rate", optimizer, "lr"), optimizer.get("schedule"))),
         ("encoder", _joined(model.get("encoder_name"), of("output stride", model, "output_stride"))),
         ("parameters", number(record["parameters"]) if record.get("parameters") else ""),

@@ -64,11 +64,17 @@ def team() -> Iterator[Team]:
     """The processes that torchrun started, as its environment says.
 
     Raises:
-        RunError: another process of the team ended on its own.
+        RunError: the environment tells half of it, or another process of the team ended on its own.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield ALONE
         return
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if missing:
+        raise RunError(
+            f"expected {', '.join(missing)} in the environment, as WORLD_SIZE={os.environ['WORLD_SIZE']}, found none: "
+            "start the processes with torchrun"
+        )
     dist.init_process_group("gloo")
     try:
         yield Team(rank=dist.get_rank(), world=dist.get_world_size())
