@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from equipoise.likelihoods.likelihood import Likelihood, Term, bad_losses, complain, terms
+from equipoise.likelihoods.checks import bad_losses, complain_of_flags
+from equipoise.likelihoods.likelihood import Likelihood, Term, terms
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,11 +108,7 @@ class MultiTaskLikelihood(nn.Module):
 
     def check(self) -> None:
         """Raise what ``forward`` could not say without stalling the device: call it now and then, it synchronises."""
-        flags = self.flags.tolist()
-        self.flags.zero_()
-        for name, flag in zip(self._names, flags, strict=True):
-            if flag:
-                complain([float("nan") if flag == 1 else -1.0], f"task {name!r}")
+        complain_of_flags(self.flags, self._names)
 
     def refit(
         self,

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.functional import SQRT2, at_least_single
+from equipoise.likelihoods.checks import bad_losses, complain, complain_of_flags
 from equipoise.likelihoods.gibbs import Gibbs
 from equipoise.likelihoods.laplace import Laplace
-from equipoise.likelihoods.likelihood import Likelihood, bad_losses, complain, terms
+from equipoise.likelihoods.likelihood import Likelihood, terms
 from equipoise.ownership import expect_in_an_optimizer
 from equipoise.reduction import Sums, is_distributed
 
@@ -115,11 +116,7 @@ class UncertaintyWeighting(nn.Module):
 
     def check(self) -> None:
         """Raise what ``forward`` could not say without stalling the device: call it now and then, it synchronises."""
-        flags = self.flags.tolist()
-        self.flags.zero_()
-        for name, flag in zip(self._names, flags, strict=True):
-            if flag:
-                complain([float("nan") if flag == 1 else -1.0], f"task {name!r}")
+        complain_of_flags(self.flags, self._names)
 
     def __getitem__(self, name: str) -> Likelihood:
         """The noise model of a task."""

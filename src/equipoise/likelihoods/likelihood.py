@@ -4,7 +4,6 @@ A likelihood reduces a batch to sums over its valid elements (``sums``), and tur
 ranks, into a negative log-likelihood (``nll``). Everything else — masks, starts, running means, checks — is here once.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from equipoise.functional import at_least_single, prior_nll
+from equipoise.likelihoods.checks import Seen, check
 from equipoise.likelihoods.noise import Init, Noise, Update
 from equipoise.ownership import expect_in_an_optimizer
 from equipoise.reduction import Sums, is_distributed, over_ranks
@@ -185,7 +185,7 @@ class Likelihood(nn.Module, ABC):
         """Set the noise to what is best for held-out data."""
         self.noise.set_log_variance(self.optimal_log_variance(output, target, mask))
 
-    def term(self, sums: Sums, normalizer: Tensor | float | None, state: "Seen") -> Term:
+    def term(self, sums: Sums, normalizer: Tensor | float | None, state: Seen) -> Term:
         """The term that follows from sums over all ranks; ``normalizer``: what to divide by, in place of the count."""
         count = sums.count.to(sums.values.dtype)
         plain = normalizer is None and count.dim() == 0 and state.empty is False
@@ -246,53 +246,3 @@ def terms(
         likelihood.term(s, n, state)
         for likelihood, s, n, state in zip(likelihoods, total, normalizers or [None] * len(total), states, strict=True)
     ]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What is known of a task's numbers without stalling a device; ``None``: not known.
-
-    A task without elements gets no gradient to its s, so that an optimizer with momentum leaves it; among several
-    ranks the gradient is there and zero, since DistributedDataParallel waits for it.
-    """
-
-    empty: bool | None = None
-    in_bounds: bool = False
-
-
-def check(likelihoods: Sequence[Likelihood], sums: Sequence[Sums], names: Sequence[str]) -> list[Seen]:
-    """Raise for losses that are negative or not finite, and warn at bounds.
-
-    Numbers are looked at on the CPU only, where that costs nothing; else ``bad_losses`` gives flags for the device.
-    """
-    if torch.compiler.is_compiling() or any(s.values.device.type != "cpu" for s in sums):
-        return [Seen()] * len(sums)
-    states = []
-    for likelihood, s, name in zip(likelihoods, sums, names, strict=True):
-        complain(_listed(s.values[0]), name)
-        inside = not likelihood.training or not likelihood.noise.warn_at_bound(_listed(likelihood.log_variance), name)
-        states.append(Seen(empty=not any(_listed(s.count)), in_bounds=inside))
-    return states
-
-
-def _listed(tensor: Tensor) -> list[float]:
-    values = tensor.tolist()
-    return values if isinstance(values, list) else [values]
-
-
-def complain(losses: list[float], where: str) -> None:
-    """Raise for a loss, or a sum of losses, that no likelihood can take."""
-    for value in losses:
-        if not math.isfinite(value):
-            raise FloatingPointError(f"{where}: the loss is {value}: the outputs or targets are not finite")
-        if value < 0:
-            raise ValueError(f"{where}: expected a loss of at least 0, found {value:g}: a likelihood has no such error")
-
-
-def bad_losses(sums: Sequence[Sums]) -> Tensor:
-    """For each task a number without leaving the device: 0 well, 1 not finite, 2 negative."""
-    flags = []
-    for s in sums:
-        loss = s.values[0].detach()
-        flags.append(torch.where(~torch.isfinite(loss).all(), 1, torch.where((loss < 0).any(), 2, 0)))
-    return torch.stack(flags).to(torch.int8)
