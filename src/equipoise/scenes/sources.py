@@ -120,10 +120,16 @@ def cache_root(data: DataRecipe) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache") / "equipoise" / "samples"
 
 
+def open_raw(data: SetRecipe, split: str, *, strict: bool) -> SceneDataset:
+    """A split as it lies on the disk; ``strict``: miss label files now, not when read."""
+    root = Path(data.root) if data.root else None
+    return open_dataset(data.kind, Path(data.path), split, root=root, sky_is_zero=data.sky_is_zero, strict=strict)
+
+
 def _opened(data: SetRecipe, split: str) -> SceneDataset:
-    root, skip = Path(data.root) if data.root else None, data.skip_broken
-    dataset = open_dataset(data.kind, Path(data.path), split, root=root, sky_is_zero=data.sky_is_zero, strict=not skip)
-    if not skip:
+    """A split without the images that the recipe lets skip."""
+    dataset = open_raw(data, split, strict=not data.skip_broken)
+    if not data.skip_broken:
         return dataset
     key = repr((data, split, dataset.fingerprint()))
     if key not in _READINGS:

@@ -149,9 +149,23 @@ def test_the_command_and_a_read_only_set(tmp_path):
     assert "--overwrite" in refused.stderr
     assert (tmp_path / "sheet.png").read_bytes() == b"mine"
     assert run("check", description, "--sheet", tmp_path / "sheet.png", "--overwrite").returncode == 0
+    recipe = tmp_path / "recipe.toml"
+    also = '[also.more]\nkind = "folder"\npath = "data/data.toml"\nclasses = { box = "car" }\n'
+    text = 'data = { kind = "folder", path = "data/data.toml", size = [32, 48] }\ntraining = { steps = 1 }\n'
+    recipe.write_text(text)
+    assert list(json.loads(run("check", recipe, "--json").stdout)) == ["train", "val"]
+    recipe.write_text(text + also)
+    whole = run("check", recipe)
+    assert whole.returncode == 0
+    assert "more, train" in whole.stdout
+    assert "more: 2 classes shared with the data before it; new: car" in whole.stdout
+    recipe.write_text(text + also.replace("box", "boxx"))
+    assert run("check", recipe).returncode == 4
     labels(tmp_path / "data", "classes").unlink()
     done = run("check", description)
     assert done.returncode == 3
+    recipe.write_text(text.replace("size", "skip_broken = true, size"))
+    assert "wrong in train: expected a semantic label" in run("check", recipe).stdout
     assert "wrong in train: expected a semantic label" in done.stdout
     assert run("check", tmp_path / "data").returncode == 3
     assert "docs/own-data.md" in run("check", tmp_path / "data").stderr
