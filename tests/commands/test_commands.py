@@ -144,6 +144,67 @@ def test_interrupted_and_resumed(home, number, status):
     assert "training.seed" in one_line(other)
 
 
+def files_of(run: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(run)): p.read_bytes() for p in run.rglob("*") if p.is_file()}
+
+
+def test_what_is_refused_leaves_a_run_as_it_was(home):
+    """A finished run outlives refused resumes, a new run whose data are missing or broken, and contradictions."""
+    assert equipoise("train", "recipe.toml", "--out", "run", cwd=home).returncode == 0
+    before = files_of(home / "run")
+    recipe, description = (home / "recipe.toml").read_text(), (home / "data/data.toml").read_text()
+    swapped = description.replace("value = 3", "value = 99").replace("value = 0", "value = 3").replace("99", "0")
+    lists = (home / "data/train.txt").read_text()
+
+    def refused(status: int, words: str, *options: str) -> None:
+        done = equipoise("train", "recipe.toml", "--out", "run", *options, cwd=home)
+        assert words in one_line(done)
+        assert done.returncode == status
+        assert files_of(home / "run") == before
+        (home / "recipe.toml").write_text(recipe)
+        (home / "data/data.toml").write_text(description)
+        (home / "data/train.txt").write_text(lists)
+
+    (home / "recipe.toml").write_text(recipe.replace("batch_size = 2", "batch_size = 3"))
+    refused(5, "training.batch_size", "--resume")
+    (home / "data/data.toml").write_text(swapped)
+    refused(5, "expected the data it was trained on, found others (data: description)", "--resume")
+    (home / "data/data.toml").write_text(description.replace("box", "crate"))
+    refused(5, "data: classes", "--resume")
+    (home / "data/train.txt").write_text("a/0\n")
+    refused(5, "data: images", "--resume")
+    (home / "recipe.toml").write_text(recipe.replace("data.toml", "none.toml"))
+    refused(4, "none.toml", "--overwrite")
+    (home / "recipe.toml").write_text(recipe.replace("tasks = [", 'tasks = ["normals", '))
+    refused(4, "normals", "--overwrite")
+    blind = description.replace("invalid = [0]", "invalid = [0, 4000]").replace('sky = "', 'sky = "" # ')
+    (home / "data/data.toml").write_text(blind)
+    refused(3, "expected a label for the task 'depth' in some training image, found none", "--overwrite")
+    refused(2, "expected one, found both", "--resume", "--overwrite")
+    resumed = equipoise("train", "recipe.toml", "--out", "run", "--resume", cwd=home)
+    assert resumed.returncode == 0, resumed.stderr
+    for name in ("model.safetensors", "log.jsonl"):
+        assert (home / "run" / name).read_bytes() == before[name]
+    assert json.loads((home / "run/run.json").read_text())["command"] == json.loads(before["run.json"])["command"]
+    (home / "run/run.json").write_text('{"a"')
+    for command, given in (("train", ["recipe.toml", "--out", "run", "--resume"]), ("evaluate", ["run"])):
+        assert "run's JSON files" in one_line(equipoise(command, *given, cwd=home))
+
+
+def test_names_are_text(home):
+    """Brackets in names are no markup of the terminal's."""
+    text = (home / "data/data.toml").read_text().replace('"ground"', '"road[/b]"').replace('"box"', '"[bold]box"')
+    (home / "data/data.toml").write_text(text)
+    checked = equipoise("check", "data/data.toml", "--sheet", "s[/b].png", cwd=home)
+    assert checked.returncode == 0, checked.stderr
+    assert "road[/b]" in checked.stdout
+    assert (home / "s[/b].png").exists()
+    assert equipoise("train", "recipe.toml", cwd=home).returncode == 0
+    shown = equipoise("evaluate", "runs/recipe", cwd=home)
+    assert "[bold]box" in shown.stdout
+    assert "road[/b]" in shown.stdout
+
+
 def test_demo_at_its_smallest(tmp_path):
     arguments = ("demo", "--out", "demo", "--train", "8", "--val", "4", "--steps", "2")
     for _ in range(2):  # it may be run again
@@ -195,6 +256,13 @@ def test_mistakes_end_in_one_line(home, arguments, status, words):
         ("aspp_channels = 16", 'encoder_name = "resnet5"', 4, "did you mean 'resnet50'"),
         ("[training]", "[augmentation]\nscale = [0.0, 2.0]\n[training]", 4, "augmentation.scale: expected two factors"),
         ("[model]", '[also.more]\nkind = "folder"\npath = "data/none.toml"\n[model]', 4, "data/none.toml"),
+        ("steps = 4", "steps = 4\nseed = 99999999999999999999", 4, "training.seed: expected 0 … 4,294,967,295"),
+        ("size = [32, 48]", "size = [48, 100000000000000000000]", 4, "data.size"),
+        ("aspp_channels = 16", "aspp_channels = 100000000", 4, "model.aspp_channels"),
+        ("batch_size = 2", "batch_size = 1000000000000", 4, "training.batch_size"),
+        ("[training]", "[augmentation]\nscale = [1.0, inf]\n[training]", 4, "augmentation.scale"),
+        ("[training]", "[optimizer]\nlr = inf\n[training]", 4, "optimizer.lr: expected a finite number"),
+        ("[training]", "[optimizer]\npower = nan\n[training]", 4, "optimizer.power"),
         ("[model]", '[also.data]\nkind = "folder"\npath = "data/data.toml"\n[model]', 4, "not 'data'"),
         (
             "[model]",

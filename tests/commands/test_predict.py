@@ -1,6 +1,7 @@
 """``equipoise predict`` as a user runs it: an image, a folder, a pattern; any size and mode; mistakes in one line."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,38 @@ def test_one_broken_picture_does_not_stop_the_others(home):
     assert (home / "out/a.json").exists()
 
 
+def test_everything_stays_below_out(home):
+    """Two of one name in folders named from the root on, by folder and by pattern; linked folders; its own output."""
+    for name in ("s/a.jpg", "s/a.png", "t/a.jpg", "t/b.png"):
+        save(home / "photos" / name, street())
+    (home / "elsewhere").mkdir()
+    save(home / "elsewhere/c.png", street())
+    (home / "photos/linked").symlink_to(home / "elsewhere")
+    (home / "photos/again").symlink_to(home / "photos")
+    for given, out in ((home / "photos", "one"), (f"{home}/photos/*/a.jpg", "two")):
+        done = equipoise("predict", "run", given, "--out", out, "--json", cwd=home)
+        assert done.returncode == 0, done.stderr
+        files = [Path(f) for some in json.loads(done.stdout)["written"].values() for f in some]
+        assert all((home / file).resolve().is_relative_to(home / out) for file in files)
+    names = {p.relative_to(home / "one").with_suffix("").as_posix() for p in (home / "one").rglob("*.json")}
+    assert names == {"s/a_jpg", "s/a_png", "t/a", "t/b", "linked/c"}
+    assert {p.relative_to(home / "two").as_posix() for p in (home / "two").rglob("*.json")} == {"s/a.json", "t/a.json"}
+    inside = equipoise("predict", "run", "photos", "--out", "photos/out", cwd=home)
+    again = equipoise("predict", "run", "photos", "--out", "photos/out", "--overwrite", cwd=home)
+    assert "5 of 5 images" in inside.stdout
+    assert "5 of 5 images" in again.stdout
+    assert equipoise("predict", "run", "photos", "--out", "photos", cwd=home).returncode == 2
+
+
+def test_instances_alone(tmp_path):
+    (tmp_path / "run").mkdir()
+    write_run(tmp_path / "run", ("instance",))
+    save(tmp_path / "photos/deep/a.png", street())
+    done = equipoise("predict", "run", "photos", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/deep/a.json").exists()
+
+
 def another_version(home: Path) -> None:
     table = json.loads((home / "run/model.json").read_text())
     (home / "run/model.json").write_text(json.dumps(table | {"format": 2}))
@@ -161,11 +194,14 @@ def test_models_that_cannot_be_loaded(home, damage, status, words):
         (["nowhere", "photos", "--out", "out"], 5, "expected a model at nowhere"),
         (["run", "photos"], 2, "--out"),
         (["run", "run/model.json", "--out", "out"], 3, "run/model.json"),
+        (["run", "pho*", "--out", "out"], 2, "found nothing at pho*"),
+        (["run", "pipe.png", "--out", "out"], 2, "found nothing at pipe.png"),
         (["run", "picture.png", "--out", "run/model.json"], 5, "run/model.json"),
     ],
 )
 def test_mistakes(home, arguments, status, words):
     save(home / "picture.png", street())
+    os.mkfifo(home / "pipe.png")
     done = equipoise("predict", *arguments, cwd=home)
     assert words in one_line(done)
     assert done.returncode == status

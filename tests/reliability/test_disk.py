@@ -79,7 +79,7 @@ def test_a_full_disk_ends_training_in_one_line_and_resume_goes_on(home):  # noqa
     )
     assert first.startswith("5 equipoise: disk/run/checkpoints: expected to write a checkpoint of step 2")
     assert "No space left on device" in first
-    assert "--resume" in first
+    assert "--overwrite" in first
     assert (home / "left").read_text() == ""
     assert second == "0 "
     assert (home / "kept/report.html").exists()
@@ -128,7 +128,7 @@ def test_read_only_outputs(home, run):  # noqa: F811
             """,
         )
     )
-    assert [line.split()[0] for line in lines] == ["5", "5", "5", "2", "5", "5"], lines
+    assert [line.split()[0] for line in lines] == ["5", "5", "5", "5", "5", "5"], lines
     for line in lines:
         assert "Read-only file system" in line
         assert "locked" in line

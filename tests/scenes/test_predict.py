@@ -101,6 +101,28 @@ def test_wrong_images(run, wrong):
         load(run).predict(wrong)
 
 
+def test_views_and_read_only_arrays(run):
+    model, image = load(run), scene(0).image
+    expected = model.predict(np.ascontiguousarray(image[:, ::-1]))
+    assert np.array_equal(model.predict(image[:, ::-1]).semantic, expected.semantic)
+    image.setflags(write=False)
+    assert model.predict(image).semantic is not None
+
+
+def test_what_cannot_be_drawn_or_saved(run, tmp_path):
+    predicted = load(run).predict(scene(0).image)
+    with pytest.raises(UsageError, match="alpha in 0 … 1"):
+        predicted.overlay("semantic", alpha=3)
+    for name in ("/abs/x", "../x", "a/../../x"):
+        with pytest.raises(UsageError, match="expected a name below the folder"):
+            predicted.save(tmp_path / "out", name=name)
+    assert not list(tmp_path.rglob("*"))
+    Image.fromarray(scene(0, (200, 300)).image).save(tmp_path / "x.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "x.png").read_bytes()[:5000])
+    with Image.open(tmp_path / "cut.png") as cut, pytest.raises(DataError, match="can be decoded"):
+        load(run).predict(cut)
+
+
 def test_what_is_no_picture_or_no_run(run, tmp_path):
     with pytest.raises(DataError, match="found no file"):
         load(run).predict(tmp_path / "none.png")

@@ -13,8 +13,8 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from equipoise.commands.display import console, counting
-from equipoise.errors import DataError, UsageError
+from equipoise.commands.display import console, counting, output
+from equipoise.errors import DataError, RunError, UsageError
 from equipoise.scenes.configuration import read_toml
 from equipoise.scenes.data.check import SplitReport, check_split
 from equipoise.scenes.data.cityscapes import CityscapesDataset
@@ -67,7 +67,7 @@ def check(
     if json:
         print(json_format.dumps({split: report.as_table() for split, report in reports.items()}, indent=1))
     else:
-        _print(reports, Console(), sheet, notices)
+        _print(reports, output(), sheet, notices)
     if faults:
         sys.exit(DataError.exit_status)
 
@@ -76,6 +76,7 @@ def _read(splits: Splits) -> tuple[dict[str, SplitReport], SceneDataset | None]:
     """What each split holds, and the first one that could be opened."""
     reports: dict[str, SplitReport] = {}
     first: SceneDataset | None = None
+    seen: dict[Path, str] = {}
     for split, opened in splits.items():
         try:
             dataset = opened()
@@ -85,8 +86,20 @@ def _read(splits: Splits) -> tuple[dict[str, SplitReport], SceneDataset | None]:
         first = first or dataset
         with counting(f"checking {split}", len(dataset), console()) as counter:
             reports[split] = check_split(dataset, on_image=counter.advance)
-        reports[split].faults += unused_labels(dataset) if isinstance(dataset, FolderDataset) else []
+        if isinstance(dataset, FolderDataset):
+            reports[split].faults += unused_labels(dataset)
+            reports[split].notes += _again(dataset, split, seen)
     return reports, first
+
+
+def _again(dataset: FolderDataset, split: str, seen: dict[Path, str]) -> list[str]:
+    """Images that an earlier split has too: what a model is measured on it shall not have been trained on."""
+    images = [dataset.path(dataset.description.images, name) for name in dataset.names]
+    twice = [path for path in images if path in seen]
+    seen |= {path: split for path in images if path not in seen}
+    if not twice:
+        return []
+    return [f"{twice[0]}: expected it in one split, found it in {seen[twice[0]]} too ({len(twice)} such images)"]
 
 
 def is_recipe(data: Path) -> bool:
@@ -139,6 +152,9 @@ def _print(reports: dict[str, SplitReport], screen: Console, sheet: Path | None,
             screen.print(f"wrong in {split}: {line}", highlight=False, markup=False, soft_wrap=True)
         if len(report.faults) > SHOWN:
             screen.print(f"wrong in {split}: {len(report.faults) - SHOWN} more: --json tells all", highlight=False)
+    for split, report in reports.items():
+        for line in report.notes:
+            screen.print(f"look at {split}: {line}", highlight=False, soft_wrap=True)
     if sheet is not None:
         screen.print(f"contact sheet: {sheet}", highlight=False)
     for notice in notices:
@@ -156,4 +172,4 @@ def _write_sheet(dataset: SceneDataset, path: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, buffer.getvalue())
         except OSError as error:
-            raise UsageError(f"--sheet: expected to write {path}, found: {error.strerror or error}") from None
+            raise RunError(f"--sheet: expected to write {path}, found: {error.strerror or error}") from None

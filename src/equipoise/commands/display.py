@@ -9,6 +9,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from equipoise.scenes.training.log import Entry
 
@@ -18,7 +19,12 @@ PLAIN_SECONDS = 10.0
 
 def console() -> Console:
     """Progress goes to standard error, so that standard output holds results alone."""
-    return Console(stderr=True)
+    return Console(stderr=True, markup=False)
+
+
+def output() -> Console:
+    """Results go to standard output; names in them are text, whatever brackets they hold."""
+    return Console(markup=False)
 
 
 class Counter:
@@ -28,7 +34,11 @@ class Counter:
         self.title, self.total, self.screen, self.done = title, total, screen, 0
         self.started = self.printed = time.monotonic()
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=screen
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=screen,
         )
         self.task = self.bar.add_task(title, total=total)
 
@@ -111,7 +121,7 @@ class TrainingDisplay:
             table.add_column(title, justify="right", min_width=8)
         for name, term in entry["tasks"].items():
             table.add_row(name, *(number(term[key]) for key in ("loss", "sigma", "weight")))
-        return Group(head, table)
+        return Group(Text.from_markup(head), table)
 
 
 def _terms(term: dict[str, Any]) -> str:

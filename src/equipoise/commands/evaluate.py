@@ -4,10 +4,9 @@ import json as json_format
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
-from equipoise.commands.display import number
+from equipoise.commands.display import number, output
 from equipoise.commands.results import print_results
 from equipoise.commands.watch import watch
 from equipoise.scenes.results import evaluate_run, without_nan
@@ -23,14 +22,14 @@ def evaluate(run: Path, /, *, split: str = "", data: str = "", baselines: bool =
         run: the folder that train wrote.
         split: the split to evaluate on; by default each data set's validation split.
         data: one of the recipe's data sets, the first is called data; by default all of them.
-        baselines: evaluate the two baselines too.
+        baselines: evaluate the two baselines too; without them the run's metrics.json stays as it is.
         json: print the figures as JSON on standard output.
     """
     figures = evaluate_run(run, watch(), split=split, data=data, baselines=baselines)
     if json:
         print(json_format.dumps(without_nan(figures), indent=1))
         return
-    screen = Console()
+    screen = output()
     print_results(figures, screen)
     for name, one in {"": figures, **figures.get("also", {})}.items():
         for task, values in one["tasks"].items():

@@ -4,9 +4,7 @@ import json as json_format
 import time
 from pathlib import Path
 
-from rich.console import Console
-
-from equipoise.commands.display import console, counting
+from equipoise.commands.display import console, counting, output
 from equipoise.errors import UsageError
 from equipoise.scenes.streets import generate as generate_streets
 
@@ -57,7 +55,7 @@ def generate(
         written = {"out": str(out), "train": train, "val": val, "test": test, "seconds": seconds}
         print(json_format.dumps(written))
         return
-    Console().print(f"{total} streets of {size} in {out} ({total / seconds:.0f} images/s)", highlight=False)
+    output().print(f"{total} streets of {size} in {out} ({total / seconds:.0f} images/s)", highlight=False)
 
 
 def parsed_size(text: str) -> tuple[int, int]:

@@ -25,11 +25,20 @@ def main() -> None:
         fail(str(error), error.exit_status)
     except BrokenPipeError:
         sys.exit(141)
+    except MemoryError:
+        fail(NO_MEMORY, 6)
+    except RuntimeError as error:
+        if "DefaultCPUAllocator" not in str(error):
+            raise
+        fail(NO_MEMORY, 6)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         fail(f"{where}expected to read or write, found: {error.strerror or error}", RunError.exit_status)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+NO_MEMORY = "expected enough memory, found too little: lower training.batch_size, data.size or the model's channels"
 
 
 def fail(line: str, status: int) -> None:

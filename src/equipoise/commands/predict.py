@@ -2,13 +2,14 @@
 
 import glob
 import json as json_format
+import os
 import sys
+from collections import Counter
 from pathlib import Path
 
-from rich.console import Console
-
-from equipoise.commands.display import console, counting
+from equipoise.commands.display import console, counting, output
 from equipoise.errors import DataError, UsageError
+from equipoise.scenes.data.files import walked
 from equipoise.scenes.data.images import SUFFIXES
 from equipoise.scenes.predict import load
 
@@ -27,7 +28,7 @@ def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, jso
         json: print what was written as JSON on standard output.
     """
     model = load(run)
-    names = found_images(input)
+    names = found_images(input, out)
     written, failed = {}, []
     with counting("predicting", len(names), console()) as counter:
         for path, name in names.items():
@@ -41,32 +42,31 @@ def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, jso
     if json:
         print(json_format.dumps({"written": written, "failed": failed}, indent=1))
     else:
-        Console().print(f"{len(written)} of {len(names)} images predicted in {out}", highlight=False)
+        output().print(f"{len(written)} of {len(names)} images predicted in {out}", highlight=False)
     if failed:
         sys.exit(DataError.exit_status)
 
 
-def found_images(text: str) -> dict[Path, str]:
-    """The images that an argument names, each with the name its predictions get."""
+def found_images(text: str, out: Path) -> dict[Path, str]:
+    """The images that an argument names, each with the name its predictions get below ``out``."""
     path = Path(text)
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        if out.resolve() == path.resolve():
+            raise UsageError(f"--out: expected another folder than that of the images, found {out}")
+        files = [p for p in walked(path) if p.suffix.lower() in SUFFIXES and not p.is_relative_to(out)]
         if not files:
             raise UsageError(f"expected images ({', '.join(SUFFIXES)}) in {path}, found none")
-        return _unique({p: p.relative_to(path).with_suffix("").as_posix() for p in files})
-    if path.exists():
+        return _named(files, path)
+    if path.is_file():
         return {path: path.stem}
-    files = sorted(Path(p) for p in glob.glob(text, recursive=True))  # noqa: PTH207
+    files = sorted(p for p in map(Path, glob.glob(text, recursive=True)) if p.is_file())  # noqa: PTH207
     if not files:
-        raise UsageError(f"expected an image, a folder or a pattern, found nothing at {text}: check the path")
-    return _unique({p: p.stem for p in files if p.is_file()})
+        raise UsageError(f"expected an image, a folder or a pattern of images, found nothing at {text}: check the path")
+    return _named(files, Path(os.path.commonpath([p.parent for p in files])))
 
 
-def _unique(names: dict[Path, str]) -> dict[Path, str]:
-    """Two images of one name keep their suffix (and, if that does not tell them apart, their folder)."""
-    for tell in (lambda p: p.name.replace(".", "_"), lambda p: "_".join(p.parts).replace(".", "_")):
-        counts: dict[str, int] = {}
-        for name in names.values():
-            counts[name] = counts.get(name, 0) + 1
-        names = {path: name if counts[name] == 1 else tell(path) for path, name in names.items()}
-    return names
+def _named(files: list[Path], base: Path) -> dict[Path, str]:
+    """Each file's path from ``base`` on, without suffix; of two that would share a name both keep theirs."""
+    plain = {path: path.relative_to(base).with_suffix("").as_posix() for path in files}
+    counts = Counter(plain.values())
+    return {path: name if counts[name] == 1 else f"{name}_{path.suffix[1:]}" for path, name in plain.items()}

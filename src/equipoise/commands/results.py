@@ -38,7 +38,8 @@ def _print_table(figures: dict[str, Any], sigma: dict[str, Any], screen: Console
         cells = [task, " ".join(f"{primary['label']} {primary['unit']} {arrow}".split()), figure(value)]
         for baseline in figures["baselines"].values():
             reference = scale * baseline[task]
-            cells.append(f"{figure(reference)} ({sign * (value - reference):+.3g})")
+            margin = sign * (value - reference)
+            cells.append(figure(reference) if margin != margin else f"{figure(reference)} ({margin:+.3g})")
         table.add_row(*cells, number(sigma.get(task)))
     screen.print(table)
 

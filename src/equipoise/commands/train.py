@@ -3,9 +3,7 @@
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
-from equipoise.commands.display import TrainingDisplay, console
+from equipoise.commands.display import TrainingDisplay, console, output
 from equipoise.commands.results import print_results
 from equipoise.commands.watch import SILENT, watch
 from equipoise.scenes.recipe import Recipe, read_recipe
@@ -69,5 +67,5 @@ def tell(folder: Path) -> None:
     figures = evaluate_run(folder, watch())
     write_pictures(folder, figures)
     page = build_report(folder)
-    print_results(figures, Console())
-    Console().print(f"\nThe report, with pictures: {page}", highlight=False, soft_wrap=True)
+    print_results(figures, output())
+    output().print(f"\nThe report, with pictures: {page}", highlight=False, soft_wrap=True)

@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from equipoise.scenes.data.sample import Camera
     from equipoise.scenes.predict import ScenePredictor, load
     from equipoise.scenes.scene import Scene
 
-__all__ = ["Scene", "ScenePredictor", "load"]
+__all__ = ["Camera", "Scene", "ScenePredictor", "load"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,6 +16,10 @@ def __getattr__(name: str) -> Any:
         from equipoise.scenes import predict
 
         return getattr(predict, name)
+    if name == "Camera":
+        from equipoise.scenes.data.sample import Camera
+
+        return Camera
     if name == "Scene":
         from equipoise.scenes.scene import Scene
 

@@ -17,7 +17,7 @@ T = TypeVar("T")
 def read_toml(path: Path) -> dict[str, Any]:
     """The table in a TOML file; raises ``RecipeError`` naming the file, and the line that does not parse."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise RecipeError(f"expected a TOML file at {path}, found none: check the path") from None
     except IsADirectoryError:
@@ -89,6 +89,8 @@ def _union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
     """The first member of a union that takes the value; its members are told together where none does."""
     if value is None and type(None) in arguments:
         return None
+    if len(named := [a for a in arguments if a is not type(None)]) == 1:
+        return _value(named[0], value, where)
     for argument in arguments:
         if argument is type(None):
             continue

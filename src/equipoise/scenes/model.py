@@ -125,7 +125,7 @@ def read_description(folder: Path) -> ModelDescription:
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunError(f"expected a model at {folder}, found no {DESCRIPTION}: name the folder of a run") from None
+        raise RunError(f"expected a model at {folder}, found no {DESCRIPTION}: {_hint(folder)}") from None
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: expected JSON, found a mistake: {error}") from None
     if not isinstance(table, dict) or table.get("format") != FORMAT:
@@ -135,6 +135,12 @@ def read_description(folder: Path) -> ModelDescription:
         return from_table(ModelDescription, table, str(path))
     except RecipeError as error:
         raise RunError(str(error)) from None
+
+
+def _hint(folder: Path) -> str:
+    if (folder / "recipe.json").exists():
+        return "the run is not finished: go on with equipoise train RECIPE --resume"
+    return "name the folder of a run"
 
 
 def load_weights(model: SceneModel, path: Path) -> None:

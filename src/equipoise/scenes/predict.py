@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from equipoise.errors import UsageError
+from equipoise.errors import DataError, UsageError
 from equipoise.scenes.data.images import as_rgb, read_image
 from equipoise.scenes.data.transforms import resize_image
 from equipoise.scenes.grouping import group
@@ -49,7 +49,7 @@ class ScenePredictor:
         pixels = as_array(image)
         size = (pixels.shape[0], pixels.shape[1])
         small = resize_image(pixels, self.model.description.input_size)
-        images = torch.from_numpy(small).permute(2, 0, 1)[None]
+        images = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None]
         locations = {name: value[0] for name, value in self.model.locations(images).items()}
         tasks, vocabulary = self.model.tasks, self.model.description.vocabulary
         answers = {name: task.prediction(locations[name], size) for name, task in tasks.items()}
@@ -76,7 +76,10 @@ def as_array(image: "str | Path | Image.Image | npt.NDArray[np.uint8]") -> npt.N
     if isinstance(image, str | Path):
         return read_image(Path(image))
     if isinstance(image, Image.Image):
-        return as_rgb(image)
+        try:
+            return as_rgb(image)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise DataError(f"predict: expected a picture that can be decoded, found: {error}") from None
     if not isinstance(image, np.ndarray):
         raise UsageError(f"predict: expected a path, a PIL image or a uint8 array, found {type(image).__name__}")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -173,30 +174,36 @@ def _absolute(data: S, here: Path) -> S:
 
 
 Range = tuple[Callable[[Any], bool], str]
-AT_LEAST_1: Range = (lambda v: v >= 1, "at least 1")
-NOT_NEGATIVE: Range = (lambda v: v >= 0, "0 or more")
-POSITIVE: Range = (lambda v: v is None or v > 0, "a number above 0")
+NOT_NEGATIVE: Range = (lambda v: 0 <= v < math.inf, "0 or more, and finite")
+POSITIVE: Range = (lambda v: v is None or 0 < v < math.inf, "a finite number above 0")
+
+
+def between(low: int, high: int) -> Range:
+    """A whole number, or ``None``, within bounds: beyond them nothing can be computed."""
+    return lambda v: v is None or low <= v <= high, f"{low} … {high:,}"
+
 
 RANGES: dict[str, Range] = {
     "tasks": (lambda v: 0 < len(v) == len(set(v)), "at least one task, each once"),
-    "data.size": (lambda v: min(v) >= 32, "height and width of at least 32 px"),
-    "model.aspp_channels": AT_LEAST_1,
-    "model.decoder_channels": (lambda v: v is None or v >= 1, "at least 1"),
-    "augmentation.scale": (lambda v: 0 < v[0] <= v[1], "two factors above 0, the smaller first"),
+    "data.size": (lambda v: min(v) >= 32 and max(v) <= 16384, "height and width of 32 … 16,384 px"),
+    "model.aspp_channels": between(1, 16384),
+    "model.decoder_channels": between(1, 16384),
+    "augmentation.scale": (lambda v: 0 < v[0] <= v[1] <= 100, "two factors above 0, the smaller first, at most 100"),
     "augmentation.color": (lambda v: 0 <= v <= 1, "0 … 1"),
     "optimizer.lr": POSITIVE,
     "optimizer.log_variance_lr": POSITIVE,
     "optimizer.gradient_clip": POSITIVE,
     "optimizer.weight_decay": NOT_NEGATIVE,
     "optimizer.momentum": (lambda v: 0 <= v < 1, "0 or more and below 1"),
+    "optimizer.power": POSITIVE,
     "optimizer.warmup_steps": NOT_NEGATIVE,
-    "training.steps": AT_LEAST_1,
-    "training.batch_size": AT_LEAST_1,
-    "training.log_every": AT_LEAST_1,
-    "training.checkpoint_every": AT_LEAST_1,
-    "training.keep_checkpoints": AT_LEAST_1,
-    "training.seed": NOT_NEGATIVE,
-    "training.workers": NOT_NEGATIVE,
+    "training.steps": between(1, 10**9),
+    "training.batch_size": between(1, 65536),
+    "training.log_every": between(1, 10**9),
+    "training.checkpoint_every": between(1, 10**9),
+    "training.keep_checkpoints": between(1, 10**9),
+    "training.seed": between(0, 2**32 - 1),
+    "training.workers": between(0, 256),
 }
 """Values that their types do not bound: what must hold, and how it is told."""
 

@@ -62,7 +62,8 @@ def evaluate_run(run: Path, watch: Watch, *, split: str = "", data: str = "", ba
         figures["also"] = {name: found[name] for name in others}
     usual = not data and split in ("", recipe.data.validation)
     name = "-".join(["metrics", *filter(None, [data, Path(split).name])])
-    write_atomic(run / ("metrics.json" if usual else f"{name}.json"), as_json(without_nan(figures)))
+    if baselines or not usual:  # The report's own file keeps its baselines.
+        write_atomic(run / ("metrics.json" if usual else f"{name}.json"), as_json(without_nan(figures)))
     return figures
 
 

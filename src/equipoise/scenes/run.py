@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 
-from equipoise.errors import RecipeError, RunError
+from equipoise.errors import RecipeError, RunError, UsageError
 from equipoise.scenes.configuration import from_table
-from equipoise.scenes.model import as_json
+from equipoise.scenes.model import SceneModel, as_json, describe
 from equipoise.scenes.recipe import Recipe
-from equipoise.scenes.sources import Progress, Survey, survey, training_data
+from equipoise.scenes.sources import Progress, Survey, expect_labels, survey, training_data
 from equipoise.scenes.training.checkpoint import write_atomic
 from equipoise.scenes.training.distributed import ALONE, Team
 from equipoise.scenes.training.log import Entry
@@ -41,7 +41,12 @@ class Watch:
 
 
 def prepare_folder(run: Path, *, resume: bool, overwrite: bool) -> None:
-    """Make the run's folder; refuses one that holds something, unless it is to be resumed or overwritten."""
+    """Make the run's folder; refuses one that holds something, unless it is to be resumed or overwritten.
+
+    Nothing is removed yet: an old run goes when the new one's data and model are known to be there.
+    """
+    if resume and overwrite:
+        raise UsageError("--resume, --overwrite: expected one, found both: the one keeps what the other removes")
     taken = run.exists() and (not run.is_dir() or any(run.iterdir()))
     if taken and not resume and not overwrite:
         raise RunError(f"expected no run at {run}, found one: choose another --out, or --resume or --overwrite it")
@@ -51,9 +56,16 @@ def prepare_folder(run: Path, *, resume: bool, overwrite: bool) -> None:
         raise RunError(f"expected a run at {run} to overwrite, found something else: choose another --out")
     try:
         run.mkdir(parents=True, exist_ok=True)
-        for name in ("metrics.json", "report.html", "model.safetensors", "model.json") if overwrite else ():
+    except OSError as error:
+        raise RunError(f"{run}: expected a folder to write to, found: {error.strerror}") from None
+
+
+def clear(run: Path) -> None:
+    """Remove what an earlier run left that a new one would not replace at once."""
+    try:
+        for name in ("metrics.json", "report.html", "model.safetensors", "model.json"):
             (run / name).unlink(missing_ok=True)
-        for path in (run / "checkpoints").glob("*/*") if overwrite else ():
+        for path in (run / "checkpoints").glob("*/*"):
             path.unlink()
     except OSError as error:
         raise RunError(f"{run}: expected a folder to write to, found: {error.strerror}") from None
@@ -67,18 +79,22 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, 
     known = survey(recipe)
     for line in known.notices:
         watch.on_notice(line)
+    with torch.device("meta"):
+        tasks = SceneModel(describe(recipe, known.vocabulary)).tasks
     with team.leader_first():
         dataset = training_data(recipe, watch.counting)
+    expect_labels(dataset, tasks)
     precision = choose_precision(recipe.training.precision, CPU)
     if team.largest(precision == "float32"):
         precision = "float32"
     if resume:
-        recorded = json.loads((run / "run.json").read_bytes()).get("precision")
-        precision = recorded if recorded in ("float32", "bfloat16") else precision
-    elif team.leads:
+        _, record = read_run(run)
+        precision = record["precision"] if record.get("precision") in ("float32", "bfloat16") else precision
+    else:
+        record = describe_run(recipe, precision, known, team)
+    if team.leads and not resume:
+        clear(run)
         write_atomic(run / "recipe.json", as_json(recipe))
-    record = describe_run(recipe, precision, known, team)
-    if team.leads:
         write_atomic(run / "run.json", as_json(record))
     outcome = train(
         recipe,
@@ -86,6 +102,7 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, 
         run,
         precision=precision,
         resume=resume,
+        identity=known.identity,
         team=team,
         on_log=watch.on_log,
         on_notice=watch.on_notice,
@@ -135,6 +152,8 @@ def read_run(run: Path) -> tuple[Recipe, dict[str, Any]]:
         raise RunError(f"expected a run at {run}, found no {missing} there: name the folder that train wrote") from None
     except (OSError, ValueError) as error:
         raise RunError(f"{run}: expected a run's JSON files, found a mistake: {error}") from None
+    if not isinstance(record, dict) or not isinstance(recipe, dict):
+        raise RunError(f"{run}: expected objects in recipe.json and run.json, found something else: they are damaged")
     try:
         return from_table(Recipe, recipe, str(run / "recipe.json")), record
     except RecipeError as error:

@@ -65,6 +65,8 @@ class Scene:
 
     def overlay(self, task: str, alpha: float = 0.6) -> Image.Image:
         """The image with one task's answer over it: ``semantic``, ``instance`` or ``depth``."""
+        if not 0 <= alpha <= 1:
+            raise UsageError(f"overlay: expected alpha in 0 … 1, found {alpha}")
         if task == "semantic" and self.semantic is not None:
             return Image.fromarray(overlay(self.image, class_colors(self.semantic, self.vocabulary), alpha))
         if task == "instance" and self.instance is not None:
@@ -85,14 +87,15 @@ class Scene:
             RunError: a file is there already (unless ``overwrite``), or cannot be written.
         """
         folder = Path(folder)
+        if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
+            raise UsageError(f"save: expected a name below the folder, found {name!r}")
         files, facts = self._files(name)
         taken = [n for n in (*files, f"{name}.json") if (folder / n).exists()]
         if taken and not overwrite:
             raise RunError(f"expected no file at {folder / taken[0]}, found one: choose another folder, or overwrite")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             for file, picture in files.items():
-                (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 picture.save(folder / file, compress_level=3)
             write_atomic(folder / f"{name}.json", (json.dumps(facts, indent=1) + "\n").encode())
         except OSError as error:

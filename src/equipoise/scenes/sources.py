@@ -3,19 +3,24 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from equipoise.errors import RecipeError
+import numpy as np
+import numpy.typing as npt
+
+from equipoise.errors import DataError, RecipeError
 from equipoise.scenes.data.cache import CachedDataset
+from equipoise.scenes.data.description import read_description
 from equipoise.scenes.data.joined import JoinedDataset, RenamedDataset, union
 from equipoise.scenes.data.open import open_dataset
 from equipoise.scenes.data.readable import ReadableDataset, Reading, read_through
-from equipoise.scenes.data.sample import SceneDataset, SceneVocabulary
+from equipoise.scenes.data.sample import IGNORE, SceneDataset, SceneVocabulary
 from equipoise.scenes.recipe import DataRecipe, Recipe, SetRecipe
+from equipoise.scenes.tasks import Task
 
 
 class Progress(Protocol):
@@ -62,6 +67,8 @@ class Survey:
     val_images: int
     skipped: tuple[str, ...]
     notices: tuple[str, ...]
+    identity: dict[str, str]
+    """What a resumed run must find again, hashed: each data set's training images, classes and description."""
 
 
 def survey(recipe: Recipe) -> Survey:
@@ -79,7 +86,38 @@ def survey(recipe: Recipe) -> Survey:
         val_images=sum(len(validation) for _, validation in opened.values()),
         skipped=tuple(fault for some in faults.values() for fault in some),
         notices=(*_told_skipped(faults), *_told_classes(vocabularies)),
+        identity={
+            key: hashed
+            for name, (train, _) in opened.items()
+            for key, hashed in _identity(name, recipe.sets[name], train).items()
+        },
     )
+
+
+def _identity(name: str, data: SetRecipe, train: SceneDataset) -> dict[str, str]:
+    known = {"images": train.names, "classes": train.vocabulary}
+    described = {"description": read_description(Path(data.path))} if data.kind == "folder" else {}
+    hashed = {key: hashlib.sha256(repr(value).encode()) for key, value in {**known, **described}.items()}
+    return {f"{name}: {key}": digest.hexdigest() for key, digest in hashed.items()}
+
+
+def expect_labels(dataset: SceneDataset, tasks: Mapping[str, Task]) -> None:
+    """Raise ``DataError`` for a task that no image of the training data has a label for."""
+    missing = dict(tasks)
+    for index in np.random.default_rng(0).permutation(len(dataset)):
+        sample = dataset[int(index)]
+        missing = {name: task for name, task in missing.items() if not _labelled(task.target(sample))}
+        if not missing:
+            return
+    name = next(iter(missing))
+    raise DataError(
+        f"expected a label for the task {name!r} in some training image, found none in all {len(dataset)}: see what "
+        "equipoise check says, or leave the task out"
+    )
+
+
+def _labelled(target: npt.NDArray[Any]) -> bool:
+    return bool((target != IGNORE).any() if target.dtype.kind in "iu" else (~np.isnan(target)).any())
 
 
 def _both_splits(recipe: Recipe, name: str) -> tuple[SceneDataset, SceneDataset]:

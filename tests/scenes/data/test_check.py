@@ -123,6 +123,27 @@ def test_cityscapes(tmp_path):
     assert "town_000001_000000_disparity.png" in report.faults[0]
 
 
+def test_what_may_be_meant_so_is_told_without_failing(tmp_path):
+    description = write_folder(tmp_path / "data")
+    text = description.read_text()
+    description.write_text(text.replace('files = "objects/{name}.png"', 'files = "objects/{name}.png"\nfactor = 9000'))
+    done = run("check", description)
+    assert done.returncode == 0
+    assert "look at val: " in done.stdout
+    assert "expected it in one split, found it in train too (2 such images)" in done.stdout
+    assert "expected an instance in some image, found none in all 2" in done.stdout
+    optional = text.replace('files = "classes/', 'optional = true\nfiles = "clases/')
+    description.write_text(optional)
+    assert "expected semantic labels in some image, found none in all 2" in run("check", description).stdout
+
+
+def test_a_sky_is_no_depth_label():
+    semantic = np.array([[2, 2], [0, 1]], np.uint8)
+    inverse_depth = np.array([[0, 0], [np.nan, np.nan]], np.float32)
+    sample = Sample(name="x", image=np.zeros((2, 2, 3), np.uint8), semantic=semantic, inverse_depth=inverse_depth)
+    assert list(faults(sample, VOCABULARY)) == ["x: expected depth labels, found none in the whole image but its sky"]
+
+
 def test_contact_sheet(tmp_path):
     sheet = contact_sheet(FolderDataset(write_folder(tmp_path), "train"))
     assert sheet.shape[1] == 4 * 320 + 3 * 6

@@ -171,7 +171,16 @@ class TestFolder:
             ("value = [7, 8]", "value = [3, 8]", "3 means both 'ground' and 'box'"),
             ('sky = "sky"', 'sky = "skies"', "semantic.sky"),
             ("fraction = 0.5", "fraction = 1.5", "share of 0 … 1"),
+            ("fraction = 0.5", "fraction = 0.0", "share of 0 … 1, found 0.0"),
             ("divisor = 1000", "divisor = 0", "divisor"),
+            ("divisor = 1000", "divisor = nan", "depth.divisor: expected a finite number"),
+            ("divisor = 1000", "offset = inf", "depth.offset: expected a finite number"),
+            ("[split.train]", "seed = -1\n[split.train]", "seed: expected 0 or more"),
+            ("value = 0 }", "value = 0, color = [256, 0, 0] }", "'sky': color: expected 0 … 255"),
+            ("value = 0 }", "value = 0, color = [1, 0] }", "expected 3 values, found 2"),
+            ("ignore = [255]", "ignore = [255, 3]", "3 is ignored, and means 'ground'"),
+            ("ignore = [255]", "ignore = [[0, 0, 2]]", "semantic.ignore: expected numbers"),
+            ("[instance]", "[camera]\nfx = 0.0\n[instance]", "camera.fx: expected a number above 0"),
             ('list = "train.txt"', 'list = "train.txt"\nfolder = "x"', "expected one of list, folder, fraction"),
         ],
     )
@@ -190,6 +199,53 @@ class TestFolder:
         with pytest.raises(DataError, match=message):
             FolderDataset(description, "train")
 
+    @pytest.mark.parametrize("line", ["{root}/rgb/a/2.png", "./rgb/a/2.png", "a/2.png", "rgb/a/2.png", "a/2"])
+    def test_a_list_names_images_in_any_way(self, tmp_path, line):
+        description = write_folder(tmp_path)
+        text = f"a/0\r\n\r\n# a remark\r\n{line.format(root=tmp_path.resolve())}\r\n"
+        (tmp_path / "train.txt").write_bytes(b"\xef\xbb\xbf" + text.encode())
+        description.write_bytes(b"\xef\xbb\xbf" + description.read_bytes().replace(b'"rgb/', b'"./rgb/'))
+        assert FolderDataset(description, "train").names == ("a/0", "a/2")
+
+    def test_linked_folders_are_followed(self, tmp_path):
+        description = write_folder(tmp_path)
+        (tmp_path / "rgb/a").rename(tmp_path / "stored")
+        (tmp_path / "rgb/a").symlink_to(tmp_path / "stored")
+        (tmp_path / "rgb/round").symlink_to(tmp_path / "rgb")
+        description.write_text(DESCRIPTION.replace('list = "train.txt"', "fraction = 0.5"))
+        names = [FolderDataset(description, split).names for split in ("train", "val")]
+        assert sorted(sum(names, ())) == ["a/0", "a/1", "a/2", "a/3"]
+
+    def test_only_countable_classes_have_instances(self, tmp_path):
+        """Panoptic pictures have an id on everything."""
+        description = write_folder(tmp_path)
+        everywhere = np.full((24, 33), 5, np.uint16)
+        everywhere[10:16, 4:12], everywhere[10:16, 20:28] = 7, 9
+        for i in range(4):
+            save(tmp_path / f"objects/a/{i}.png", everywhere)
+        text = DESCRIPTION.replace("[instance]", '[instance]\nencoding = "id"')
+        description.write_text(text)
+        assert set(np.unique(FolderDataset(description, "train")[0].instance)) == {5, 7, 9}
+        description.write_text(text.replace('"id"', '"id"\nonly_countable = true'))
+        assert set(np.unique(FolderDataset(description, "train")[0].instance)) == {0, 7, 9}
+        description.write_text(text.replace('"id"', '"id"\nonly_countable = true').replace(", countable = true", ""))
+        with pytest.raises(RecipeError, match=r"only_countable: expected .* with countable classes"):
+            FolderDataset(description, "train")
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ("rgb/{name}", "rbg/{name}", "there is no folder .*rbg"),
+            ('list = "train.txt"', "fraction = 0.01", "its share of all images rounds to none"),
+        ],
+    )
+    def test_why_there_are_no_images(self, tmp_path, old, new, message):
+        description = write_folder(tmp_path)
+        text = DESCRIPTION.replace('list = "train.txt"', "fraction = 0.5") if "rgb" in old else DESCRIPTION
+        description.write_text(text.replace(old, new))
+        with pytest.raises(DataError, match=message):
+            FolderDataset(description, "train")
+
     def test_a_link_out_of_the_root_is_refused(self, tmp_path):
         description = write_folder(tmp_path / "data")
         outside = tmp_path / "outside.png"
@@ -199,7 +255,7 @@ class TestFolder:
             FolderDataset(description, "train")
 
     def test_unknown_split(self, tmp_path):
-        with pytest.raises(RecipeError, match="did you mean 'train'"):
+        with pytest.raises(RecipeError, match=r"expected 'trian', as data.train .* found none: did you mean 'train'"):
             FolderDataset(write_folder(tmp_path), "trian")
 
     def test_nothing_is_written(self, tmp_path):

@@ -27,6 +27,7 @@ class SplitReport:
         instances: how many objects there are.
         sizes: how many images of each size, ``WIDTHxHEIGHT``.
         faults: what is wrong, a line each, with the path.
+        notes: what may be meant so and should be looked at, a line each.
     """
 
     images: int
@@ -36,6 +37,7 @@ class SplitReport:
     instances: int = 0
     sizes: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def as_table(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -54,7 +56,20 @@ def check_split(dataset: SceneDataset, *, on_image: Callable[[], None] = lambda:
             _count(report, sample, dataset.vocabulary)
             report.faults += faults(sample, dataset.vocabulary)
         on_image()
+    report.notes += _nowhere(report, dataset.vocabulary)
     return report
+
+
+def _nowhere(report: SplitReport, vocabulary: SceneVocabulary) -> Iterator[str]:
+    """Kinds of label that are described and that no readable image has."""
+    for kind in vocabulary.labels if report.readable else ():
+        if not report.labels[kind]:
+            yield f"expected {kind} labels in some image, found none in all {report.readable}: check where they lie"
+    if report.labels["instance"] and not report.instances:
+        yield (
+            f"expected an instance in some image, found none in all {report.labels['instance']} that have such labels: "
+            "check the instances' encoding, factor and background"
+        )
 
 
 def _count(report: SplitReport, sample: Sample, vocabulary: SceneVocabulary) -> None:
@@ -78,8 +93,11 @@ def faults(sample: Sample, vocabulary: SceneVocabulary) -> Iterator[str]:
             yield f"{sample.name}: expected instance {identity} on a countable class, found it on {name}"
     if sample.inverse_depth is not None:
         known = sample.inverse_depth[~np.isnan(sample.inverse_depth)]
+        sky = vocabulary.sky is not None and sample.semantic is not None and sample.semantic == vocabulary.sky
+        if not np.any(~np.isnan(sample.inverse_depth) & ~np.asarray(sky)) and not np.all(sky):
+            apart = " but its sky" if np.any(sky) else ""
+            yield f"{sample.name}: expected depth labels, found none in the whole image{apart}"
         if not known.size:
-            yield f"{sample.name}: expected depth labels, found none in the whole image"
             return
         low, high = float(known.min()), float(known.max())
         highest = {"px": FARTHEST_FRACTION * sample.size[1], "1/m": 1 / NEAREST_M}.get(

@@ -1,5 +1,6 @@
 """The description of a user's own folder: a short TOML, read into frozen dataclasses. See docs/own-data.md."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -61,6 +62,7 @@ class InstanceDescription:
             number but those in ``background``; ``color``: any colour but those in ``background``.
         factor: of ``class_factor``.
         background: numbers or colours that are no instance.
+        only_countable: pixels whose class is not countable are no instance (panoptic pictures have ids everywhere).
         optional: images may lack their label.
     """
 
@@ -68,6 +70,7 @@ class InstanceDescription:
     encoding: Literal["class_factor", "id", "color"] = "class_factor"
     factor: int = 1000
     background: tuple[int | tuple[int, int, int], ...] = (0,)
+    only_countable: bool = False
     optional: bool = False
 
 
@@ -107,7 +110,7 @@ class SplitDescription:
 
     list: str = ""
     folder: str = ""
-    fraction: float = 0.0
+    fraction: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,23 +146,41 @@ def check_description(description: FolderDescription, where: str) -> None:
     if not description.split:
         raise RecipeError(f"{where}: split: expected at least one, such as [split.train], found none")
     for name, split in description.split.items():
-        given = [key for key in ("list", "folder", "fraction") if getattr(split, key)]
+        given = [key for key in ("list", "folder", "fraction") if getattr(split, key) not in ("", None)]
         if len(given) != 1:
             raise RecipeError(f"{where}: split.{name}: expected one of list, folder, fraction, found {given or 'none'}")
         if split.folder and "{split}" not in description.images:
             raise RecipeError(
                 f"{where}: split.{name}.folder: expected {{split}} in images, found {description.images!r}"
             )
-        if not 0 <= split.fraction <= 1:
+        if split.fraction is not None and not 0 < split.fraction <= 1:
             raise RecipeError(f"{where}: split.{name}.fraction: expected a share of 0 … 1, found {split.fraction}")
-    if sum(split.fraction for split in description.split.values()) > 1 + 1e-9:
+    if description.seed < 0:
+        raise RecipeError(f"{where}: seed: expected 0 or more, found {description.seed}")
+    if sum(split.fraction or 0.0 for split in description.split.values()) > 1 + 1e-9:
         raise RecipeError(f"{where}: split: expected fractions that add up to at most 1, found more")
-    if description.depth is not None and description.depth.divisor == 0:
-        raise RecipeError(f"{where}: depth.divisor: expected a number other than 0")
+    if description.depth is not None:
+        _check_depth(description.depth, where)
+    if description.camera is not None:
+        for key in ("fx", "fy", "baseline_m"):
+            value = getattr(description.camera, key)
+            if value is not None and not 0 < value < math.inf:
+                raise RecipeError(f"{where}: camera.{key}: expected a number above 0, found {value}")
+    only = description.instance is not None and description.instance.only_countable
+    if only and not (description.semantic and any(c.countable for c in description.semantic.classes)):
+        raise RecipeError(f"{where}: instance.only_countable: expected [semantic] with countable classes, found none")
     if description.instance is not None and description.instance.factor < 1:
         raise RecipeError(f"{where}: instance.factor: expected at least 1, found {description.instance.factor}")
     if description.semantic is not None:
         _check_classes(description.semantic, where)
+
+
+def _check_depth(depth: DepthDescription, where: str) -> None:
+    for key, value in (("divisor", depth.divisor), ("offset", depth.offset)):
+        if not math.isfinite(value):
+            raise RecipeError(f"{where}: depth.{key}: expected a finite number, found {value}")
+    if depth.divisor == 0:
+        raise RecipeError(f"{where}: depth.divisor: expected a number other than 0")
 
 
 def _check_classes(semantic: SemanticDescription, where: str) -> None:
@@ -180,6 +201,15 @@ def _check_classes(semantic: SemanticDescription, where: str) -> None:
             if key in meant:
                 raise RecipeError(f"{where}: semantic.classes: {key} means both {meant[key]!r} and {c.name!r}")
             meant[key] = c.name
+        if c.color is not None and not all(0 <= value <= 255 for value in c.color):
+            raise RecipeError(f"{where}: semantic.classes: {c.name!r}: color: expected 0 … 255, found {list(c.color)}")
+    kind = tuple if semantic.encoding == "color" else int
+    for key in semantic.ignore:
+        if not isinstance(key, kind):
+            wanted = "colours [red, green, blue]" if kind is tuple else "numbers"
+            raise RecipeError(f"{where}: semantic.ignore: expected {wanted}, found {key}")
+        if key in meant:
+            raise RecipeError(f"{where}: semantic.ignore: {key} is ignored, and means {meant[key]!r}: leave one out")
 
 
 def _numbers(value: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -1,6 +1,5 @@
 """Someone's own folder of pictures, as a description says; only ever read."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from equipoise.scenes.data.description import (
 from equipoise.scenes.data.fingerprint import fingerprint
 from equipoise.scenes.data.images import read_colors, read_image, read_labels
 from equipoise.scenes.data.sample import IGNORE, Camera, InverseDepthUnit, Sample, SceneClass, SceneVocabulary
+from equipoise.scenes.data.splits import below, fill, matching, split_names, why_none
 from equipoise.scenes.pictures import hsv
 
 UNITS: dict[str, InverseDepthUnit] = {"disparity_px": "px", "depth_m": "1/m", "relative": "relative"}
@@ -50,13 +50,20 @@ class FolderDataset:
         self.description = read_description(description)
         self.root = (root if root is not None else description.parent).resolve()
         if not self.root.is_dir():
-            raise DataError(f"expected data at {self.root}, found no such folder: check the path in {description}")
+            told = f"where {description} lies" if root is None else "as data.root or --root says"
+            raise DataError(f"expected data at {self.root}, found no such folder, {told}: check the path")
         if split not in self.description.split:
-            raise RecipeError(f"{description}: split: found {split!r}{suggestion(split, self.description.split)}")
+            told = suggestion(split, self.description.split)
+            raise RecipeError(
+                f"{description}: split: expected {split!r}, as data.train or data.validation of a recipe names it (by "
+                f"default train and val), found none{told}"
+            )
         self.split, self.sky_is_zero = split, sky_is_zero
         self.names = tuple(split_names(self.description, split, self.root))
         if not self.names:
-            raise DataError(f"expected images {self.description.images!r} under {self.root}, found none for {split!r}")
+            pattern = fill(self.description.images, self.description, split, "{name}")
+            why = why_none(self.description, split, self.root)
+            raise DataError(f"expected images {pattern!r} under {self.root}, found none for {split!r}{why}")
         self.vocabulary = vocabulary(self.description)
         for name in self.names if strict else ():
             self._label_files(name)
@@ -76,12 +83,15 @@ class FolderDataset:
             labels[kind] = read_colors(path) if colored else read_labels(path)
             if labels[kind].shape != image.shape[:2]:
                 (h, w), (eh, ew) = labels[kind].shape, image.shape[:2]
-                raise DataError(f"{path}: expected the size of its image, {ew}x{eh}, found {w}x{h}")
+                turned = " (of the image turned upright as its EXIF says)" if (w, h) == (eh, ew) else ""
+                raise DataError(f"{path}: expected the size of its image, {ew}x{eh}{turned}, found {w}x{h}")
         d, semantic, instance, inverse_depth = self.description, None, None, None
         if "semantic" in labels and d.semantic is not None:
             semantic = semantic_indices(labels["semantic"], d.semantic, files["semantic"])
         if "instance" in labels and d.instance is not None:
             instance = instance_ids(labels["instance"], d.instance)
+            if d.instance.only_countable and semantic is not None:
+                instance[~np.isin(semantic, self.vocabulary.countable)] = 0
         if "depth" in labels and d.depth is not None:
             inverse_depth = inverse_depths(labels["depth"], d.depth)
             if semantic is not None and self.vocabulary.sky is not None:
@@ -127,80 +137,13 @@ def unused_labels(dataset: FolderDataset) -> list[str]:
         label = getattr(description, kind)
         if label is None:
             continue
-        labels = set(_matching(root, fill(label.files, description, dataset.split, "{name}")))
-        images = set(_matching(root, fill(description.images, description, dataset.split, "{name}")))
+        labels = set(matching(root, fill(label.files, description, dataset.split, "{name}")))
+        images = set(matching(root, fill(description.images, description, dataset.split, "{name}")))
         alone = sorted(labels - images)
         if alone:
             path = root / fill(label.files, description, dataset.split, alone[0])
             lines.append(f"{path}: expected an image for this {kind} label, found none ({len(alone)} such labels)")
     return lines
-
-
-def below(root: Path, relative: str) -> Path:
-    """A path inside of a root; raises ``DataError`` where it leads out."""
-    if "\0" in relative:
-        raise DataError(f"expected a path below {root}, found one with a NUL")
-    path = root / relative
-    if Path(relative).is_absolute() or ".." in Path(relative).parts or not path.resolve().is_relative_to(root):
-        raise DataError(f"expected a path below {root}, found {relative!r}, which leads out of it")
-    return path
-
-
-def fill(pattern: str, description: FolderDescription, split: str, name: str) -> str:
-    """A pattern with its placeholders filled in."""
-    folder = description.split[split].folder or split
-    return pattern.replace("{split}", folder).replace("{name}", name)
-
-
-def split_names(description: FolderDescription, split: str, root: Path) -> list[str]:
-    """The names of a split's images, sorted (a list keeps its order)."""
-    chosen = description.split[split]
-    pattern = fill(description.images, description, split, "{name}")
-    if chosen.list:
-        return _listed(below(root, chosen.list), pattern, root)
-    names = _matching(root, pattern)
-    if chosen.folder:
-        return names
-    order = [names[int(i)] for i in np.random.default_rng(description.seed).permutation(len(names))]
-    start = 0.0
-    for name, other in description.split.items():
-        if name == split:
-            break
-        start += other.fraction
-    first, last = (round(share * len(names)) for share in (start, start + chosen.fraction))
-    return sorted(order[first:last])
-
-
-def _matching(root: Path, pattern: str) -> list[str]:
-    head = pattern.split("{name}")[0]
-    folder = below(root, head if head.endswith("/") or not head else head.rpartition("/")[0] or ".")
-    matcher = _matcher(pattern)
-    paths = (p.relative_to(root).as_posix() for p in folder.rglob("*") if p.is_file())
-    return sorted(match[1] for match in map(matcher.fullmatch, paths) if match)
-
-
-def _matcher(pattern: str) -> re.Pattern[str]:
-    head, tail = pattern.split("{name}")
-    return re.compile(re.escape(head) + "(.+)" + re.escape(tail))
-
-
-def _listed(path: Path, pattern: str, root: Path) -> list[str]:
-    """Names, or paths of images, one a line; raises where an image does not exist or is listed twice."""
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: expected a list of images, found: {error}") from None
-    names = []
-    for line in lines:
-        if line and not line.startswith("#"):
-            match = _matcher(pattern).fullmatch(line)
-            names.append(match[1] if match else line)
-    for name in names:
-        if not below(root, pattern.replace("{name}", name)).is_file():
-            raise DataError(f"{path}: expected the image {pattern.replace('{name}', name)}, found no such file")
-    if len(set(names)) != len(names):
-        raise DataError(f"{path}: expected each image once, found {len(names) - len(set(names))} again")
-    return names
 
 
 def vocabulary(description: FolderDescription) -> SceneVocabulary:
@@ -255,7 +198,7 @@ def instance_ids(labels: npt.NDArray[np.int32], description: InstanceDescription
     if description.encoding == "class_factor":
         background |= labels < description.factor
     # A colour of 0 (black), or an id of 0, may well be an object where the background is something else.
-    shift = 0 if description.encoding == "class_factor" else 1
+    shift = 0 if description.encoding == "class_factor" or _code(0) in map(_code, description.background) else 1
     return np.where(background, 0, labels + shift).astype(np.int32)
 
 

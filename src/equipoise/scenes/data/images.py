@@ -70,6 +70,8 @@ _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, Ov
 
 
 def _opened(path: Path) -> Image.Image:
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DataError(f"{path}: expected a picture, found no regular file")
     try:
         picture = Image.open(path, formats=FORMATS)
     except FileNotFoundError:

@@ -28,7 +28,8 @@ def renamed(vocabulary: SceneVocabulary, names: Mapping[str, str]) -> tuple[Scen
     known = [c.name for c in vocabulary.classes]
     for name in names:
         if name not in known:
-            raise RecipeError(f"classes: found {name!r}{suggestion(name, known)}")
+            told = suggestion(name, known) if known else ": the data set has no classes"
+            raise RecipeError(f"classes: found {name!r}{told}")
     called = [names.get(name, name) for name in known]
     classes: dict[str, SceneClass] = {}
     for c, name in zip(vocabulary.classes, called, strict=True):

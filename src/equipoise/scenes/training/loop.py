@@ -5,7 +5,7 @@ Legend of shapes: B batch, C channels, H × W the network's input.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ def train(
     *,
     precision: Precision,
     resume: bool = False,
+    identity: Mapping[str, str] | None = None,
     team: Team = ALONE,
     on_log: Callable[[Entry], None] = lambda entry: None,
     on_notice: Callable[[str], None] = lambda line: None,
@@ -58,6 +59,7 @@ def train(
         run: a folder that exists; checkpoints, log and model go there.
         precision: of the network's forward pass; the likelihood always computes in float32.
         resume: go on from the newest valid checkpoint in ``run``.
+        identity: what tells the data from others: a run on other data is not resumed.
         team: the processes that share each batch; the first of them writes the files.
         on_log: called with every logged entry.
         on_notice: called with lines worth telling (a checkpoint passed over).
@@ -69,8 +71,9 @@ def train(
     torch.manual_seed(recipe.training.seed)
     model = SceneModel(describe(recipe, dataset.vocabulary)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = State(model=model, network=model.network, optimizer=make_optimizer(model, recipe.optimizer))
+    identity = dict(identity or {})
     if resume:
-        restore(state, recipe, run, on_notice)
+        restore(state, recipe, identity, run, on_notice)
     state.network = shared_among(team, model.network)
     log = RunLog(run, last_step=state.step) if team.leads else None
     options = recipe.training
@@ -101,7 +104,7 @@ def train(
             status = team.largest(request.exit_status)
             due = state.step % options.checkpoint_every == 0 or state.step == options.steps
             if team.leads and (due or status):
-                save(state, recipe, run)
+                save(state, recipe, identity, run)
             if status:
                 team.wait()
                 return Outcome(model=model, step=state.step, seconds=state.seconds, exit_status=status)

@@ -29,7 +29,7 @@ class State:
     seconds: float = 0.0
 
 
-def save(state: State, recipe: Recipe, run: Path) -> None:
+def save(state: State, recipe: Recipe, identity: dict[str, str], run: Path) -> None:
     """Write a checkpoint of everything that a resumed run needs, and prune old ones."""
     packed = state.optimizer.state_dict()
     tensors = {f"{i}.{key}": value for i, values in packed["state"].items() for key, value in _tensors(values).items()}
@@ -39,31 +39,45 @@ def save(state: State, recipe: Recipe, run: Path) -> None:
         "step": state.step,
         "seconds": state.seconds,
         "recipe": recipe.as_table(),
+        "data": identity,
         "param_groups": packed["param_groups"],
     }
     files = model_files(state.model) | {OPTIMIZER: tensors_as_bytes(tensors), STATE: json.dumps(table).encode()}
     try:
         write_checkpoint(run / "checkpoints", state.step, files)
     except OSError as error:
+        kept, _ = newest_checkpoint(run / "checkpoints")
         raise RunError(
             f"{run / 'checkpoints'}: expected to write a checkpoint of step {state.step}, found: "
-            f"{error.strerror or error}: make room, then go on with --resume"
+            f"{error.strerror or error}: make room, then "
+            + ("start again with --overwrite" if kept is None else f"go on from {kept.name} with --resume")
         ) from None
     prune_checkpoints(run / "checkpoints", recipe.training.keep_checkpoints)
 
 
-def restore(state: State, recipe: Recipe, run: Path, on_notice: Callable[[str], None]) -> None:
-    """Take up the newest valid checkpoint of ``run``; raises ``RunError`` where there is none or the recipe differs."""
+def restore(
+    state: State, recipe: Recipe, identity: dict[str, str], run: Path, on_notice: Callable[[str], None]
+) -> None:
+    """Take up the newest valid checkpoint of ``run``.
+
+    Raises:
+        RunError: there is none, or it was made with another recipe or other data.
+    """
     path, passed_over = newest_checkpoint(run / "checkpoints")
     for line in passed_over:
         on_notice(f"passed over {line}")
     if path is None:
-        raise RunError(f"expected a checkpoint under {run / 'checkpoints'}, found none: start without --resume")
+        raise RunError(f"expected a checkpoint under {run / 'checkpoints'}, found none: start anew with --overwrite")
     table = json.loads((path / STATE).read_bytes())
     if keys := differing_keys(table["recipe"], recipe.as_table()):
         raise RunError(
             f"{path}: expected the recipe it was made with, found other values of {', '.join(keys)}: "
             "restore them, or start a new run with --out"
+        )
+    if keys := differing_keys(table.get("data", {}), identity):
+        raise RunError(
+            f"{path}: expected the data it was trained on, found others ({', '.join(keys)}): restore them, or start a "
+            "new run with --out"
         )
     load_weights(state.model, path / WEIGHTS)
     tensors = read_tensors(path / OPTIMIZER)
