@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.commands.test_commands import command, environment
+from tests.support.commands import command, environment
 
 
 @pytest.mark.slow

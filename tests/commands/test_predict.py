@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from equipoise.scenes import load
-from tests.commands.test_commands import equipoise, one_line
 from tests.scenes.test_predict import write_run
+from tests.support.commands import equipoise, one_line
 from tests.support.tiny import scene
 
 

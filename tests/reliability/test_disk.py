@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.test_commands import RECIPE, home  # noqa: F401
 from tests.scenes.test_predict import write_run
 from tests.support.cityscapes import write_cityscapes
+from tests.support.commands import RECIPE
 
 UNSHARE = ["unshare", "--map-root-user", "--mount"]
 
@@ -28,7 +28,7 @@ def can_mount() -> bool:
 pytestmark = pytest.mark.skipif(not can_mount(), reason="this machine lets tests mount nothing (unshare --mount)")
 
 
-def in_namespace(home: Path, script: str) -> subprocess.CompletedProcess[str]:  # noqa: F811
+def in_namespace(home: Path, script: str) -> subprocess.CompletedProcess[str]:
     """Run a shell script that may mount; ``equipoise`` is the command, ``said STATUS`` prints its status and line."""
     program = f"{shlex.quote(sys.executable)} -W error -m equipoise"
     prelude = f"""
@@ -54,12 +54,12 @@ def endings(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 @pytest.fixture
-def run(home: Path) -> Path:  # noqa: F811
+def run(home: Path) -> Path:
     (home / "model").mkdir()
     return write_run(home / "model", ("semantic", "instance", "depth"))
 
 
-def test_a_full_disk_ends_training_in_one_line_and_resume_goes_on(home):  # noqa: F811
+def test_a_full_disk_ends_training_in_one_line_and_resume_goes_on(home):
     (home / "recipe.toml").write_text(RECIPE.format(steps=6).replace("batch_size", "checkpoint_every = 2\nbatch_size"))
     (home / "disk").mkdir()
     first, second, _ = endings(
@@ -85,7 +85,7 @@ def test_a_full_disk_ends_training_in_one_line_and_resume_goes_on(home):  # noqa
     assert (home / "kept/report.html").exists()
 
 
-def test_other_commands_on_a_full_disk(home, run):  # noqa: F811
+def test_other_commands_on_a_full_disk(home, run):
     (home / "recipe.toml").write_text(
         RECIPE.format(steps=2).replace('cache_folder = "cache"', 'cache_folder = "disk/cache"')
     )
@@ -111,7 +111,7 @@ def test_other_commands_on_a_full_disk(home, run):  # noqa: F811
     assert statuses[:3] == ["5", "3", "5"]
 
 
-def test_read_only_outputs(home, run):  # noqa: F811
+def test_read_only_outputs(home, run):
     (home / "locked").mkdir()
     write_run_files(home, run)
     lines = endings(
@@ -134,13 +134,13 @@ def test_read_only_outputs(home, run):  # noqa: F811
         assert "locked" in line
 
 
-def write_run_files(home: Path, run: Path) -> None:  # noqa: F811
+def write_run_files(home: Path, run: Path) -> None:
     """A run's record beside its model, enough for a report."""
     shutil.copytree(run, home / "trained")
     (home / "trained/run.json").write_text(json.dumps({"tasks": ["depth"]}))
 
 
-def test_read_only_data_train(home):  # noqa: F811
+def test_read_only_data_train(home):
     write_cityscapes(home / "city", "train", 3)
     write_cityscapes(home / "city", "val", 2)
     (home / "recipe.toml").write_text(

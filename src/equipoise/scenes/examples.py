@@ -13,6 +13,7 @@ from equipoise.scenes.evaluation import Predictor, located
 from equipoise.scenes.grouping import group
 from equipoise.scenes.pictures import disparity_top, instance_colors, overlay
 from equipoise.scenes.tasks import Picture, Task
+from equipoise.scenes.training.checkpoint import naming
 
 Kind = Literal["typical", "best", "worst"]
 
@@ -41,7 +42,8 @@ def write_examples(
         files, scales = {}, depth_scales(tasks, sample, locations)
         for name, picture in pictures(tasks, sample, locations).items():
             files[name] = f"{data + '_' if data else ''}{number:02d}_{kind}_{name}.png"
-            Image.fromarray(picture).save(folder / files[name])
+            with naming(folder / files[name]):
+                Image.fromarray(picture).save(folder / files[name])
         examples.append({"data": data, "name": sample.name, "kind": kind, "files": files, "scales": scales})
     return examples
 

@@ -76,6 +76,8 @@ def set_figures(
     tasks = tasks_on(dataset, model)
     labelled = {task: tasks[task] for task in tasks if tasks[task].label in dataset.vocabulary.labels}
     of = f"{name}, {split}" if recipe.also else split
+    if without := [task for task in tasks if task not in labelled]:
+        watch.on_notice(f"{of}: no labels for {' and '.join(without)}, so no figures")
     size = model.description.input_size
     result = _evaluated(narrowed(predict, labelled, model), dataset, labelled, size, watch, f"evaluating on {of}")
     figures: dict[str, Any] = {

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from equipoise.scenes.training.log import read_log
-from tests.commands.test_commands import RECIPE, home  # noqa: F401
+from tests.support.commands import RECIPE
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "160"}
@@ -52,14 +52,14 @@ def test_all_processes_stop_before_the_step_that_is_not_finite(tmp_path: Path):
     assert not (tmp_path / "run/model.safetensors").exists()
 
 
-def train(home: Path, *options: str) -> subprocess.Popen[str]:  # noqa: F811
+def train(home: Path, *options: str) -> subprocess.Popen[str]:
     command = [*TORCHRUN, "equipoise", "train", "recipe.toml", *options]
     return subprocess.Popen(
         command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
     )
 
 
-def test_stopped_and_resumed_by_two_processes(home: Path):  # noqa: F811
+def test_stopped_and_resumed_by_two_processes(home: Path):
     """Whole = stopped by SIGTERM at some step, as a scheduler does it, and resumed: to the bit."""
     (home / "recipe.toml").write_text(RECIPE.format(steps=60))
     whole = train(home, "--out", "whole")
@@ -89,7 +89,7 @@ def test_stopped_and_resumed_by_two_processes(home: Path):  # noqa: F811
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_one_process_with_broken_data_ends_both(home: Path):  # noqa: F811
+def test_one_process_with_broken_data_ends_both(home: Path):
     (home / "data/classes/a/2.png").write_bytes(b"no picture")
     (home / "recipe.toml").write_text(RECIPE.format(steps=60).replace("[model]", "cache = false\n[model]"))
     done = train(home)

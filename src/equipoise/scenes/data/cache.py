@@ -1,5 +1,6 @@
 """A memory-mapped cache of resized samples: decoding and resizing happen once, not in every epoch."""
 
+import errno
 import json
 import os
 import shutil
@@ -153,7 +154,8 @@ def _reserve(path: Path) -> None:
 
 
 def _unwritable(folder: Path, error: OSError) -> DataError:
+    room = "free space, " if error.errno == errno.ENOSPC else ""
     return DataError(
-        f"{folder}: expected to write the cache of resized samples, found: {error.strerror or error}: free space, "
+        f"{folder}: expected to write the cache of resized samples, found: {error.strerror or error}: {room}"
         "choose another data.cache_folder, or set data.cache = false"
     )

@@ -1,0 +1,138 @@
+"""Runs as a user starts, stops, resumes and replaces them: real processes, and nothing lost by what is refused."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.support.cityscapes import write_cityscapes
+from tests.support.commands import RECIPE, command, environment, equipoise, one_line
+
+
+def test_two_data_sets_in_one_run(home):
+    """Cityscapes' layout with every label, and a folder with classes alone whose box is called car here."""
+    write_cityscapes(home / "city", "train", 3)
+    write_cityscapes(home / "city", "val", 2)
+    text = (home / "data/data.toml").read_text()
+    (home / "data/data.toml").write_text(text[: text.index("[instance]")])
+    also = """
+[also.photos]
+kind = "folder"
+path = "data/data.toml"
+classes = { box = "car", ground = "road" }
+repeat = 2
+[model]"""
+    recipe = RECIPE.format(steps=4).replace('"folder"', '"cityscapes"').replace("data/data.toml", "city")
+    (home / "recipe.toml").write_text(recipe.replace("[model]", also))
+    trained = equipoise("train", "recipe.toml", cwd=home)
+    assert trained.returncode == 0, trained.stderr
+    assert "photos: 3 classes shared" in trained.stderr
+    assert "2 images of photos, val" in trained.stdout
+    run = home / "runs/recipe"
+    figures = json.loads((run / "metrics.json").read_text())
+    assert set(figures["tasks"]) == {"semantic", "instance", "depth"}
+    photos = figures["also"]["photos"]
+    assert set(photos["tasks"]) == set(photos["baselines"]["constant"]) == {"semantic"}
+    assert set(photos["tasks"]["semantic"]["iou"]) == {"road", "car", "sky"}
+    assert photos["baselines"]["position"]["semantic"] == 1.0  # every photo has the same labels
+    examples = json.loads((run / "pictures/examples.json").read_text())
+    shown = {key for e in examples if e["data"] == "photos" for key in e["files"]}
+    assert {"depth", "semantic_truth"} <= shown
+    assert "depth_truth" not in shown
+    with Image.open(run / "pictures/photos_00_typical_semantic_truth.png") as picture:
+        colors = {color for _, color in picture.getcolors()}
+    assert (128, 64, 128) in colors  # the road of the first data set, whatever colour the photos' ground has
+    page = (run / "report.html").read_text()
+    assert "photos: 2 images of “val”" in page
+    alone = equipoise("evaluate", run, "--data", "photos", "--json", "--no-baselines", cwd=home)
+    assert json.loads(alone.stdout)["tasks"] == photos["tasks"]
+    assert (run / "metrics-photos.json").exists()
+    unknown = equipoise("evaluate", run, "--data", "photo", cwd=home)
+    assert unknown.returncode == 2
+    assert "did you mean 'photos'" in one_line(unknown)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_and_resumed(home, number, status):
+    (home / "recipe.toml").write_text(RECIPE.format(steps=100_000))
+    process = subprocess.Popen(
+        command("train", "recipe.toml", "--out", "run"), cwd=home, stderr=subprocess.PIPE, text=True, env=environment()
+    )
+    deadline = time.monotonic() + 120
+    while not (home / "run/log.jsonl").exists() or not (home / "run/log.jsonl").read_text():
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert "--resume" in said
+    assert "Traceback" not in said
+    other = equipoise("train", "recipe.toml", "--out", "run", "--resume", "--seed", "3", cwd=home)
+    assert other.returncode == 5
+    assert "training.seed" in one_line(other)
+
+
+def files_of(run: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(run)): p.read_bytes() for p in run.rglob("*") if p.is_file()}
+
+
+def test_what_is_refused_leaves_a_run_as_it_was(home):
+    """A finished run outlives refused resumes, a new run whose data are missing or broken, and contradictions."""
+    assert equipoise("train", "recipe.toml", "--out", "run", cwd=home).returncode == 0
+    before = files_of(home / "run")
+    recipe, description = (home / "recipe.toml").read_text(), (home / "data/data.toml").read_text()
+    swapped = description.replace("value = 3", "value = 99").replace("value = 0", "value = 3").replace("99", "0")
+    lists = (home / "data/train.txt").read_text()
+
+    def refused(status: int, words: str, *options: str) -> None:
+        done = equipoise("train", "recipe.toml", "--out", "run", *options, cwd=home)
+        assert words in one_line(done)
+        assert done.returncode == status
+        assert files_of(home / "run") == before
+        (home / "recipe.toml").write_text(recipe)
+        (home / "data/data.toml").write_text(description)
+        (home / "data/train.txt").write_text(lists)
+
+    (home / "recipe.toml").write_text(recipe.replace("batch_size = 2", "batch_size = 3"))
+    refused(5, "training.batch_size", "--resume")
+    (home / "data/data.toml").write_text(swapped)
+    refused(5, "expected the data it was trained on, found others (data: description)", "--resume")
+    (home / "data/data.toml").write_text(description.replace("box", "crate"))
+    refused(5, "data: classes", "--resume")
+    (home / "data/train.txt").write_text("a/0\n")
+    refused(5, "data: images", "--resume")
+    (home / "recipe.toml").write_text(recipe.replace("data.toml", "none.toml"))
+    refused(4, "none.toml", "--overwrite")
+    (home / "recipe.toml").write_text(recipe.replace("tasks = [", 'tasks = ["normals", '))
+    refused(4, "normals", "--overwrite")
+    blind = description.replace("invalid = [0]", "invalid = [0, 4000]").replace('sky = "', 'sky = "" # ')
+    (home / "data/data.toml").write_text(blind)
+    refused(3, "expected a label for the task 'depth' in some training image, found none", "--overwrite")
+    refused(2, "expected one, found both", "--resume", "--overwrite")
+    resumed = equipoise("train", "recipe.toml", "--out", "run", "--resume", cwd=home)
+    assert resumed.returncode == 0, resumed.stderr
+    for name in ("model.safetensors", "log.jsonl"):
+        assert (home / "run" / name).read_bytes() == before[name]
+    assert json.loads((home / "run/run.json").read_text())["command"] == json.loads(before["run.json"])["command"]
+    (home / "run/run.json").write_text('{"a"')
+    for name, given in (("train", ["recipe.toml", "--out", "run", "--resume"]), ("evaluate", ["run"])):
+        assert "run's JSON files" in one_line(equipoise(name, *given, cwd=home))
+
+
+def test_names_are_text(home):
+    """Brackets in names are no markup of the terminal's."""
+    text = (home / "data/data.toml").read_text().replace('"ground"', '"road[/b]"').replace('"box"', '"[bold]box"')
+    (home / "data/data.toml").write_text(text)
+    checked = equipoise("check", "data/data.toml", "--sheet", "s[/b].png", cwd=home)
+    assert checked.returncode == 0, checked.stderr
+    assert "road[/b]" in checked.stdout
+    assert (home / "s[/b].png").exists()
+    assert equipoise("train", "recipe.toml", cwd=home).returncode == 0
+    shown = equipoise("evaluate", "runs/recipe", cwd=home)
+    assert "[bold]box" in shown.stdout
+    assert "road[/b]" in shown.stdout

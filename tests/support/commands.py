@@ -1,0 +1,42 @@
+"""The command as a process, and how it ends."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+RECIPE = """
+tasks = ["semantic", "instance", "depth"]
+[data]
+kind = "folder"
+path = "data/data.toml"
+size = [32, 48]
+cache_folder = "cache"
+[model]
+aspp_channels = 16
+[training]
+steps = {steps}
+batch_size = 2
+log_every = 1
+"""
+
+
+def equipoise(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), cwd=cwd, capture_output=True, text=True, timeout=300, env=environment())
+
+
+def command(*arguments: object) -> list[str]:
+    start = "from equipoise.commands.main import main; main()"
+    return [sys.executable, "-c", start, *map(str, arguments)]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "160"}
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a mistake ends in; progress may stand before it."""
+    assert "Traceback" not in done.stderr, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("equipoise: ")]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
