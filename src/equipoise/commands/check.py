@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -19,18 +19,18 @@ from equipoise.scenes.configuration import read_toml
 from equipoise.scenes.data.check import SplitReport, check_split
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.description import read_description
-from equipoise.scenes.data.folder import FolderDataset, unused_labels
-from equipoise.scenes.data.sample import SceneDataset
+from equipoise.scenes.data.folder import FolderDataset
+from equipoise.scenes.data.sample import FileDataset
 from equipoise.scenes.recipe import Recipe, read_recipe
 from equipoise.scenes.sheet import contact_sheet
-from equipoise.scenes.sources import open_raw, survey
+from equipoise.scenes.sources import cache_home, open_raw, survey
 from equipoise.scenes.training.checkpoint import write_atomic
 
 SHOWN = 20
 """So many faults are printed; all of them with --json."""
+KINDS = {"semantic": "classes", "instance": "instances", "inverse_depth": "depth"}
 
-
-Splits = dict[str, Callable[[], SceneDataset]]
+Splits = dict[str, Callable[[], FileDataset]]
 """What opens each split, by name; its missing labels are found one by one."""
 
 
@@ -45,56 +45,55 @@ def check(
 ) -> None:
     """Read a whole data set and say what it holds and what is wrong with it. Nothing of yours is written.
 
-    Ends with the status 3 where something is wrong.
+    Draws a contact sheet to look at: image, classes, instances and depth of evenly chosen images. Ends with the status
+    3 where something is wrong.
 
     Args:
         data: a description (TOML, see docs/own-data.md), the root of Cityscapes' layout, or a recipe: all of its data.
         root: for a description: where its files lie, if not beside it.
-        sheet: write a contact sheet to look at (PNG): image, classes, instances and depth of evenly chosen images.
+        sheet: where the contact sheet goes (PNG); by default the user's cache folder.
         overwrite: replace a contact sheet that lies there.
-        json: print everything as JSON on standard output.
+        json: print everything as JSON on standard output; without --sheet none is drawn.
     """
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise UsageError(f"--sheet: expected a file that ends in .png, found {sheet}")
     if sheet is not None and sheet.exists() and not overwrite:
         raise UsageError(f"--sheet: expected no file at {sheet}, found one: choose another, or --overwrite it")
     recipe = read_recipe(data) if is_recipe(data) else None
-    reports, first = _read(splits(data, root) if recipe is None else splits_of(recipe))
-    if sheet is not None and first is not None:
-        _write_sheet(first, sheet)
+    reports, opened = _read(splits(data, root) if recipe is None else splits_of(recipe))
+    drawn = None if json and sheet is None else draw_sheet(opened, sheet, data)
     faults = sum(len(report.faults) for report in reports.values())
     notices = () if recipe is None or faults else survey(recipe).notices
     if json:
         print(json_format.dumps({split: report.as_table() for split, report in reports.items()}, indent=1))
     else:
-        _print(reports, output(), sheet, notices)
+        _print(reports, output(), drawn, notices)
     if faults:
         sys.exit(DataError.exit_status)
 
 
-def _read(splits: Splits) -> tuple[dict[str, SplitReport], SceneDataset | None]:
-    """What each split holds, and the first one that could be opened."""
+def _read(splits: Splits) -> tuple[dict[str, SplitReport], dict[str, FileDataset]]:
+    """What each split holds, and those that could be opened."""
     reports: dict[str, SplitReport] = {}
-    first: SceneDataset | None = None
+    opened: dict[str, FileDataset] = {}
     seen: dict[Path, str] = {}
-    for split, opened in splits.items():
+    for split, opens in splits.items():
         try:
-            dataset = opened()
+            dataset = opens()
         except DataError as error:
-            reports[split] = SplitReport(images=0, faults=[str(error)])
+            reports[split] = SplitReport(faults=[str(error)])
             continue
-        first = first or dataset
+        opened[split] = dataset
         with counting(f"checking {split}", len(dataset), console()) as counter:
             reports[split] = check_split(dataset, on_image=counter.advance)
-        if isinstance(dataset, FolderDataset):
-            reports[split].faults += unused_labels(dataset)
-            reports[split].notes += _again(dataset, split, seen)
-    return reports, first
+        reports[split].notes += _again(dataset, split, seen)
+    return reports, opened
 
 
-def _again(dataset: FolderDataset, split: str, seen: dict[Path, str]) -> list[str]:
+def _again(dataset: FileDataset, split: str, seen: dict[Path, str]) -> list[str]:
     """Images that an earlier split has too: what a model is measured on it shall not have been trained on."""
-    images = [dataset.path(dataset.description.images, name) for name in dataset.names]
+    files = (dataset.files(index).get("image") for index in range(len(dataset)))
+    images = [path for path in files if path is not None]
     twice = [path for path in images if path in seen]
     seen |= {path: split for path in images if path not in seen}
     if not twice:
@@ -132,44 +131,62 @@ def splits_of(recipe: Recipe) -> Splits:
     }
 
 
-def _print(reports: dict[str, SplitReport], screen: Console, sheet: Path | None, notices: Sequence[str] = ()) -> None:
-    table = Table(title="What it holds", title_justify="left")
-    for title in ("split", "images", "readable", "classes", "instances", "depth", "objects", "sizes"):
+def _print(reports: dict[str, SplitReport], screen: Console, drawn: str | None, notices: Sequence[str] = ()) -> None:
+    table = Table(title="What it holds", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("split", "images", "readable", *KINDS.values(), "objects", "sizes"):
         table.add_column(title, justify="left" if title in ("split", "sizes") else "right")
     for split, report in reports.items():
-        kinds = [report.labels[kind] for kind in ("semantic", "instance", "inverse_depth")]
         sizes = ", ".join(f"{size} ({count})" for size, count in report.sizes.most_common(3))
         more = len(report.sizes) - 3
+        kinds = [_labels(report, kind) for kind in KINDS]
         cells: list[Any] = [split, report.images, report.readable, *kinds, report.instances]
         table.add_row(*map(str, cells), sizes + (f" and {more} more" if more > 0 else ""))
     screen.print(table)
     for split, report in reports.items():
         if report.classes:
             shown = ", ".join(f"{name} {count}" for name, count in report.classes.most_common())
-            screen.print(f"{split}: images that show each class: {shown}", highlight=False)
+            _say(screen, f"{split}: images that show each class: {shown}")
     for split, report in reports.items():
         for line in report.faults[:SHOWN]:
-            screen.print(f"wrong in {split}: {line}", highlight=False, markup=False, soft_wrap=True)
+            _say(screen, f"wrong in {split}: {line}")
         if len(report.faults) > SHOWN:
-            screen.print(f"wrong in {split}: {len(report.faults) - SHOWN} more: --json tells all", highlight=False)
+            _say(screen, f"wrong in {split}: {len(report.faults) - SHOWN} more: --json tells all")
     for split, report in reports.items():
         for line in report.notes:
-            screen.print(f"look at {split}: {line}", highlight=False, soft_wrap=True)
-    if sheet is not None:
-        screen.print(f"contact sheet: {sheet}", highlight=False)
-    for notice in notices:
-        screen.print(notice, highlight=False, markup=False, soft_wrap=True)
+            _say(screen, f"look at {split}: {line}")
+    for told in (drawn, *notices):
+        if told is not None:
+            _say(screen, told)
     if not any(report.faults for report in reports.values()):
-        screen.print("nothing wrong found", highlight=False)
+        _say(screen, "nothing wrong found")
 
 
-def _write_sheet(dataset: SceneDataset, path: Path) -> None:
-    picture: np.ndarray[Any, Any] | None = contact_sheet(dataset)
-    if picture is not None:
-        buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, "PNG")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, buffer.getvalue())
-        except OSError as error:
-            raise RunError(f"--sheet: expected to write {path}, found: {error.strerror or error}") from None
+def _labels(report: SplitReport, kind: str) -> str:
+    """How many images have a kind of label, and how many do not."""
+    missing = report.missing[kind]
+    return f"{report.labels[kind]}, {missing} missing" if missing else str(report.labels[kind])
+
+
+def _say(screen: Console, line: str) -> None:
+    screen.print(" ".join(line.split("\n")), highlight=False, soft_wrap=True)
+
+
+def draw_sheet(opened: dict[str, FileDataset], sheet: Path | None, data: Path) -> str | None:
+    """Draw the contact sheet, and say where it lies; one that nobody asked for may fail to be written."""
+    picture = contact_sheet(opened)
+    if picture is None:
+        return None
+    stem = data.resolve().name if data.is_dir() else data.stem
+    path = cache_home() / "sheets" / f"{stem}.png" if sheet is None else sheet
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, buffer.getvalue())
+    except OSError as error:
+        if sheet is None:
+            return (
+                f"no contact sheet: {path} cannot be written ({error.strerror or error}): choose a place with --sheet"
+            )
+        raise RunError(f"--sheet: expected to write {path}, found: {error.strerror or error}") from None
+    return f"contact sheet, to look at: {path}"

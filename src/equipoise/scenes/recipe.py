@@ -27,6 +27,7 @@ class SetRecipe:
         classes: what some of its classes are called in this run; two of one name become one class, an empty name
             takes the label away.
         repeat: how often each of its images comes in an epoch.
+        optional_labels: images may lack labels that others have; else one that is missing ends the run.
         skip_broken: leave out images that cannot be read with all their labels, and tell them; else they end the run.
     """
 
@@ -38,6 +39,7 @@ class SetRecipe:
     sky_is_zero: bool = True
     classes: dict[str, str] = field(default_factory=dict)
     repeat: int = 1
+    optional_labels: bool = False
     skip_broken: bool = False
 
 

@@ -1,41 +1,124 @@
-"""A contact sheet: samples with their labels, to look at before training."""
+"""A contact sheet: samples with their labels as they were understood, to look at before training."""
 
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import matplotlib
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from equipoise.errors import DataError
-from equipoise.scenes.data.sample import Sample, SceneDataset
+from equipoise.scenes.data.sample import Sample, SceneDataset, SceneVocabulary
 from equipoise.scenes.data.transforms import resize
-from equipoise.scenes.pictures import Picture, class_colors, disparity_colors, instance_colors
+from equipoise.scenes.pictures import NO_LABEL, Picture, class_colors, disparity_colors, instance_colors
 
-WIDTH, GAP = 320, 6
+WIDTH, GAP, LINE = 320, 6, 22
+COLUMNS = {"image": "image", "semantic": "classes", "instance": "instances", "inverse_depth": "inverse depth"}
+PAPER, INK, BLANK = (255, 255, 255), (30, 30, 30), (235, 235, 235)
 
 
-def contact_sheet(dataset: SceneDataset, *, rows: int = 6) -> Picture | None:
-    """A row a sample: image, classes, instances, depth, as far as there are; ``None`` where none is readable.
+def contact_sheet(datasets: Mapping[str, SceneDataset], *, rows: int = 6) -> Picture | None:
+    """A row a sample: image, classes, instances, inverse depth, as far as there are; ``None`` where none is readable.
 
-    Evenly chosen; samples that cannot be read are left out. Every label is drawn on the pixels it lies on.
+    Evenly chosen from each of the splits, two of each at least; samples that cannot be read are left out. Every label
+    is drawn on the pixels it lies on. Above each row stand the sample's name, its size, how many objects it has and the
+    range of its inverse depth, below all rows the colours of the classes.
     """
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, rows).round().astype(int)).tolist()
-    pictures = []
-    for index in chosen:
+    kinds = [k for k in COLUMNS if k == "image" or any(k in d.vocabulary.labels for d in datasets.values())]
+    each = max(2, rows // max(len(datasets), 1))
+    strips = [
+        strip
+        for title, dataset in datasets.items()
+        for strip in _strips(title, dataset, kinds, min(each, len(dataset)))
+    ]
+    if not strips:
+        return None
+    width = len(kinds) * (WIDTH + GAP) - GAP
+    head = _text_line("", width)
+    for column, kind in enumerate(kinds):
+        ImageDraw.Draw(head).text((column * (WIDTH + GAP) + 4, 3), COLUMNS[kind], fill=INK, font=_font())
+    legends = {d.vocabulary.classes: d.vocabulary for d in datasets.values() if d.vocabulary.classes}
+    parts = [head, *strips, *(_legend(vocabulary, width) for vocabulary in legends.values())]
+    sheet: Picture = np.concatenate([np.asarray(part) for part in parts])
+    return sheet
+
+
+def _strips(title: str, dataset: SceneDataset, kinds: list[str], rows: int) -> list[Image.Image]:
+    """The rows of one split."""
+    strips = []
+    for index in np.unique(np.linspace(0, len(dataset) - 1, rows).round().astype(int)).tolist():
         try:
-            sample = dataset[index]
+            strips.append(_strip(title, dataset[index], dataset.vocabulary, kinds))
         except DataError:
             continue
-        height = max(1, round(sample.size[0] * WIDTH / sample.size[1]))
-        pictures.append(_row(resize(sample, (height, WIDTH), dataset.vocabulary.inverse_depth_unit), dataset))
-    return np.concatenate(pictures) if pictures else None
+    return strips
 
 
-def _row(sample: Sample, dataset: SceneDataset) -> Picture:
-    blank = np.full_like(sample.image, 40)
-    cells = [sample.image]
-    if dataset.vocabulary.classes:
-        cells.append(blank if sample.semantic is None else class_colors(sample.semantic, dataset.vocabulary))
-    if dataset.vocabulary.has_instances:
-        cells.append(blank if sample.instance is None else instance_colors(sample.instance))
-    if dataset.vocabulary.inverse_depth_unit is not None:
-        cells.append(blank if sample.inverse_depth is None else disparity_colors(sample.inverse_depth))
-    gap = np.full((sample.size[0], GAP, 3), 255, np.uint8)
-    row = np.concatenate([part for cell in cells for part in (cell, gap)][:-1], axis=1)
-    return np.concatenate([row, np.full((GAP, row.shape[1], 3), 255, np.uint8)])
+def _strip(title: str, sample: Sample, vocabulary: SceneVocabulary, kinds: list[str]) -> Image.Image:
+    height = max(1, round(sample.size[0] * WIDTH / sample.size[1]))
+    small = resize(sample, (height, WIDTH), vocabulary.inverse_depth_unit)
+    width = len(kinds) * (WIDTH + GAP) - GAP
+    strip = Image.new("RGB", (width, LINE + height + GAP), PAPER)
+    strip.paste(_text_line(_caption(title, sample, vocabulary), width))
+    for column, kind in enumerate(kinds):
+        left = column * (WIDTH + GAP)
+        if getattr(small, kind) is not None:
+            strip.paste(Image.fromarray(_cell(kind, small, vocabulary)), (left, LINE))
+            continue
+        draw = ImageDraw.Draw(strip)
+        draw.rectangle((left, LINE, left + WIDTH - 1, LINE + height - 1), fill=BLANK)
+        draw.text((left + 4, LINE + 3), "no label", fill=INK, font=_font())
+    return strip
+
+
+def _cell(kind: str, sample: Sample, vocabulary: SceneVocabulary) -> Picture:
+    if kind == "semantic" and sample.semantic is not None:
+        return class_colors(sample.semantic, vocabulary)
+    if kind == "instance" and sample.instance is not None:
+        return instance_colors(sample.instance)
+    if kind == "inverse_depth" and sample.inverse_depth is not None:
+        return disparity_colors(sample.inverse_depth)
+    return sample.image
+
+
+def _caption(title: str, sample: Sample, vocabulary: SceneVocabulary) -> str:
+    facts = [title, sample.name, f"{sample.size[1]}x{sample.size[0]}"]
+    if sample.instance is not None:
+        facts.append(f"{np.count_nonzero(np.unique(sample.instance))} objects")
+    if sample.inverse_depth is not None and not np.isnan(sample.inverse_depth).all():
+        low, high = float(np.nanmin(sample.inverse_depth)), float(np.nanmax(sample.inverse_depth))
+        unit = "" if vocabulary.inverse_depth_unit == "relative" else f" {vocabulary.inverse_depth_unit}"
+        facts.append(f"inverse depth {low:.3g} … {high:.3g}{unit}, near is bright, grey has no label")
+    return "   ".join(facts)
+
+
+def _legend(vocabulary: SceneVocabulary, width: int) -> Image.Image:
+    """The colours of the classes, in as many lines as they need; countable ones are marked."""
+    entries = [(c.name + (" (counted)" if c.countable else ""), c.color) for c in vocabulary.classes]
+    font, places, left, line = _font(), [], 0, 0
+    for text, color in [*entries, ("no label", NO_LABEL)]:
+        needed = round(font.getlength(text)) + 40
+        if left and left + needed > width:
+            left, line = 0, line + 1
+        places.append((left, line, text, color))
+        left += needed
+    legend = Image.new("RGB", (width, (line + 1) * LINE + GAP), PAPER)
+    draw = ImageDraw.Draw(legend)
+    for left, line, text, color in places:
+        top = line * LINE + GAP
+        draw.rectangle((left + 4, top, left + 18, top + 14), fill=color, outline=INK)
+        draw.text((left + 24, top - 1), text, fill=INK, font=font)
+    return legend
+
+
+def _text_line(text: str, width: int) -> Image.Image:
+    line = Image.new("RGB", (width, LINE), PAPER)
+    ImageDraw.Draw(line).text((4, 3), " ".join(text.splitlines()), fill=INK, font=_font())
+    return line
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which matplotlib brings: it has most of the world's letters."""
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), 13)

@@ -18,7 +18,7 @@ from equipoise.scenes.data.description import read_description
 from equipoise.scenes.data.joined import JoinedDataset, RenamedDataset, union
 from equipoise.scenes.data.open import open_dataset
 from equipoise.scenes.data.readable import ReadableDataset, Reading, read_through
-from equipoise.scenes.data.sample import IGNORE, SceneDataset, SceneVocabulary
+from equipoise.scenes.data.sample import IGNORE, FileDataset, SceneDataset, SceneVocabulary
 from equipoise.scenes.recipe import DataRecipe, Recipe, SetRecipe
 from equipoise.scenes.tasks import Task
 
@@ -153,15 +153,25 @@ def _told_classes(vocabularies: dict[str, SceneVocabulary]) -> Iterator[str]:
 
 def cache_root(data: DataRecipe) -> Path:
     """Where caches lie: as the recipe says, else the user's cache folder."""
-    if data.cache_folder:
-        return Path(data.cache_folder)
-    return Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache") / "equipoise" / "samples"
+    return Path(data.cache_folder) if data.cache_folder else cache_home() / "samples"
 
 
-def open_raw(data: SetRecipe, split: str, *, strict: bool) -> SceneDataset:
+def cache_home() -> Path:
+    """The user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache") / "equipoise"
+
+
+def open_raw(data: SetRecipe, split: str, *, strict: bool) -> FileDataset:
     """A split as it lies on the disk; ``strict``: miss label files now, not when read."""
-    root = Path(data.root) if data.root else None
-    return open_dataset(data.kind, Path(data.path), split, root=root, sky_is_zero=data.sky_is_zero, strict=strict)
+    return open_dataset(
+        data.kind,
+        Path(data.path),
+        split,
+        root=Path(data.root) if data.root else None,
+        sky_is_zero=data.sky_is_zero,
+        optional=data.optional_labels,
+        strict=strict,
+    )
 
 
 def _opened(data: SetRecipe, split: str) -> SceneDataset:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from equipoise.scenes.data.check import SplitReport, check_split, faults
 from equipoise.scenes.data.cityscapes import CityscapesDataset
-from equipoise.scenes.data.folder import FolderDataset, unused_labels
+from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.sheet import contact_sheet
 from tests.support.cityscapes import save, write_cityscapes, write_folder
@@ -22,10 +22,7 @@ from tests.support.tiny import VOCABULARY
 
 
 def checked(description: Path) -> SplitReport:
-    dataset = FolderDataset(description, "train", strict=False)
-    report = check_split(dataset)
-    report.faults += unused_labels(dataset)
-    return report
+    return check_split(FolderDataset(description, "train", strict=False))
 
 
 def labels(root: Path, kind: str) -> Path:
@@ -63,6 +60,8 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing label": (lambda r: labels(r, "classes").unlink(), "expected a semantic label at"),
     "truncated image": (cut, "cannot be decoded"),
     "wrong size": (lambda r: save(labels(r, "classes"), np.zeros((9, 9), np.uint8)), "expected the size of its image"),
+    "8 bit for 16, depth": (changed("depth", put((0, 0), 255)), "expected 16 bit, found 8 (mode L)"),
+    "8 bit for 16, instances": (changed("objects", put((0, 0), 255)), "expected 16 bit, found 8 (mode L)"),
     "wrong mode": (lambda r: save(labels(r, "objects"), np.zeros((24, 33, 3), np.uint8)), "one number a pixel"),
     "labels as JPEG": (lambda r: Image.new("L", (33, 24)).save(labels(r, "classes"), "JPEG"), "expected labels as PNG"),
     "unknown label value": (changed("classes", put((3, 3), 99)), "found 99"),
@@ -70,9 +69,16 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "image bomb": (bomb, "at most 80000000 pixels"),
     "instance on a class not counted": (
         changed("objects", put((slice(18, 22), slice(0, 9)), 9000), np.uint16),
-        "expected instance 9000 on a countable class, found it on ground",
+        "objects/a/0.png: expected instances on countable classes, found 9000 on ground",
     ),
-    "depth out of range": (changed("depth", put((20, 20), 1), np.uint16), "expected inverse depth of 0 … 100 1/m"),
+    "instance without a class": (
+        changed("classes", put((slice(10, 16), slice(4, 12)), 255)),
+        "objects/a/0.png: expected instances on countable classes, found 7000 without a class label",
+    ),
+    "depth out of range": (
+        changed("depth", put((20, 20), 1), np.uint16),
+        "depth/a/0.png: expected inverse depth of 0 … 100 1/m",
+    ),
     "no class at all": (changed("classes", put((slice(None),), 255)), "expected class labels, found none"),
     "misaligned folders": (
         lambda r: shutil.copy(labels(r, "classes"), r / "classes/a/99.png"),
@@ -101,11 +107,6 @@ def test_each_fault_is_named_with_its_path(tmp_path, fault):
     assert "a/0" in report.faults[0] or "a/99" in report.faults[0]
 
 
-def test_labels_that_say_nothing():
-    sample = Sample(name="x", image=np.zeros((4, 5, 3), np.uint8), inverse_depth=np.full((4, 5), np.nan, np.float32))
-    assert list(faults(sample, VOCABULARY)) == ["x: expected depth labels, found none in the whole image"]
-
-
 def test_all_faults_at_once(tmp_path):
     description = write_folder(tmp_path)
     labels(tmp_path, "classes").unlink()
@@ -115,12 +116,66 @@ def test_all_faults_at_once(tmp_path):
     assert len(report.faults) == 2
 
 
-def test_cityscapes(tmp_path):
+CITY = "train/town/town_000001_000000"
+
+
+def edited(path: str, edit: Callable[[np.ndarray], None], dtype: type) -> Callable[[Path], None]:
+    def apply(root: Path) -> None:
+        array = np.array(Image.open(root / path)).astype(dtype)
+        edit(array)
+        save(root / path, array)
+
+    return apply
+
+
+FINE, DISPARITY = f"gtFine/{CITY}_gtFine_", f"disparity/{CITY}_disparity.png"
+CITY_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing label": (lambda r: (r / DISPARITY).unlink(), f"expected a label at {{}}/{DISPARITY}"),
+    "8 bit for 16": (edited(DISPARITY, put((), 9), np.uint8), f"{DISPARITY}: expected 16 bit, found 8"),
+    "8-bit instances": (
+        edited(f"{FINE}instanceIds.png", put((), 26), np.uint8), f"{FINE}instanceIds.png: expected 16 bit, found 8",
+    ),
+    "unknown label": (edited(f"{FINE}labelIds.png", put((3, 3), 77), np.uint8), "expected label ids 0 … 33, found 77"),
+    "wrong size": (lambda r: save(r / DISPARITY, np.ones((9, 9), np.uint16)), "expected the size of its image, 64x32"),
+    "misaligned folders": (
+        lambda r: (r / f"leftImg8bit/{CITY}_leftImg8bit.png").unlink(), f"{FINE}labelIds.png: expected an image",
+    ),
+    "instance on road": (
+        edited(f"{FINE}instanceIds.png", put((slice(30, 32), slice(0, 9)), 26005), np.uint16),
+        f"{FINE}instanceIds.png: expected instances on countable classes, found 26005 on road",
+    ),
+    "depth out of range": (
+        edited(DISPARITY, put((20, 20), 65000), np.uint16), f"{DISPARITY}: expected inverse depth of 0 … 64 px",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", CITY_FAULTS)
+def test_each_fault_in_cityscapes_layout(tmp_path, fault):
     write_cityscapes(tmp_path)
-    (tmp_path / "disparity/train/town/town_000001_000000_disparity.png").unlink()
+    make, words = CITY_FAULTS[fault]
+    make(tmp_path)
     report = check_split(CityscapesDataset(tmp_path, "train", strict=False))
-    assert report.readable == 2
-    assert "town_000001_000000_disparity.png" in report.faults[0]
+    assert words.format(tmp_path) in report.faults[0]
+    assert len(report.faults) == (3 if fault == "misaligned folders" else 1)
+
+
+def test_labels_that_some_images_lack(tmp_path):
+    write_cityscapes(tmp_path)
+    (tmp_path / DISPARITY).unlink()
+    dataset = CityscapesDataset(tmp_path, "train", optional=True)
+    assert [sample.inverse_depth is None for sample in map(dataset.__getitem__, range(3))] == [False, True, False]
+    report = check_split(dataset)
+    assert report.faults == []
+    assert (report.readable, report.missing) == (3, {"inverse_depth": 1})
+    assert report.labels == {"semantic": 3, "instance": 3, "inverse_depth": 2}
+
+
+def test_a_kind_of_label_in_8_bit_here_and_16_there(tmp_path):
+    description = write_folder(tmp_path)
+    description.write_text(description.read_text().replace("divisor = 1000", "divisor = 100"))
+    save(labels(tmp_path, "depth"), np.full((24, 33), 200, np.uint8))
+    assert "depth/a/0.png: expected inverse_depth labels of one number of bits" in checked(description).faults[0]
 
 
 def test_what_may_be_meant_so_is_told_without_failing(tmp_path):
@@ -137,17 +192,38 @@ def test_what_may_be_meant_so_is_told_without_failing(tmp_path):
     assert "expected semantic labels in some image, found none in all 2" in run("check", description).stdout
 
 
-def test_a_sky_is_no_depth_label():
-    semantic = np.array([[2, 2], [0, 1]], np.uint8)
-    inverse_depth = np.array([[0, 0], [np.nan, np.nan]], np.float32)
+@pytest.mark.parametrize(("sky", "told"), [(1, "in the whole image"), (2, "in the whole image but its sky")])
+def test_a_sky_is_no_depth_label(sky, told):
+    semantic = np.array([[sky, sky], [0, 1]], np.uint8)
+    inverse_depth = np.array([[np.nan if sky == 1 else 0] * 2, [np.nan] * 2], np.float32)
     sample = Sample(name="x", image=np.zeros((2, 2, 3), np.uint8), semantic=semantic, inverse_depth=inverse_depth)
-    assert list(faults(sample, VOCABULARY)) == ["x: expected depth labels, found none in the whole image but its sky"]
+    (found,) = faults(sample, VOCABULARY, {"inverse_depth": Path("x.png")})
+    assert found == f"x.png: expected depth labels, found none {told}"
 
 
 def test_contact_sheet(tmp_path):
-    sheet = contact_sheet(FolderDataset(write_folder(tmp_path), "train"))
+    write_folder(tmp_path / "data")
+    write_cityscapes(tmp_path / "city")
+    (tmp_path / "city" / DISPARITY).unlink()
+    folder = FolderDataset(tmp_path / "data/data.toml", "train")
+    sheet = contact_sheet({"train": folder})
     assert sheet.shape[1] == 4 * 320 + 3 * 6
     assert sheet.std() > 10
+    city = CityscapesDataset(tmp_path / "city", "train", optional=True)
+    both = contact_sheet({"data": folder, "city": city})
+    assert len(both) > len(sheet)  # two rows more, and the other classes' colours
+    colors = {tuple(color) for color in both.reshape(-1, 3).tolist()}
+    assert {c.color for c in city.vocabulary.classes} <= colors
+    assert contact_sheet({}) is None
+
+
+def test_a_sheet_that_nobody_asked_for_may_fail(tmp_path):
+    description = write_folder(tmp_path / "data")
+    for home, told in (("cache", "contact sheet, to look at"), ("data/data.toml", "no contact sheet")):
+        done = run("check", description, XDG_CACHE_HOME=tmp_path / home)
+        assert done.returncode == 0, done.stderr
+        assert told in done.stdout
+    assert (tmp_path / "cache/equipoise/sheets/data.png").exists()
 
 
 def test_the_command_and_a_read_only_set(tmp_path):
@@ -192,8 +268,8 @@ def test_the_command_and_a_read_only_set(tmp_path):
     assert "docs/own-data.md" in run("check", tmp_path / "data").stderr
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, **variables: object) -> subprocess.CompletedProcess[str]:
     start = "from equipoise.commands.main import main; main()"
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"} | {k: str(v) for k, v in variables.items()}
     command = [sys.executable, "-c", start, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)

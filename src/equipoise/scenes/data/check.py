@@ -1,19 +1,24 @@
 """Find what is wrong with a data set before training does: every image is read, nothing is written."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from equipoise.errors import DataError
-from equipoise.scenes.data.sample import IGNORE, Sample, SceneDataset, SceneVocabulary
+from equipoise.scenes.data.ahead import ahead
+from equipoise.scenes.data.images import stored_bits
+from equipoise.scenes.data.sample import IGNORE, FileDataset, Sample, SceneVocabulary
 
-KINDS = ("semantic", "instance", "inverse_depth")
 FARTHEST_FRACTION = 1.0
 """A disparity larger than the image is wide is none."""
 NEAREST_M = 0.01
+SHOWN_INSTANCES = 3
 
 
 @dataclass(kw_only=True)
@@ -22,41 +27,67 @@ class SplitReport:
 
     Attributes:
         images: how many were listed; ``readable``: of those, how many could be read with all their labels.
-        labels: how many images have each kind of label.
+        labels: how many readable images have each kind of label; ``missing``: how many of all have no file of it.
         classes: how many images show each class.
         instances: how many objects there are.
         sizes: how many images of each size, ``WIDTHxHEIGHT``.
+        bits: how many depth and instance labels are stored in so many bits, ``KIND, BITS bit``.
         faults: what is wrong, a line each, with the path.
         notes: what may be meant so and should be looked at, a line each.
     """
 
-    images: int
+    images: int = 0
     readable: int = 0
     labels: Counter[str] = field(default_factory=Counter)
+    missing: Counter[str] = field(default_factory=Counter)
     classes: Counter[str] = field(default_factory=Counter)
     instances: int = 0
     sizes: Counter[str] = field(default_factory=Counter)
+    bits: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def add(self, other: "SplitReport") -> None:
+        """Count what another report counted, too."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
 
     def as_table(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {name: dict(value) if isinstance(value, Counter) else value for name, value in vars(self).items()}
 
 
-def check_split(dataset: SceneDataset, *, on_image: Callable[[], None] = lambda: None) -> SplitReport:
+def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: None) -> SplitReport:
     """Read every image of a split with all its labels, and say what it holds and what is wrong."""
-    report = SplitReport(images=len(dataset))
-    for index in range(len(dataset)):
-        try:
-            sample = dataset[index]
-        except DataError as error:
-            report.faults.append(str(error))
-        else:
-            _count(report, sample, dataset.vocabulary)
-            report.faults += faults(sample, dataset.vocabulary)
+    report = SplitReport()
+    for one in ahead(partial(_examined, dataset), range(len(dataset))):
+        report.add(one)
         on_image()
-    report.notes += _nowhere(report, dataset.vocabulary)
+    report.faults += [*_mixed(dataset, report, "inverse_depth"), *dataset.without_image()]
+    report.notes += [*_nowhere(report, dataset.vocabulary), *_mixed(dataset, report, "instance")]
+    return report
+
+
+def _examined(dataset: FileDataset, index: int) -> SplitReport:
+    """What one image with its labels adds to the report."""
+    files, vocabulary = dataset.files(index), dataset.vocabulary
+    report = SplitReport(images=1, missing=Counter(set(vocabulary.labels) - files.keys()))
+    try:
+        sample = dataset[index]
+    except DataError as error:
+        report.faults.append(str(error))
+        return report
+    report.readable = 1
+    report.sizes[f"{sample.size[1]}x{sample.size[0]}"] = 1
+    report.labels.update(kind for kind in vocabulary.labels if getattr(sample, kind) is not None)
+    if sample.semantic is not None:
+        present = np.flatnonzero(np.bincount(sample.semantic.reshape(-1), minlength=256))
+        report.classes.update(vocabulary.classes[k].name for k in present.tolist() if k != IGNORE)
+    if sample.instance is not None:
+        report.instances = len(instance_classes(sample)[0])
+    kinds = [kind for kind in ("instance", "inverse_depth") if getattr(sample, kind) is not None]
+    report.bits.update(f"{kind}, {stored_bits(files[kind])} bit" for kind in kinds)
+    report.faults += faults(sample, vocabulary, files)
     return report
 
 
@@ -72,31 +103,33 @@ def _nowhere(report: SplitReport, vocabulary: SceneVocabulary) -> Iterator[str]:
         )
 
 
-def _count(report: SplitReport, sample: Sample, vocabulary: SceneVocabulary) -> None:
-    report.readable += 1
-    height, width = sample.size
-    report.sizes[f"{width}x{height}"] += 1
-    report.labels.update(kind for kind in KINDS if getattr(sample, kind) is not None)
-    if sample.semantic is not None:
-        present = np.unique(sample.semantic)
-        report.classes.update(vocabulary.classes[k].name for k in present.tolist() if k != IGNORE)
-    if sample.instance is not None:
-        report.instances += int(np.count_nonzero(np.unique(sample.instance)))
+def _mixed(dataset: FileDataset, report: SplitReport, kind: str) -> Iterator[str]:
+    """A kind of label that is stored in 8 bit here and in 16 there."""
+    found = {bits: report.bits[f"{kind}, {bits} bit"] for bits in (8, 16) if report.bits[f"{kind}, {bits} bit"]}
+    if len(found) > 1:
+        rare = min(found, key=lambda bits: found[bits])
+        paths = (dataset.files(index).get(kind) for index in range(len(dataset)))
+        path = next(path for path in paths if path is not None and stored_bits(path) == rare)
+        told = " and ".join(f"{count} of {bits} bit" for bits, count in found.items())
+        yield f"{path}: expected {kind} labels of one number of bits, found {told}: were some saved in too few?"
 
 
-def faults(sample: Sample, vocabulary: SceneVocabulary) -> Iterator[str]:
-    """What is wrong with labels that can be read."""
+def faults(sample: Sample, vocabulary: SceneVocabulary, files: Mapping[str, Path]) -> Iterator[str]:
+    """What is wrong with labels that can be read; ``files``: where each kind lies."""
     if sample.semantic is not None and (sample.semantic == IGNORE).all():
-        yield f"{sample.name}: expected class labels, found none in the whole image"
-    if sample.semantic is not None and sample.instance is not None:
-        for identity, name in _uncountable(sample, vocabulary):
-            yield f"{sample.name}: expected instance {identity} on a countable class, found it on {name}"
+        yield f"{files['semantic']}: expected class labels, found none in the whole image"
+    elif sample.semantic is not None and sample.instance is not None:
+        wrong = list(_without_class(sample, vocabulary))
+        if wrong:
+            more = f" and {len(wrong) - SHOWN_INSTANCES} more" if len(wrong) > SHOWN_INSTANCES else ""
+            told = ", ".join(wrong[:SHOWN_INSTANCES]) + more
+            yield f"{files['instance']}: expected instances on countable classes, found {told}"
     if sample.inverse_depth is not None:
         known = sample.inverse_depth[~np.isnan(sample.inverse_depth)]
         sky = vocabulary.sky is not None and sample.semantic is not None and sample.semantic == vocabulary.sky
         if not np.any(~np.isnan(sample.inverse_depth) & ~np.asarray(sky)) and not np.all(sky):
             apart = " but its sky" if np.any(sky) else ""
-            yield f"{sample.name}: expected depth labels, found none in the whole image{apart}"
+            yield f"{files['inverse_depth']}: expected depth labels, found none in the whole image{apart}"
         if not known.size:
             return
         low, high = float(known.min()), float(known.max())
@@ -106,20 +139,28 @@ def faults(sample: Sample, vocabulary: SceneVocabulary) -> Iterator[str]:
         if low < 0 or high > highest:
             unit = vocabulary.inverse_depth_unit
             yield (
-                f"{sample.name}: expected inverse depth of 0 … {highest:g} {unit}, found {low:.4g} … {high:.4g}: "
-                "check the depth's offset, divisor and invalid numbers"
+                f"{files['inverse_depth']}: expected inverse depth of 0 … {highest:g} {unit}, found {low:.4g} … "
+                f"{high:.4g}: check the depth's offset, divisor and invalid numbers"
             )
 
 
-def _uncountable(sample: Sample, vocabulary: SceneVocabulary) -> Iterator[tuple[int, str]]:
-    """Instances most of whose labelled pixels lie on a class whose objects are not counted."""
-    assert sample.instance is not None
-    assert sample.semantic is not None
-    where = (sample.instance > 0) & (sample.semantic != IGNORE)
-    ids, index = np.unique(sample.instance[where], return_inverse=True)
-    count = np.zeros((len(ids), len(vocabulary.classes)), np.int64)
-    np.add.at(count, (index, sample.semantic[where].astype(np.int64)), 1)
-    for identity, row in zip(ids.tolist(), count, strict=True):
+def _without_class(sample: Sample, vocabulary: SceneVocabulary) -> Iterator[str]:
+    """Instances most of whose pixels have no class label, or that of a class whose objects are not counted."""
+    ids, counts = instance_classes(sample)
+    for identity, row in zip(ids.tolist(), counts, strict=True):
         k = int(row.argmax())
-        if not vocabulary.classes[k].countable:
-            yield identity, vocabulary.classes[k].name
+        if k == IGNORE:
+            yield f"{identity} without a class label"
+        elif not vocabulary.classes[k].countable:
+            yield f"{identity} on {vocabulary.classes[k].name}"
+
+
+def instance_classes(sample: Sample) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The ids of a sample's instances, and how many pixels each has of each class index: ``(K, 256)``."""
+    assert sample.instance is not None
+    where = np.flatnonzero(sample.instance)
+    labels = sample.instance.reshape(-1)[where]
+    classes = np.full(len(where), IGNORE, np.uint8) if sample.semantic is None else sample.semantic.reshape(-1)[where]
+    ids, index = np.unique(labels, return_inverse=True)
+    counts = np.bincount(index * 256 + classes, minlength=256 * len(ids)).reshape(len(ids), 256)
+    return ids.astype(np.int64), counts

@@ -43,6 +43,13 @@ CLASSES = tuple(
     for _, name, color, countable, category in _CLASSES
 )
 SKY = 10
+FILES = {
+    "image": ("leftImg8bit", "leftImg8bit.png"),
+    "semantic": ("gtFine", "gtFine_labelIds.png"),
+    "instance": ("gtFine", "gtFine_instanceIds.png"),
+    "inverse_depth": ("disparity", "disparity.png"),
+}
+"""Kind → its folder, and how its files end."""
 INSTANCE_FACTOR = 1000
 HIGHEST_ID = 33
 
@@ -56,40 +63,39 @@ def train_ids() -> npt.NDArray[np.uint8]:
 
 
 class CityscapesDataset:
-    """One split. Where a whole kind of label is absent (no ``gtFine`` or no ``disparity`` folder), samples lack it.
+    """One split. A kind of label that no image has is none of the data set's; samples lack it.
 
     Args:
         root: the folder that holds ``leftImg8bit``.
         split: ``train``, ``val``, ``test`` …
         sky_is_zero: sky has zero inverse depth (the paper); else it has no depth label.
+        optional: images may lack labels that others have.
         strict: miss label files here already, not when a sample is read.
 
     Raises:
         DataError: there is no such split, or an image lacks one of its label files.
     """
 
-    def __init__(self, root: Path, split: str, *, sky_is_zero: bool = True, strict: bool = True) -> None:
-        self.root, self.split, self.sky_is_zero = root, split, sky_is_zero
+    def __init__(
+        self, root: Path, split: str, *, sky_is_zero: bool = True, optional: bool = False, strict: bool = True
+    ) -> None:
+        self.root, self.split, self.sky_is_zero, self.optional = root, split, sky_is_zero, optional
         images = root / "leftImg8bit" / split
         if not images.is_dir():
             raise DataError(f"expected images at {images}, found no such folder: {_hint(root)}")
-        found = sorted(images.glob("*/*_leftImg8bit.png"))
-        self.names = tuple(f"{p.parent.name}/{p.name.removesuffix('_leftImg8bit.png')}" for p in found)
+        self.names = self._named("image")
         if not self.names:
             raise DataError(f"expected CITY/*_leftImg8bit.png under {images}, found none")
         self._train_ids = train_ids()
-        self._has_fine = (root / "gtFine" / split).is_dir()
-        self._has_disparity = (root / "disparity" / split).is_dir()
+        self._kinds = tuple(kind for kind in FILES if kind != "image" and self._named(kind))
         self.vocabulary = SceneVocabulary(
-            classes=CLASSES if self._has_fine else (),
-            sky=SKY if self._has_fine else None,
-            inverse_depth_unit="px" if self._has_disparity else None,
-            has_instances=self._has_fine,
+            classes=CLASSES if "semantic" in self._kinds else (),
+            sky=SKY if "semantic" in self._kinds else None,
+            inverse_depth_unit="px" if "inverse_depth" in self._kinds else None,
+            has_instances="instance" in self._kinds,
         )
         for name in self.names if strict else ():
-            for path in self._files(name)[1:]:
-                if not path.is_file():
-                    raise DataError(f"expected a label at {path} for the image {name}, found none")
+            self._label_files(name)
 
     def __len__(self) -> int:
         """The number of images."""
@@ -98,38 +104,62 @@ class CityscapesDataset:
     def __getitem__(self, index: int) -> Sample:
         """One sample at its own size."""
         name = self.names[index]
-        image = read_image(self._path("leftImg8bit", name, "leftImg8bit.png"))
+        image = read_image(self._path("image", name))
         semantic = instance = inverse_depth = None
-        if self._has_fine:
-            path = self._path("gtFine", name, "gtFine_labelIds.png")
+        files = self._label_files(name)
+        if path := files.get("semantic"):
             semantic = self._semantic(_checked(read_labels(path), image, path), path)
-            path = self._path("gtFine", name, "gtFine_instanceIds.png")
-            instance = self._instance(_checked(read_labels(path), image, path))
-        if self._has_disparity:
-            path = self._path("disparity", name, "disparity.png")
-            stored = _checked(read_labels(path), image, path)
+        if path := files.get("instance"):
+            instance = self._instance(_checked(read_labels(path, wide=True), image, path))
+        if path := files.get("inverse_depth"):
+            stored = _checked(read_labels(path, wide=True), image, path)
             inverse_depth = disparity_px(stored, semantic, sky_is_zero=self.sky_is_zero)
         return Sample(name=name, image=image, semantic=semantic, instance=instance, inverse_depth=inverse_depth)
 
     def camera(self, index: int) -> Camera | None:
         """The camera file of an image, where there is one."""
-        path = self._path("camera", self.names[index], "camera.json")
+        path = self.root / "camera" / self.split / f"{self.names[index]}_camera.json"
         return read_camera(path) if path.is_file() else None
 
     def fingerprint(self) -> str:
         """Changes when any file of the split does."""
-        return fingerprint(path for name in self.names for path in self._files(name))
+        return fingerprint(self._path(kind, name) for name in self.names for kind in ("image", *self._kinds))
 
-    def _files(self, name: str) -> list[Path]:
-        files = [self._path("leftImg8bit", name, "leftImg8bit.png")]
-        if self._has_fine:
-            files += [self._path("gtFine", name, f"gtFine_{kind}Ids.png") for kind in ("label", "instance")]
-        if self._has_disparity:
-            files.append(self._path("disparity", name, "disparity.png"))
-        return files
+    def files(self, index: int) -> dict[str, Path]:
+        """The image and the labels that exist."""
+        paths = {kind: self._path(kind, self.names[index]) for kind in ("image", *self._kinds)}
+        return {kind: path for kind, path in paths.items() if path.is_file()}
 
-    def _path(self, kind: str, name: str, ending: str) -> Path:
-        return self.root / kind / self.split / f"{name}_{ending}"
+    def without_image(self) -> list[str]:
+        """Labels of this split without an image, a line a kind."""
+        lines = []
+        for kind in self._kinds:
+            alone = sorted(set(self._named(kind)) - set(self.names))
+            if alone:
+                path = self._path(kind, alone[0])
+                lines.append(f"{path}: expected an image for this label, found none ({len(alone)} such labels)")
+        return lines
+
+    def _named(self, kind: str) -> tuple[str, ...]:
+        """What has a file of a kind, as CITY/NAME, sorted."""
+        folder, ending = FILES[kind]
+        found = (self.root / folder / self.split).glob(f"*/*_{ending}")
+        return tuple(sorted(f"{p.parent.name}/{p.name.removesuffix(f'_{ending}')}" for p in found))
+
+    def _label_files(self, name: str) -> dict[str, Path]:
+        """The label files that exist; raises for one that is missing and may not be."""
+        paths = {kind: self._path(kind, name) for kind in self._kinds}
+        for path in paths.values():
+            if not self.optional and not path.is_file():
+                raise DataError(
+                    f"expected a label at {path} for the image {name}, found none: add it, or set "
+                    "data.optional_labels = true in the recipe"
+                )
+        return {kind: path for kind, path in paths.items() if path.is_file()}
+
+    def _path(self, kind: str, name: str) -> Path:
+        folder, ending = FILES[kind]
+        return self.root / folder / self.split / f"{name}_{ending}"
 
     def _semantic(self, labels: npt.NDArray[np.int32], path: Path) -> npt.NDArray[np.uint8]:
         # Id −1 (license plate) is stored as 255.

@@ -98,6 +98,9 @@ class DepthDescription:
     optional: bool = False
 
 
+LabelDescription = SemanticDescription | InstanceDescription | DepthDescription
+
+
 @dataclass(frozen=True, kw_only=True)
 class SplitDescription:
     """Which images belong to a split: exactly one of these.
@@ -198,18 +201,26 @@ def _check_classes(semantic: SemanticDescription, where: str) -> None:
             wanted = "color" if semantic.encoding == "color" else "value"
             raise RecipeError(f"{where}: semantic.classes: {c.name!r}: expected its {wanted}, found none")
         for key in keys:
+            _check_stored(key, f"{where}: semantic.classes: {c.name!r}")
             if key in meant:
                 raise RecipeError(f"{where}: semantic.classes: {key} means both {meant[key]!r} and {c.name!r}")
             meant[key] = c.name
-        if c.color is not None and not all(0 <= value <= 255 for value in c.color):
-            raise RecipeError(f"{where}: semantic.classes: {c.name!r}: color: expected 0 … 255, found {list(c.color)}")
+        _check_stored(c.color or 0, f"{where}: semantic.classes: {c.name!r}: color")
     kind = tuple if semantic.encoding == "color" else int
     for key in semantic.ignore:
         if not isinstance(key, kind):
             wanted = "colours [red, green, blue]" if kind is tuple else "numbers"
             raise RecipeError(f"{where}: semantic.ignore: expected {wanted}, found {key}")
+        _check_stored(key, f"{where}: semantic.ignore")
         if key in meant:
             raise RecipeError(f"{where}: semantic.ignore: {key} is ignored, and means {meant[key]!r}: leave one out")
+
+
+def _check_stored(key: object, where: str) -> None:
+    """A number or a colour that a PNG can hold."""
+    values, highest = (key, 255) if isinstance(key, tuple) else ((key,), 65535)
+    if not all(isinstance(value, int) and 0 <= value <= highest for value in values):
+        raise RecipeError(f"{where}: expected 0 … {highest:,}, found {list(key) if isinstance(key, tuple) else key}")
 
 
 def _numbers(value: int | tuple[int, ...]) -> tuple[int, ...]:

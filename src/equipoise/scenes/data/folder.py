@@ -1,5 +1,6 @@
 """Someone's own folder of pictures, as a description says; only ever read."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from equipoise.scenes.data.description import (
     DepthDescription,
     FolderDescription,
     InstanceDescription,
+    LabelDescription,
     SemanticDescription,
     read_description,
 )
@@ -20,6 +22,8 @@ from equipoise.scenes.data.sample import IGNORE, Camera, InverseDepthUnit, Sampl
 from equipoise.scenes.data.splits import below, fill, matching, split_names, why_none
 from equipoise.scenes.pictures import hsv
 
+FIELDS = {"semantic": "semantic", "instance": "instance", "depth": "inverse_depth"}
+"""A label's table in the description → the field of ``Sample``."""
 UNITS: dict[str, InverseDepthUnit] = {"disparity_px": "px", "depth_m": "1/m", "relative": "relative"}
 
 
@@ -31,6 +35,7 @@ class FolderDataset:
         split: one of the description's splits.
         root: where its patterns start; ``None``: beside the description.
         sky_is_zero: sky has zero inverse depth; else it has no depth label.
+        optional: images may lack any of their labels, whatever the description says.
         strict: miss label files here already, not when a sample is read.
 
     Raises:
@@ -45,6 +50,7 @@ class FolderDataset:
         *,
         root: Path | None = None,
         sky_is_zero: bool = True,
+        optional: bool = False,
         strict: bool = True,
     ) -> None:
         self.description = read_description(description)
@@ -58,13 +64,15 @@ class FolderDataset:
                 f"{description}: split: expected {split!r}, as data.train or data.validation of a recipe names it (by "
                 f"default train and val), found none{told}"
             )
-        self.split, self.sky_is_zero = split, sky_is_zero
+        self.split, self.sky_is_zero, self.optional = split, sky_is_zero, optional
         self.names = tuple(split_names(self.description, split, self.root))
         if not self.names:
             pattern = fill(self.description.images, self.description, split, "{name}")
             why = why_none(self.description, split, self.root)
             raise DataError(f"expected images {pattern!r} under {self.root}, found none for {split!r}{why}")
         self.vocabulary = vocabulary(self.description)
+        described = {kind: getattr(self.description, kind) for kind in FIELDS}
+        self._labels: dict[str, LabelDescription] = {kind: one for kind, one in described.items() if one is not None}
         for name in self.names if strict else ():
             self._label_files(name)
 
@@ -79,8 +87,7 @@ class FolderDataset:
         files = self._label_files(name)
         labels: dict[str, npt.NDArray[np.int32]] = {}
         for kind, path in files.items():
-            colored = getattr(getattr(self.description, kind), "encoding", "") == "color"
-            labels[kind] = read_colors(path) if colored else read_labels(path)
+            labels[kind] = read_label(path, self._labels[kind])
             if labels[kind].shape != image.shape[:2]:
                 (h, w), (eh, ew) = labels[kind].shape, image.shape[:2]
                 turned = " (of the image turned upright as its EXIF says)" if (w, h) == (eh, ew) else ""
@@ -104,46 +111,46 @@ class FolderDataset:
 
     def fingerprint(self) -> str:
         """Changes when any file of the split or the description's meaning does."""
-        d = self.description
-        patterns = [d.images, *(label.files for label in (d.semantic, d.instance, d.depth) if label is not None)]
-        return fingerprint(self.path(pattern, name) for name in self.names for pattern in patterns) + repr(d)
+        patterns = [self.description.images, *(label.files for label in self._labels.values())]
+        files = (self.path(pattern, name) for name in self.names for pattern in patterns)
+        return fingerprint(files) + repr(self.description)
 
     def path(self, pattern: str, name: str) -> Path:
         """The file of a name, which must lie below the root."""
         return below(self.root, fill(pattern, self.description, self.split, name))
 
+    def files(self, index: int) -> dict[str, Path]:
+        """The image and the labels that exist."""
+        name = self.names[index]
+        paths = {"image": self.path(self.description.images, name)}
+        paths |= {FIELDS[kind]: self.path(label.files, name) for kind, label in self._labels.items()}
+        return {kind: path for kind, path in paths.items() if path.is_file()}
+
+    def without_image(self) -> list[str]:
+        """Label pictures without an image, of this split's folder (or of all, where splits share one)."""
+        described, lines = self.description, []
+        images = set(matching(self.root, fill(described.images, described, self.split, "{name}")))
+        for kind, label in self._labels.items():
+            pattern = fill(label.files, described, self.split, "{name}")
+            alone = sorted(set(matching(self.root, pattern)) - images)
+            if alone:
+                path = self.root / pattern.replace("{name}", alone[0])
+                lines.append(f"{path}: expected an image for this {kind} label, found none ({len(alone)} such labels)")
+        return lines
+
     def _label_files(self, name: str) -> dict[str, Path]:
         """The label files that exist; raises for one that is missing and not optional."""
         files = {}
-        for kind in ("semantic", "instance", "depth"):
-            label = getattr(self.description, kind)
-            if label is None:
-                continue
+        for kind, label in self._labels.items():
             path = self.path(label.files, name)
             if path.is_file():
                 files[kind] = path
-            elif not label.optional:
+            elif not (self.optional or label.optional):
                 raise DataError(
                     f"expected a {kind} label at {path} for the image {name}, found none: add it, or set "
                     f"{kind}.optional = true"
                 )
         return files
-
-
-def unused_labels(dataset: FolderDataset) -> list[str]:
-    """Label pictures that belong to no image of any split: folders that do not fit together. One line a kind."""
-    description, root, lines = dataset.description, dataset.root, []
-    for kind in ("semantic", "instance", "depth"):
-        label = getattr(description, kind)
-        if label is None:
-            continue
-        labels = set(matching(root, fill(label.files, description, dataset.split, "{name}")))
-        images = set(matching(root, fill(description.images, description, dataset.split, "{name}")))
-        alone = sorted(labels - images)
-        if alone:
-            path = root / fill(label.files, description, dataset.split, alone[0])
-            lines.append(f"{path}: expected an image for this {kind} label, found none ({len(alone)} such labels)")
-    return lines
 
 
 def vocabulary(description: FolderDescription) -> SceneVocabulary:
@@ -171,25 +178,45 @@ def vocabulary(description: FolderDescription) -> SceneVocabulary:
     )
 
 
+def read_label(path: Path, label: LabelDescription) -> npt.NDArray[np.int32]:
+    """The numbers or colours of a label picture; raises where it has too few bits for what is described."""
+    if not isinstance(label, DepthDescription) and label.encoding == "color":
+        return read_colors(path)
+    if isinstance(label, InstanceDescription):
+        return read_labels(path, wide=label.encoding == "class_factor" and label.factor > 255)
+    return read_labels(path, wide=isinstance(label, DepthDescription) and abs(label.divisor) > 255)
+
+
 def semantic_indices(
     labels: npt.NDArray[np.int32], description: SemanticDescription, path: Path
 ) -> npt.NDArray[np.uint8]:
     """Stored numbers or colours to class indices; raises ``DataError`` for one that means nothing."""
-    values, inverse = np.unique(labels, return_inverse=True)
-    meaning: dict[int, int] = {_code(v): IGNORE for v in description.ignore}
+    found = meanings(description)[labels]
+    unknown = found == UNKNOWN
+    if unknown.any():
+        value = int(labels[unknown][0])
+        raise DataError(
+            f"{path}: expected labels of the described classes, found "
+            f"{_shown(value) if description.encoding == 'color' else value}: describe it, add it to semantic.ignore, "
+            'or set semantic.others = "ignore"'
+        )
+    return found.astype(np.uint8)
+
+
+UNKNOWN = 256
+
+
+@lru_cache(maxsize=4)
+def meanings(description: SemanticDescription) -> npt.NDArray[np.uint16]:
+    """Class index, ``IGNORE`` or ``UNKNOWN`` by stored number or colour."""
+    size = 1 << (24 if description.encoding == "color" else 16)
+    table = np.full(size, UNKNOWN if description.others == "error" else IGNORE, np.uint16)
+    table[[_code(value) for value in description.ignore]] = IGNORE
     for index, c in enumerate(description.classes):
         stored = (c.color or (0, 0, 0),) if description.encoding == "color" else c.value
         for value in stored if isinstance(stored, tuple) else (stored,):
-            meaning[_code(value)] = index
-    unknown = [int(v) for v in values if int(v) not in meaning]
-    if unknown and description.others == "error":
-        found = _shown(unknown[0]) if description.encoding == "color" else unknown[0]
-        raise DataError(
-            f"{path}: expected labels of the described classes, found {found}: describe it, add it to "
-            'semantic.ignore, or set semantic.others = "ignore"'
-        )
-    table = np.array([meaning.get(int(v), IGNORE) for v in values], np.uint8)
-    return table[inverse.reshape(labels.shape)]
+            table[_code(value)] = index
+    return table
 
 
 def instance_ids(labels: npt.NDArray[np.int32], description: InstanceDescription) -> npt.NDArray[np.int32]:

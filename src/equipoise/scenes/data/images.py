@@ -34,8 +34,11 @@ def as_rgb(picture: Image.Image) -> npt.NDArray[np.uint8]:
     return np.array(upright.convert("RGB"))
 
 
-def read_labels(path: Path) -> npt.NDArray[np.int32]:
-    """A label picture's numbers as they are stored, ``int32 (H, W)``: 8 or 16 bit grey, 1 bit, or palette indices."""
+def read_labels(path: Path, *, wide: bool = False) -> npt.NDArray[np.int32]:
+    """A label picture's numbers as they are stored, ``int32 (H, W)``: 8 or 16 bit grey, 1 bit, or palette indices.
+
+    ``wide``: what is meant does not fit in 8 bit; a picture that has no more, and is not empty, lost it when saved.
+    """
     with _opened(path) as picture:
         if picture.format != "PNG":
             raise DataError(
@@ -44,9 +47,21 @@ def read_labels(path: Path) -> npt.NDArray[np.int32]:
         if picture.mode not in ("L", "P", "1", *_WIDE_MODES):
             raise DataError(f"{path}: expected one number a pixel (8 or 16 bit grey, or palette), found {picture.mode}")
         try:
-            return np.asarray(picture).astype(np.int32)
+            numbers = np.asarray(picture).astype(np.int32)
         except _DAMAGE as error:
             raise _damaged(path, error) from None
+        if wide and picture.mode not in _WIDE_MODES and numbers.any():
+            raise DataError(f"{path}: expected 16 bit, found 8 (mode {picture.mode}), which cannot hold such labels")
+        return numbers
+
+
+def stored_bits(path: Path) -> int:
+    """How many bits a label picture has for a number: 8 or 16; 0 where it cannot be told."""
+    try:
+        with _opened(path) as picture:
+            return 16 if picture.mode in _WIDE_MODES else 8
+    except DataError:
+        return 0
 
 
 def read_colors(path: Path) -> npt.NDArray[np.int32]:

@@ -4,6 +4,7 @@ Everything here is plain NumPy at the edges' side of the house; nothing in this 
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -123,4 +124,16 @@ class SceneDataset(Protocol):
 
     def fingerprint(self) -> str:
         """Changes when the data do: what is kept of them is then made again."""
+        ...
+
+
+class FileDataset(SceneDataset, Protocol):
+    """A data set as it lies on the disk."""
+
+    def files(self, index: int) -> dict[str, Path]:
+        """The files of one image that exist: ``image``, and its labels by kind, as ``Sample`` names them."""
+        ...
+
+    def without_image(self) -> list[str]:
+        """Labels that belong to no image: folders that do not fit together. One line a kind, with a path."""
         ...
