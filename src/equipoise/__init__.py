@@ -1,5 +1,8 @@
 """Equipoise: weigh the losses of several tasks by their learned noise, in any PyTorch model."""
 
+from importlib import import_module
+from typing import Any
+
 from equipoise import weighting
 from equipoise.audit import GradientAudit, audit_gradients
 from equipoise.calibration import CalibrationReport, calibration_report
@@ -40,3 +43,10 @@ __all__ = [
     "param_groups",
     "weighting",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``equipoise.scenes`` is loaded when it is first used: the core needs torch alone."""
+    if name == "scenes":
+        return import_module("equipoise.scenes")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

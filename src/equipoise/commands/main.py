@@ -1,7 +1,9 @@
 """The command ``equipoise``: one table of commands, and one way for a mistake to end."""
 
 import os
+import signal
 import sys
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from equipoise.errors import RunError, UserError
@@ -17,6 +19,7 @@ def main() -> None:
         from cyclopts import CycloptsError
     except ModuleNotFoundError as error:
         sys.exit(f"the commands need the scene system ({error.name} is missing): pip install 'equipoise[scenes]'")
+    signal.signal(signal.SIGTERM, _end)
     try:
         app().__call__(exit_on_error=False, print_error=False)
     except CycloptsError as error:
@@ -36,6 +39,11 @@ def main() -> None:
         fail(f"{where}expected to read or write, found: {error.strerror or error}", RunError.exit_status)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End as a shell expects of a process that a signal ended, what lies half written removed on the way."""
+    sys.exit(128 + number)
 
 
 NO_MEMORY = "expected enough memory, found too little: lower training.batch_size, data.size or the model's channels"

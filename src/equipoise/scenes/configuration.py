@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import json
 import tomllib
 import types
 import typing
@@ -22,10 +23,18 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise RecipeError(f"expected a TOML file at {path}, found none: check the path") from None
     except IsADirectoryError:
         raise RecipeError(f"expected a TOML file at {path}, found a folder: name the file inside") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # tomllib's own, wrong UTF-8, endless numbers and brackets
         raise RecipeError(f"{path}: expected TOML, found a mistake: {error}") from None
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value that JSON text holds; raises ``ValueError`` for whatever is none."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("brackets nested too deeply") from None
 
 
 def from_table(kind: type[T], table: Mapping[str, Any], where: str) -> T:

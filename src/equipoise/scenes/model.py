@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from equipoise.errors import RecipeError, RunError
 from equipoise.multitask import MultiTaskLikelihood
-from equipoise.scenes.configuration import from_table
-from equipoise.scenes.data.sample import SceneVocabulary
+from equipoise.scenes.configuration import from_table, parse_json
+from equipoise.scenes.data.sample import IGNORE, SceneVocabulary
 from equipoise.scenes.models.network import SceneNetwork
-from equipoise.scenes.recipe import LikelihoodRecipe, ModelRecipe, Recipe
+from equipoise.scenes.recipe import LikelihoodRecipe, ModelRecipe, Recipe, check_range
 from equipoise.scenes.tasks import make_tasks
 
 FORMAT = 1
@@ -123,7 +123,7 @@ def read_description(folder: Path) -> ModelDescription:
     """``model.json`` of a run or export."""
     path = folder / DESCRIPTION
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"expected a model at {folder}, found no {DESCRIPTION}: {_hint(folder)}") from None
     except (OSError, ValueError) as error:
@@ -132,9 +132,24 @@ def read_description(folder: Path) -> ModelDescription:
         found = table.get("format") if isinstance(table, dict) else None
         raise RunError(f"{path}: expected model format {FORMAT}, found {found}: load it with the version that wrote it")
     try:
-        return from_table(ModelDescription, table, str(path))
+        description = from_table(ModelDescription, table, str(path))
+        check_description(description, str(path))
     except RecipeError as error:
         raise RunError(str(error)) from None
+    return description
+
+
+def check_description(description: ModelDescription, where: str) -> None:
+    """What types cannot rule out; raises ``RecipeError``."""
+    check_range("tasks", description.tasks, where)
+    check_range("data.size", description.input_size, where)
+    for key in ("aspp_channels", "decoder_channels"):
+        check_range(f"model.{key}", getattr(description.model, key), where)
+    classes, sky = description.vocabulary.classes, description.vocabulary.sky
+    if len(classes) > IGNORE or not (sky is None or 0 <= sky < len(classes)):
+        raise RecipeError(f"{where}: vocabulary: expected at most {IGNORE} classes, one of them the sky, found others")
+    if not all(0 <= value <= 255 for c in classes for value in c.color):
+        raise RecipeError(f"{where}: vocabulary: expected colours of 0 … 255, found others")
 
 
 def _hint(folder: Path) -> str:
@@ -145,15 +160,28 @@ def _hint(folder: Path) -> str:
 
 def load_weights(model: SceneModel, path: Path) -> None:
     """Put saved weights into a model; raises ``RunError`` where names or shapes differ."""
+    fit(model, read_tensors(path), path)
+
+
+def fit(model: SceneModel, tensors: Mapping[str, Tensor], path: Path, *, only_try: bool = False) -> None:
+    """Put tensors into a model, or, on a model without memory (torch's device meta), only try whether they fit."""
     try:
-        model.load_state_dict(read_tensors(path))
+        model.load_state_dict(tensors, assign=only_try)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise RunError(f"{path}: expected the weights of this model, found others: {reason}") from None
 
 
 def load_model(folder: Path) -> SceneModel:
-    """The model of a run, ready to predict."""
-    model = SceneModel(read_description(folder))
-    load_weights(model, folder / WEIGHTS)
+    """The model of a run, ready to predict.
+
+    It gets no memory before its weights are known to fit: a damaged description may ask for any amount.
+    """
+    description = read_description(folder)
+    with torch.device("meta"):
+        blank = SceneModel(description)
+    tensors = read_tensors(folder / WEIGHTS)
+    fit(blank, tensors, folder / WEIGHTS, only_try=True)
+    model = SceneModel(description)
+    fit(model, tensors, folder / WEIGHTS)
     return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

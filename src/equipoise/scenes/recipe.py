@@ -212,12 +212,11 @@ RANGES: dict[str, Range] = {
 
 def check_recipe(recipe: Recipe, where: str) -> None:
     """Values that types cannot rule out."""
-    for key, (holds, expected) in RANGES.items():
+    for key in RANGES:
         found: Any = recipe
         for name in key.split("."):
             found = getattr(found, name)
-        if not holds(found):
-            raise RecipeError(f"{where}: {key}: expected {expected}, found {found}")
+        check_range(key, found, where)
     for name, data in recipe.sets.items():
         if data.repeat < 1:
             raise RecipeError(f"{where}: {name}: repeat: expected at least 1, found {data.repeat}")
@@ -226,6 +225,13 @@ def check_recipe(recipe: Recipe, where: str) -> None:
     for name in recipe.likelihood:
         if name not in recipe.tasks:
             raise RecipeError(f"{where}: likelihood.{name}: expected one of the tasks {', '.join(recipe.tasks)}")
+
+
+def check_range(key: str, found: Any, where: str) -> None:
+    """Raise ``RecipeError`` for a value that its key does not allow."""
+    holds, expected = RANGES[key]
+    if not holds(found):
+        raise RecipeError(f"{where}: {key}: expected {expected}, found {found}")
 
 
 def differing_keys(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:

@@ -5,7 +5,6 @@
 """
 
 import dataclasses
-import json
 import shlex
 import sys
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 
 from equipoise.errors import RecipeError, RunError, UsageError
-from equipoise.scenes.configuration import from_table
+from equipoise.scenes.configuration import from_table, parse_json
 from equipoise.scenes.model import SceneModel, as_json, describe
 from equipoise.scenes.recipe import Recipe
 from equipoise.scenes.sources import Progress, Survey, expect_labels, survey, training_data
@@ -145,8 +144,8 @@ def describe_run(recipe: Recipe, precision: Precision, known: Survey, team: Team
 def read_run(run: Path) -> tuple[Recipe, dict[str, Any]]:
     """The recipe and the record of a run; raises ``RunError`` where the folder holds none."""
     try:
-        recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-        record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        recipe = parse_json((run / "recipe.json").read_text(encoding="utf-8"))
+        record = parse_json((run / "run.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
         raise RunError(f"expected a run at {run}, found no {missing} there: name the folder that train wrote") from None

@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import DataError
+from equipoise.scenes.configuration import parse_json
+from equipoise.scenes.data.ahead import ahead
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneDataset
 from equipoise.scenes.data.transforms import resize
 
 FORMAT = 1
-THREADS = 4
 KINDS: dict[str, tuple[str, tuple[int, ...], Any]] = {
     "image": ("uint8", (3,), 0),
     "semantic": ("uint8", (), IGNORE),
@@ -82,7 +82,7 @@ _Present = tuple[dict[str, npt.NDArray[Any]], dict[str, list[bool]]]
 
 def _open(folder: Path, expected: dict[str, Any]) -> _Present | None:
     try:
-        manifest = json.loads((folder / "manifest.json").read_bytes())
+        manifest = parse_json((folder / "manifest.json").read_bytes())
         has = manifest.pop("has")
         if manifest != expected:
             return None
@@ -138,9 +138,8 @@ def _fill(
             has[kind][index] = value is not None
             arrays[kind][index] = absent if value is None else value
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        for _ in pool.map(put, range(count)):
-            progress()
+    for _ in ahead(put, range(count)):
+        progress()
     for array in arrays.values():
         array.flush()
     return has

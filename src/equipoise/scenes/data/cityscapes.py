@@ -4,13 +4,13 @@
 ``disparity/…_disparity.png`` (16 bit), ``camera/…_camera.json``.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import DataError
+from equipoise.scenes.configuration import parse_json
 from equipoise.scenes.data.fingerprint import fingerprint
 from equipoise.scenes.data.images import read_image, read_labels
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneClass, SceneVocabulary
@@ -188,7 +188,7 @@ def disparity_px(
 def read_camera(path: Path) -> Camera:
     """A camera file in Cityscapes' form."""
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = parse_json(path.read_text(encoding="utf-8"))
         intrinsic, extrinsic = table["intrinsic"], table["extrinsic"]
         return Camera(
             fx=float(intrinsic["fx"]),

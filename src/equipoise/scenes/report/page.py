@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from equipoise.errors import RunError
+from equipoise.scenes.configuration import parse_json
 from equipoise.scenes.report.curves import Log, overall_charts, task_charts
 from equipoise.scenes.report.figures import data_sets, legend, set_result
 from equipoise.scenes.report.gallery import gallery
@@ -31,7 +32,7 @@ def build_report(run: Path) -> Path:
     metrics = _read(run / "metrics.json", dict) or {}
     listed = _read(run / "pictures" / "examples.json", list) or []
     with _told(run / "log.jsonl"):
-        log: Log = [entry for entry in read_log(run) if isinstance(entry["step"], int | float)]
+        log: Log = read_log(run)
         curves = {"charts": task_charts(log), "overall": overall_charts(log)}
     with _told(run / "metrics.json"):
         results = [set_result(name, one, record) for name, one in data_sets(metrics).items()]
@@ -69,10 +70,10 @@ def build_report(run: Path) -> Path:
 def _read(path: Path, kind: type) -> Any:
     """A JSON file's value; ``None`` where there is no such file."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise RunError(f"{path}: expected JSON, found a mistake: {error}") from None
     if not isinstance(value, kind):
         wanted = "an object" if kind is dict else "a list"

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from equipoise.scenes.configuration import parse_json
+
 MANIFEST = "manifest.json"
 
 
@@ -46,8 +48,10 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
 def checkpoint_fault(path: Path) -> str | None:
     """What is wrong with a checkpoint; ``None`` where nothing is."""
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
+        manifest = parse_json((path / MANIFEST).read_bytes())
         for name, entry in manifest.items():
+            if Path(name).name != name:
+                return f"{MANIFEST} names {name!r}, which is no file beside it"
             data = (path / name).read_bytes()
             if len(data) != entry["bytes"]:
                 return f"{name} has {len(data)} bytes instead of {entry['bytes']}"

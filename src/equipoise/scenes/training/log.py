@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from equipoise.errors import RunError
+from equipoise.scenes.configuration import parse_json
 from equipoise.scenes.training.checkpoint import naming, write_atomic
 
 Entry = dict[str, Any]
@@ -33,14 +35,24 @@ class RunLog:
 
 
 def read_log(run: Path) -> list[Entry]:
-    """The whole entries of ``log.jsonl``; a last line cut short by a kill is left out."""
+    """The entries of ``log.jsonl``; a last line cut short by a kill is left out.
+
+    Raises:
+        RunError: another line is no entry.
+    """
     path = run / "log.jsonl"
-    entries = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    entries: list[Entry] = []
+    for number, line in enumerate(lines, 1):
         try:
-            entries.append(json.loads(line))
+            entry = parse_json(line)
         except ValueError:
-            break
+            if number == len(lines):
+                break
+            entry = None
+        if not isinstance(entry, dict) or not isinstance(entry.get("step"), int | float):
+            raise RunError(f"{path}, line {number}: expected a logged step, found a damaged line: remove it")
+        entries.append(entry)
     return entries
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.errors import RunError
+from equipoise.scenes.configuration import parse_json
 from equipoise.scenes.model import WEIGHTS, SceneModel, load_weights, model_files, read_tensors, tensors_as_bytes
 from equipoise.scenes.recipe import Recipe, differing_keys
 from equipoise.scenes.training.checkpoint import newest_checkpoint, prune_checkpoints, write_checkpoint
@@ -68,7 +69,7 @@ def restore(
         on_notice(f"passed over {line}")
     if path is None:
         raise RunError(f"expected a checkpoint under {run / 'checkpoints'}, found none: start anew with --overwrite")
-    table = json.loads((path / STATE).read_bytes())
+    table = parse_json((path / STATE).read_bytes())
     if keys := differing_keys(table["recipe"], recipe.as_table()):
         raise RunError(
             f"{path}: expected the recipe it was made with, found other values of {', '.join(keys)}: "
