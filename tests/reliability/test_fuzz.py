@@ -11,13 +11,16 @@ from PIL import Image
 
 from equipoise.errors import UserError
 from equipoise.scenes import load
+from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.description import read_description
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.images import read_colors, read_image, read_labels
 from equipoise.scenes.model import ModelDescription, SceneModel, model_files
 from equipoise.scenes.recipe import ModelRecipe, read_recipe
+from equipoise.scenes.report import build_report
 from equipoise.scenes.training.checkpoint import newest_checkpoint, write_checkpoint
-from tests.support.cityscapes import write_folder
+from tests.scenes.report.test_page import write_run as write_finished
+from tests.support.cityscapes import write_cityscapes, write_folder
 from tests.support.tiny import VOCABULARY
 
 RECIPE = """
@@ -58,8 +61,13 @@ def cases(folder: Path) -> dict[str, tuple[Path, Callable[[], object], int]]:
     rng = np.random.default_rng(0)
     photo = Image.fromarray(rng.integers(0, 255, (40, 60, 3)).astype(np.uint8))
     paths = {ending: folder / f"photo.{ending}" for ending in ("png", "jpg", "webp")}
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F], exif[0x8825] = 6, "maker", {1: "N", 2: (1.0, 2.0, 3.0)}
     for path in paths.values():
-        photo.save(path)
+        photo.save(path, exif=exif)
+    write_cityscapes(folder / "city", count=1)
+    city = CityscapesDataset(folder / "city", "train")
+    camera = folder / "city/camera/train/town/town_000000_000000_camera.json"
     description = write_folder(folder / "data")
     (folder / "data/recipe.toml").write_text(RECIPE)
     torch.manual_seed(0)
@@ -68,6 +76,7 @@ def cases(folder: Path) -> dict[str, tuple[Path, Callable[[], object], int]]:
         ModelDescription(tasks=("depth",), vocabulary=VOCABULARY, input_size=(32, 32), model=small, likelihood={})
     )
     files = model_files(model)
+    run = write_finished(folder / "finished")
     (folder / "run").mkdir()
     for name, data in files.items():
         (folder / "run" / name).write_bytes(data)
@@ -87,6 +96,11 @@ def cases(folder: Path) -> dict[str, tuple[Path, Callable[[], object], int]]:
         "recipe": (recipe, lambda: read_recipe(recipe), 200),
         "model.json": (folder / "run/model.json", lambda: load(folder / "run"), 60),
         "weights": (folder / "run/model.safetensors", lambda: load(folder / "run"), 60),
+        "camera": (camera, lambda: city.camera(0), 60),
+        "instances": (city.files(0)["instance"], lambda: city[0], 60),
+        "run.json": (run / "run.json", lambda: build_report(run), 60),
+        "log": (run / "log.jsonl", lambda: build_report(run), 60),
+        "metrics": (run / "metrics.json", lambda: build_report(run), 60),
         "manifest": (manifest, lambda: newest_checkpoint(folder / "checkpoints"), 100),
     }
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import warnings
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         sys.exit(f"the commands need the scene system ({error.name} is missing): pip install 'equipoise[scenes]'")
     signal.signal(signal.SIGTERM, _end)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # Metadata that nobody reads; damage ends in our own line.
     try:
         app().__call__(exit_on_error=False, print_error=False)
     except CycloptsError as error:
