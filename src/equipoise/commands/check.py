@@ -8,19 +8,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from equipoise.commands.display import console, counting, output
+from equipoise.commands.line import printable
 from equipoise.errors import DataError, RunError, UsageError
 from equipoise.scenes.configuration import read_toml
-from equipoise.scenes.data.check import SplitReport, check_split
+from equipoise.scenes.data.check import SplitReport, check_split, paths_of
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.description import read_description
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.sample import FileDataset
+from equipoise.scenes.model import SceneModel, describe
 from equipoise.scenes.recipe import Recipe, read_recipe
 from equipoise.scenes.sheet import contact_sheet
 from equipoise.scenes.sources import cache_home, open_raw, survey
@@ -57,13 +60,17 @@ def check(
     """
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise UsageError(f"--sheet: expected a file that ends in .png, found {sheet}")
-    if sheet is not None and sheet.exists() and not overwrite:
+    if sheet is not None and sheet.exists() and not (overwrite and sheet.is_file()):
         raise UsageError(f"--sheet: expected no file at {sheet}, found one: choose another, or --overwrite it")
     recipe = read_recipe(data) if is_recipe(data) else None
+    if root is not None and (recipe is not None or data.is_dir()):
+        raise UsageError("--root: expected it with a description, found it with a folder or a recipe: leave it out")
     reports, opened = _read(splits(data, root) if recipe is None else splits_of(recipe))
+    if sheet is not None:
+        expect_apart(sheet, opened)
     drawn = None if json and sheet is None else draw_sheet(opened, sheet, data)
     faults = sum(len(report.faults) for report in reports.values())
-    notices = () if recipe is None or faults else survey(recipe).notices
+    notices = () if recipe is None or faults else told_of(recipe)
     if json:
         print(json_format.dumps({split: report.as_table() for split, report in reports.items()}, indent=1))
     else:
@@ -85,15 +92,17 @@ def _read(splits: Splits) -> tuple[dict[str, SplitReport], dict[str, FileDataset
             continue
         opened[split] = dataset
         with counting(f"checking {split}", len(dataset), console()) as counter:
-            reports[split] = check_split(dataset, on_image=counter.advance)
-        reports[split].notes += _again(dataset, split, seen)
+            report = check_split(dataset, on_image=counter.advance)
+        told = {line for earlier in reports.values() for line in (*earlier.faults, *earlier.notes)}
+        report.faults = [line for line in report.faults if line not in told]
+        report.notes = [line for line in (*report.notes, *_again(dataset, split, seen)) if line not in told]
+        reports[split] = report
     return reports, opened
 
 
 def _again(dataset: FileDataset, split: str, seen: dict[Path, str]) -> list[str]:
     """Images that an earlier split has too: what a model is measured on it shall not have been trained on."""
-    files = (dataset.files(index).get("image") for index in range(len(dataset)))
-    images = [path for path in files if path is not None]
+    images = list(paths_of(dataset, "image"))
     twice = [path for path in images if path in seen]
     seen |= {path: split for path in images if path not in seen}
     if not twice:
@@ -101,9 +110,27 @@ def _again(dataset: FileDataset, split: str, seen: dict[Path, str]) -> list[str]
     return [f"{twice[0]}: expected it in one split, found it in {seen[twice[0]]} too ({len(twice)} such images)"]
 
 
+def told_of(recipe: Recipe) -> tuple[str, ...]:
+    """What a run would tell at its start; raises what would end it there."""
+    known = survey(recipe)
+    with torch.device("meta"):
+        SceneModel(describe(recipe, known.vocabulary))
+    return known.notices
+
+
+def expect_apart(sheet: Path, opened: dict[str, FileDataset]) -> None:
+    """Refuse a contact sheet among the pictures of the data set: it would be one of them, or replace one."""
+    folder = sheet.resolve().parent
+    for dataset in opened.values():
+        for kind in ("image", *KINDS):
+            for path in paths_of(dataset, kind):
+                if path.resolve().parent == folder:
+                    raise UsageError(f"--sheet: expected a place apart from the data's pictures, found {sheet}")
+
+
 def is_recipe(data: Path) -> bool:
     """Whether a file is a recipe, and no description of a data set."""
-    return not data.is_dir() and "data" in read_toml(data)
+    return not data.is_dir() and bool({"data", "training", "tasks"} & read_toml(data).keys())
 
 
 def splits(data: Path, root: Path | None) -> Splits:
@@ -113,7 +140,7 @@ def splits(data: Path, root: Path | None) -> Splits:
             split: partial(FolderDataset, data, split, root=root, strict=False)
             for split in read_description(data).split
         }
-    found = sorted(p.name for p in (data / "leftImg8bit").glob("*") if p.is_dir())
+    found = sorted({p.name for kind in ("leftImg8bit", "gtFine") for p in (data / kind).glob("*") if p.is_dir()})
     if not found:
         raise DataError(
             f"expected Cityscapes' layout (leftImg8bit/SPLIT/CITY) at {data}, found none: for other layouts name a "
@@ -168,7 +195,7 @@ def _labels(report: SplitReport, kind: str) -> str:
 
 
 def _say(screen: Console, line: str) -> None:
-    screen.print(" ".join(line.split("\n")), highlight=False, soft_wrap=True)
+    screen.print(printable(line), highlight=False, soft_wrap=True)
 
 
 def draw_sheet(opened: dict[str, FileDataset], sheet: Path | None, data: Path) -> str | None:

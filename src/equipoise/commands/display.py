@@ -19,12 +19,12 @@ PLAIN_SECONDS = 10.0
 
 def console() -> Console:
     """Progress goes to standard error, so that standard output holds results alone."""
-    return Console(stderr=True, markup=False)
+    return Console(stderr=True, markup=False, emoji=False)
 
 
 def output() -> Console:
     """Results go to standard output; names in them are text, whatever brackets they hold."""
-    return Console(markup=False)
+    return Console(markup=False, emoji=False)
 
 
 class Counter:

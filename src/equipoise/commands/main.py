@@ -1,5 +1,6 @@
 """The command ``equipoise``: one table of commands, and one way for a mistake to end."""
 
+import io
 import os
 import signal
 import sys
@@ -7,6 +8,7 @@ import warnings
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from equipoise.commands.line import printable
 from equipoise.errors import RunError, UserError
 from equipoise.version import __version__
 
@@ -20,6 +22,9 @@ def main() -> None:
         from cyclopts import CycloptsError
     except ModuleNotFoundError as error:
         sys.exit(f"the commands need the scene system ({error.name} is missing): pip install 'equipoise[scenes]'")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # Names of files may hold anything.
     signal.signal(signal.SIGTERM, _end)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # Metadata that nobody reads; damage ends in our own line.
     try:
@@ -55,7 +60,7 @@ def fail(line: str, status: int) -> None:
     """Say what is wrong in one line, and end."""
     rank = os.environ.get("RANK", "0")
     who = "equipoise" if rank == "0" else f"equipoise (process {rank})"
-    print(f"{who}: {' '.join(line.split())}", file=sys.stderr)
+    print(f"{who}: {printable(line)}", file=sys.stderr)
     sys.exit(status)
 
 

@@ -15,9 +15,14 @@ from equipoise.errors import RecipeError
 T = TypeVar("T")
 
 
+LARGEST = 1e300
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """The table in a TOML file; raises ``RecipeError`` naming the file, and the line that does not parse."""
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise RecipeError(f"expected a TOML file at {path}, found no regular file: name another")
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise RecipeError(f"expected a TOML file at {path}, found none: check the path") from None
@@ -126,6 +131,8 @@ def _tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...
 def _plain(hint: Any, value: Any, where: str) -> Any:
     """A number, a string or a truth value; whole numbers serve as floats, ``true`` is no number."""
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > LARGEST:
+            raise RecipeError(f"{where}: expected a number of at most {LARGEST:g} in size, found a larger one")
         return float(value)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise RecipeError(f"{where}: expected {_name(hint)}, found {_found(value)}")

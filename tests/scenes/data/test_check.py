@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from equipoise.errors import DataError
 from equipoise.scenes.data.check import SplitReport, check_split, faults
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.folder import FolderDataset
+from equipoise.scenes.data.images import broken_png, read_labels
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.sheet import contact_sheet
-from tests.support.cityscapes import save, write_cityscapes, write_folder
+from tests.support.cityscapes import DESCRIPTION, save, write_cityscapes, write_folder
 from tests.support.tiny import VOCABULARY
 
 
@@ -56,12 +60,38 @@ def put(place: tuple, value: int) -> Callable[[np.ndarray], None]:
     return edit
 
 
+def flip(root: Path) -> None:
+    data = bytearray(labels(root, "classes").read_bytes())
+    data[-14] ^= 0x10  # in the checksum of the pixels
+    labels(root, "classes").write_bytes(data)
+
+
+def relink(path: Path, target: str) -> None:
+    path.unlink()
+    path.symlink_to(target)
+
+
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing label": (lambda r: labels(r, "classes").unlink(), "expected a semantic label at"),
     "truncated image": (cut, "cannot be decoded"),
     "wrong size": (lambda r: save(labels(r, "classes"), np.zeros((9, 9), np.uint8)), "expected the size of its image"),
     "8 bit for 16, depth": (changed("depth", put((0, 0), 255)), "expected 16 bit, found 8 (mode L)"),
     "8 bit for 16, instances": (changed("objects", put((0, 0), 255)), "expected 16 bit, found 8 (mode L)"),
+    "a byte changed": (flip, "expected a whole PNG, found a wrong checksum"),
+    "cut at the end": (
+        lambda r: labels(r, "depth").write_bytes(labels(r, "depth").read_bytes()[:-9]),
+        "expected a whole PNG, found it cut",
+    ),
+    "a link to nothing": (lambda r: relink(r / "rgb/a/0.png", "none"), "expected a picture, found a link to nothing"),
+    "a link to itself": (lambda r: relink(labels(r, "depth"), "0.png"), "cannot be decoded (Too many levels of symbolic links)"),
+    "a link out of the root": (
+        lambda r: relink(labels(r, "depth"), "/etc/hostname"),
+        "leads out of it, by a link: name what it points to",
+    ),
+    "negative depth": (
+        lambda r: (r / "data.toml").write_text(DESCRIPTION.replace("divisor", "offset = -4001\ndivisor")),
+        "depth/a/0.png: expected depth of 0 or more, found -0.001 for the stored number 4000",
+    ),
     "wrong mode": (lambda r: save(labels(r, "objects"), np.zeros((24, 33, 3), np.uint8)), "one number a pixel"),
     "labels as JPEG": (lambda r: Image.new("L", (33, 24)).save(labels(r, "classes"), "JPEG"), "expected labels as PNG"),
     "unknown label value": (changed("classes", put((3, 3), 99)), "found 99"),
@@ -77,7 +107,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "depth out of range": (
         changed("depth", put((20, 20), 1), np.uint16),
-        "depth/a/0.png: expected inverse depth of 0 … 100 1/m",
+        "depth/a/0.png: expected depth of 0.01 … 10,000 m, found 0.001 … 4 m",
     ),
     "no class at all": (changed("classes", put((slice(None),), 255)), "expected class labels, found none"),
     "misaligned folders": (
@@ -102,7 +132,7 @@ def test_each_fault_is_named_with_its_path(tmp_path, fault):
     make, words = FAULTS[fault]
     make(tmp_path)
     report = checked(description)
-    assert len(report.faults) == 1, report.faults
+    assert len(report.faults) == (2 if fault == "negative depth" else 1), report.faults
     assert words in report.faults[0]
     assert "a/0" in report.faults[0] or "a/99" in report.faults[0]
 
@@ -135,8 +165,8 @@ CITY_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "8-bit instances": (
         edited(f"{FINE}instanceIds.png", put((), 26), np.uint8), f"{FINE}instanceIds.png: expected 16 bit, found 8",
     ),
-    "unknown label": (edited(f"{FINE}labelIds.png", put((3, 3), 77), np.uint8), "expected label ids 0 … 33, found 77"),
-    "wrong size": (lambda r: save(r / DISPARITY, np.ones((9, 9), np.uint16)), "expected the size of its image, 64x32"),
+    "unknown label": (edited(f"{FINE}labelIds.png", put((3, 3), 77), np.uint8), "ids 0 … 33 or 255, found 77"),
+    "wrong size": (lambda r: save(r / DISPARITY, np.ones((9, 9), np.uint16)), "its image, 64x32, found 9x9"),
     "misaligned folders": (
         lambda r: (r / f"leftImg8bit/{CITY}_leftImg8bit.png").unlink(), f"{FINE}labelIds.png: expected an image",
     ),
@@ -145,7 +175,8 @@ CITY_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         f"{FINE}instanceIds.png: expected instances on countable classes, found 26005 on road",
     ),
     "depth out of range": (
-        edited(DISPARITY, put((20, 20), 65000), np.uint16), f"{DISPARITY}: expected inverse depth of 0 … 64 px",
+        edited(DISPARITY, put((20, 20), 65000), np.uint16),
+        f"{DISPARITY}: expected disparity of 0 … 64 px, as the image is wide, found 4 … 253.9 px",
     ),
 }  # fmt: skip
 
@@ -201,6 +232,55 @@ def test_a_sky_is_no_depth_label(sky, told):
     assert found == f"x.png: expected depth labels, found none {told}"
 
 
+def test_all_that_is_wrong_with_an_image_is_one_line(tmp_path):
+    description = write_folder(tmp_path)
+    save(labels(tmp_path, "classes"), np.full((24, 33), 99, np.uint8))
+    labels(tmp_path, "depth").write_bytes(b"")
+    (line,) = checked(description).faults
+    assert "found 99" in line
+    assert "depth/a/0.png: expected a PNG" in line
+
+
+def test_listed_images_that_do_not_exist_are_faults_each(tmp_path):
+    description = write_folder(tmp_path)
+    (tmp_path / "train.txt").write_text("a/0\na/7\na/8\n")
+    report = checked(description)
+    assert (report.images, report.readable, len(report.faults)) == (3, 1, 2)
+    with pytest.raises(DataError, match=r"line 2: expected the image rgb/a/7.png, found no such file"):
+        FolderDataset(description, "train")
+    (tmp_path / "train.txt").write_text("a/0\na/2\nrgb/a/0.png\n")
+    with pytest.raises(DataError, match=r"line 3: expected each image once, found rgb/a/0.png in line 1 too"):
+        FolderDataset(description, "train")
+
+
+def test_labels_beside_images_are_no_images(tmp_path):
+    for name in ("x", "y"):
+        save(tmp_path / f"{name}.png", np.zeros((8, 9, 3), np.uint8))
+        save(tmp_path / f"{name}_classes.png", np.zeros((8, 9), np.uint8))
+    description = tmp_path / "d.toml"
+    description.write_text(
+        'images = "{name}.png"\nsplit = { train = { fraction = 1.0 } }\n[semantic]\nfiles = "{name}_classes.png"\n'
+        'classes = [{ name = "all", value = 0 }]\n'
+    )
+    assert FolderDataset(description, "train").names == ("x", "y")
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_grey_numbers_of_few_bits_are_read_as_they_are_stored(tmp_path, bits):
+    """Two rows of eight pixels, as optimizers write them."""
+    numbers = np.arange(16).reshape(2, 8) % (1 << bits)
+    rows = [b"\0" + int("".join(f"{v:0{bits}b}" for v in row), 2).to_bytes(bits, "big") for row in numbers]
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", 8, 2, bits, 0, 0, 0, 0)
+    parts = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"".join(rows))) + chunk(b"IEND", b"")
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+    assert read_labels(tmp_path / "x.png").tolist() == numbers.tolist()
+    assert broken_png(tmp_path / "x.png") is None
+
+
 def test_contact_sheet(tmp_path):
     write_folder(tmp_path / "data")
     write_cityscapes(tmp_path / "city")
@@ -240,6 +320,11 @@ def test_the_command_and_a_read_only_set(tmp_path):
     finally:
         for path in [tmp_path / "data", *(tmp_path / "data").rglob("*")]:
             path.chmod(0o755)
+    for among in ("data/rgb/a/0.png", "data/depth/a/new.png"):
+        refused = run("check", description, "--sheet", tmp_path / among, "--overwrite")
+        assert refused.returncode == 2
+        assert "apart from the data's pictures" in refused.stderr
+    assert {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in (tmp_path / "data").rglob("*")} == before
     (tmp_path / "sheet.png").write_bytes(b"mine")
     refused = run("check", description, "--sheet", tmp_path / "sheet.png")
     assert refused.returncode == 2
@@ -251,6 +336,8 @@ def test_the_command_and_a_read_only_set(tmp_path):
     text = 'data = { kind = "folder", path = "data/data.toml", size = [32, 48] }\ntraining = { steps = 1 }\n'
     recipe.write_text(text)
     assert list(json.loads(run("check", recipe, "--json").stdout)) == ["train", "val"]
+    recipe.write_text("tasks = ['semantic', 'depht']\n" + text)
+    assert "found 'depht'" in run("check", recipe).stderr
     recipe.write_text(text + also)
     whole = run("check", recipe)
     assert whole.returncode == 0

@@ -63,7 +63,7 @@ class TestCityscapes:
             CityscapesDataset(tmp_path, "val")
         labels = tmp_path / "gtFine/train/town/town_000000_000000_gtFine_labelIds.png"
         save(labels, np.full((32, 64), 77, np.uint8))
-        with pytest.raises(DataError, match=r"labelIds.png: expected label ids 0 … 33, found 77"):
+        with pytest.raises(DataError, match=r"labelIds.png: expected label ids 0 … 33 or 255, found 77"):
             CityscapesDataset(tmp_path, "train")[0]
         save(labels, np.full((16, 64), 7, np.uint8))
         with pytest.raises(DataError, match="64x32, found 64x16"):
@@ -165,7 +165,12 @@ class TestFolder:
             ("fraction = 0.5", "fraction = 1.5", "share of 0 … 1"),
             ("fraction = 0.5", "fraction = 0.0", "share of 0 … 1, found 0.0"),
             ("divisor = 1000", "divisor = 0", "divisor"),
-            ("divisor = 1000", "divisor = nan", "depth.divisor: expected a finite number"),
+            ("divisor = 1000", "divisor = nan", r"depth.divisor: expected 10\^-6 … 10\^9 in size"),
+            ("divisor = 1000", f"divisor = {'9' * 400}", "depth: divisor: expected a number of at most"),
+            ("invalid = [0]", "invalid = [0]\ninfinite = [0]", "expected 0 in invalid or in infinite"),
+            ("value = 0 }", "value = 70000 }", "'sky': expected 0 … 65,535, found 70000"),
+            ("value = 0 }", "value = [0, 0] }", "0 means 'sky' twice"),
+            ('"sky", value', '" ", value', "names without blanks around them"),
             ("divisor = 1000", "offset = inf", "depth.offset: expected a finite number"),
             ("[split.train]", "seed = -1\n[split.train]", "seed: expected 0 or more"),
             ("value = 0 }", "value = 0, color = [256, 0, 0] }", "'sky': color: expected 0 … 255"),

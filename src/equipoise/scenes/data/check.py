@@ -12,13 +12,12 @@ import numpy.typing as npt
 
 from equipoise.errors import DataError
 from equipoise.scenes.data.ahead import ahead
-from equipoise.scenes.data.images import stored_bits
+from equipoise.scenes.data.images import broken_png, stored_bits
 from equipoise.scenes.data.sample import IGNORE, FileDataset, Sample, SceneVocabulary
 
-FARTHEST_FRACTION = 1.0
-"""A disparity larger than the image is wide is none."""
-NEAREST_M = 0.01
+NEAREST_M, FARTHEST_M = 0.01, 10_000.0
 SHOWN_INSTANCES = 3
+MARK = "mark the class countable, or set instance.only_countable = true"
 
 
 @dataclass(kw_only=True)
@@ -32,6 +31,7 @@ class SplitReport:
         instances: how many objects there are.
         sizes: how many images of each size, ``WIDTHxHEIGHT``.
         bits: how many depth and instance labels are stored in so many bits, ``KIND, BITS bit``.
+        uncounted: instance labels without any instance, of images that show a countable class.
         faults: what is wrong, a line each, with the path.
         notes: what may be meant so and should be looked at, a line each.
     """
@@ -44,6 +44,7 @@ class SplitReport:
     instances: int = 0
     sizes: Counter[str] = field(default_factory=Counter)
     bits: Counter[str] = field(default_factory=Counter)
+    uncounted: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -64,16 +65,21 @@ def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: 
         report.add(one)
         on_image()
     report.faults += [*_mixed(dataset, report, "inverse_depth"), *dataset.without_image()]
-    report.notes += [*_nowhere(report, dataset.vocabulary), *_mixed(dataset, report, "instance")]
+    report.notes += [*dataset.remarks(), *_nowhere(report, dataset.vocabulary), *_mixed(dataset, report, "instance")]
+    if report.uncounted:
+        first, more = report.uncounted[0], len(report.uncounted)
+        report.notes.append(f"{first}: expected instances on countable classes, found none at all ({more} such labels)")
     return report
 
 
 def _examined(dataset: FileDataset, index: int) -> SplitReport:
     """What one image with its labels adds to the report."""
-    files, vocabulary = dataset.files(index), dataset.vocabulary
-    report = SplitReport(images=1, missing=Counter(set(vocabulary.labels) - files.keys()))
+    vocabulary, report = dataset.vocabulary, SplitReport(images=1)
     try:
+        files = dataset.files(index)
+        report.missing.update(set(vocabulary.labels) - files.keys())
         sample = dataset[index]
+        dataset.camera(index)
     except DataError as error:
         report.faults.append(str(error))
         return report
@@ -81,12 +87,15 @@ def _examined(dataset: FileDataset, index: int) -> SplitReport:
     report.sizes[f"{sample.size[1]}x{sample.size[0]}"] = 1
     report.labels.update(kind for kind in vocabulary.labels if getattr(sample, kind) is not None)
     if sample.semantic is not None:
-        present = np.flatnonzero(np.bincount(sample.semantic.reshape(-1), minlength=256))
-        report.classes.update(vocabulary.classes[k].name for k in present.tolist() if k != IGNORE)
+        present = np.flatnonzero(np.bincount(sample.semantic.reshape(-1), minlength=256)).tolist()
+        report.classes.update(vocabulary.classes[k].name for k in present if k != IGNORE)
+        if sample.instance is not None and not sample.instance.any() and set(present) & set(vocabulary.countable):
+            report.uncounted.append(str(files["instance"]))
     if sample.instance is not None:
         report.instances = len(instance_classes(sample)[0])
     kinds = [kind for kind in ("instance", "inverse_depth") if getattr(sample, kind) is not None]
     report.bits.update(f"{kind}, {stored_bits(files[kind])} bit" for kind in kinds)
+    report.faults += filter(None, map(broken_png, files.values()))
     report.faults += faults(sample, vocabulary, files)
     return report
 
@@ -108,10 +117,20 @@ def _mixed(dataset: FileDataset, report: SplitReport, kind: str) -> Iterator[str
     found = {bits: report.bits[f"{kind}, {bits} bit"] for bits in (8, 16) if report.bits[f"{kind}, {bits} bit"]}
     if len(found) > 1:
         rare = min(found, key=lambda bits: found[bits])
-        paths = (dataset.files(index).get(kind) for index in range(len(dataset)))
-        path = next(path for path in paths if path is not None and stored_bits(path) == rare)
+        path = next(path for path in paths_of(dataset, kind) if stored_bits(path) == rare)
         told = " and ".join(f"{count} of {bits} bit" for bits, count in found.items())
         yield f"{path}: expected {kind} labels of one number of bits, found {told}: were some saved in too few?"
+
+
+def paths_of(dataset: FileDataset, kind: str) -> Iterator[Path]:
+    """The files of a kind, but for those that may not be read."""
+    for index in range(len(dataset)):
+        try:
+            path = dataset.files(index).get(kind)
+        except DataError:
+            continue
+        if path is not None:
+            yield path
 
 
 def faults(sample: Sample, vocabulary: SceneVocabulary, files: Mapping[str, Path]) -> Iterator[str]:
@@ -123,25 +142,30 @@ def faults(sample: Sample, vocabulary: SceneVocabulary, files: Mapping[str, Path
         if wrong:
             more = f" and {len(wrong) - SHOWN_INSTANCES} more" if len(wrong) > SHOWN_INSTANCES else ""
             told = ", ".join(wrong[:SHOWN_INSTANCES]) + more
-            yield f"{files['instance']}: expected instances on countable classes, found {told}"
+            yield f"{files['instance']}: expected instances on countable classes, found {told}: {MARK}"
     if sample.inverse_depth is not None:
-        known = sample.inverse_depth[~np.isnan(sample.inverse_depth)]
-        sky = vocabulary.sky is not None and sample.semantic is not None and sample.semantic == vocabulary.sky
-        if not np.any(~np.isnan(sample.inverse_depth) & ~np.asarray(sky)) and not np.all(sky):
-            apart = " but its sky" if np.any(sky) else ""
-            yield f"{files['inverse_depth']}: expected depth labels, found none in the whole image{apart}"
-        if not known.size:
-            return
-        low, high = float(known.min()), float(known.max())
-        highest = {"px": FARTHEST_FRACTION * sample.size[1], "1/m": 1 / NEAREST_M}.get(
-            vocabulary.inverse_depth_unit or "", float("inf")
-        )
-        if low < 0 or high > highest:
-            unit = vocabulary.inverse_depth_unit
-            yield (
-                f"{files['inverse_depth']}: expected inverse depth of 0 … {highest:g} {unit}, found {low:.4g} … "
-                f"{high:.4g}: check the depth's offset, divisor and invalid numbers"
-            )
+        yield from _depth_faults(sample, vocabulary, files["inverse_depth"])
+
+
+def _depth_faults(sample: Sample, vocabulary: SceneVocabulary, path: Path) -> Iterator[str]:
+    """No depth but the sky's, disparity larger than the image is wide, metres that no street has."""
+    assert sample.inverse_depth is not None
+    known = sample.inverse_depth[~np.isnan(sample.inverse_depth)]
+    sky = vocabulary.sky is not None and sample.semantic is not None and sample.semantic == vocabulary.sky
+    if not np.any(~np.isnan(sample.inverse_depth) & ~np.asarray(sky)) and not np.all(sky):
+        apart = " but its sky" if np.any(sky) else ""
+        yield f"{path}: expected depth labels, found none in the whole image{apart}"
+    near = known[known > 0]
+    if not near.size or vocabulary.inverse_depth_unit == "relative":
+        return
+    low, high = float(near.min()), float(near.max())
+    if vocabulary.inverse_depth_unit == "px" and high > sample.size[1]:
+        told = f"disparity of 0 … {sample.size[1]} px, as the image is wide, found {low:.4g} … {high:.4g} px"
+    elif vocabulary.inverse_depth_unit == "1/m" and not 1 / FARTHEST_M <= low <= high <= 1 / NEAREST_M:
+        told = f"depth of {NEAREST_M:g} … {FARTHEST_M:,.0f} m, found {1 / high:.4g} … {1 / low:.4g} m"
+    else:
+        return
+    yield f"{path}: expected {told}: check the depth's offset, divisor and invalid numbers"
 
 
 def _without_class(sample: Sample, vocabulary: SceneVocabulary) -> Iterator[str]:

@@ -4,15 +4,19 @@
 ``disparity/…_disparity.png`` (16 bit), ``camera/…_camera.json``.
 """
 
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import DataError
 from equipoise.scenes.configuration import parse_json
+from equipoise.scenes.data.files import there, walked
 from equipoise.scenes.data.fingerprint import fingerprint
-from equipoise.scenes.data.images import read_image, read_labels
+from equipoise.scenes.data.images import SUFFIXES, expect_size, read_image, read_labels
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneClass, SceneVocabulary
 
 _CLASSES: tuple[tuple[int, str, tuple[int, int, int], bool, str], ...] = (
@@ -51,7 +55,7 @@ FILES = {
 }
 """Kind → its folder, and how its files end."""
 INSTANCE_FACTOR = 1000
-HIGHEST_ID = 33
+LOWEST_COUNTABLE, HIGHEST_ID = 24, 33
 
 
 def train_ids() -> npt.NDArray[np.uint8]:
@@ -86,7 +90,6 @@ class CityscapesDataset:
         self.names = self._named("image")
         if not self.names:
             raise DataError(f"expected CITY/*_leftImg8bit.png under {images}, found none")
-        self._train_ids = train_ids()
         self._kinds = tuple(kind for kind in FILES if kind != "image" and self._named(kind))
         self.vocabulary = SceneVocabulary(
             classes=CLASSES if "semantic" in self._kinds else (),
@@ -102,19 +105,24 @@ class CityscapesDataset:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        """One sample at its own size."""
+        """One sample at its own size; all that is wrong with its labels is told at once."""
         name = self.names[index]
-        image = read_image(self._path("image", name))
-        semantic = instance = inverse_depth = None
-        files = self._label_files(name)
-        if path := files.get("semantic"):
-            semantic = self._semantic(_checked(read_labels(path), image, path), path)
-        if path := files.get("instance"):
-            instance = self._instance(_checked(read_labels(path, wide=True), image, path))
-        if path := files.get("inverse_depth"):
-            stored = _checked(read_labels(path, wide=True), image, path)
-            inverse_depth = disparity_px(stored, semantic, sky_is_zero=self.sky_is_zero)
-        return Sample(name=name, image=image, semantic=semantic, instance=instance, inverse_depth=inverse_depth)
+        image_path = self._path("image", name)
+        image = read_image(image_path)
+        found: dict[str, Any] = {}
+        wrong: list[str] = []
+        for kind, path in self._label_files(name).items():
+            try:
+                labels = read_labels(path, wide=kind != "semantic")
+                expect_size(labels, path, image, image_path)
+                found[kind] = UNDERSTOOD[kind](labels, path)
+            except DataError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise DataError("; ".join(wrong))
+        if "semantic" in found and "inverse_depth" in found:
+            found["inverse_depth"][found["semantic"] == SKY] = 0.0 if self.sky_is_zero else np.nan
+        return Sample(name=name, image=image, **found)
 
     def camera(self, index: int) -> Camera | None:
         """The camera file of an image, where there is one."""
@@ -128,16 +136,27 @@ class CityscapesDataset:
     def files(self, index: int) -> dict[str, Path]:
         """The image and the labels that exist."""
         paths = {kind: self._path(kind, self.names[index]) for kind in ("image", *self._kinds)}
-        return {kind: path for kind, path in paths.items() if path.is_file()}
+        return {kind: path for kind, path in paths.items() if there(path)}
 
     def without_image(self) -> list[str]:
-        """Labels of this split without an image, a line a kind."""
-        lines = []
-        for kind in self._kinds:
-            alone = sorted(set(self._named(kind)) - set(self.names))
-            if alone:
-                path = self._path(kind, alone[0])
-                lines.append(f"{path}: expected an image for this label, found none ({len(alone)} such labels)")
+        """Labels of this split without an image, a line each."""
+        alone = [(kind, name) for kind in self._kinds for name in sorted(set(self._named(kind)) - set(self.names))]
+        return [f"{self._path(kind, name)}: expected an image for this label, found none" for kind, name in alone]
+
+    def remarks(self) -> list[str]:
+        """Kinds of label that no image has, and pictures that are not named as the layout wants."""
+        lines = [
+            f"{self.root / folder / self.split}: expected CITY/*_{ending}, found none: no {kind} labels"
+            for kind, (folder, ending) in FILES.items()
+            if kind != "image" and kind not in self._kinds
+        ]
+        images = self.root / FILES["image"][0] / self.split
+        named = {self._path("image", name) for name in self.names}
+        others = [path for path in walked(images) if path.suffix.lower() in SUFFIXES and path not in named]
+        if others:
+            lines.append(
+                f"{others[0]}: expected CITY/*_leftImg8bit.png, found another name ({len(others)} such images)"
+            )
         return lines
 
     def _named(self, kind: str) -> tuple[str, ...]:
@@ -150,39 +169,50 @@ class CityscapesDataset:
         """The label files that exist; raises for one that is missing and may not be."""
         paths = {kind: self._path(kind, name) for kind in self._kinds}
         for path in paths.values():
-            if not self.optional and not path.is_file():
+            if not self.optional and not there(path):
                 raise DataError(
                     f"expected a label at {path} for the image {name}, found none: add it, or set "
                     "data.optional_labels = true in the recipe"
                 )
-        return {kind: path for kind, path in paths.items() if path.is_file()}
+        return {kind: path for kind, path in paths.items() if there(path)}
 
     def _path(self, kind: str, name: str) -> Path:
         folder, ending = FILES[kind]
         return self.root / folder / self.split / f"{name}_{ending}"
 
-    def _semantic(self, labels: npt.NDArray[np.int32], path: Path) -> npt.NDArray[np.uint8]:
-        # Id −1 (license plate) is stored as 255.
-        unknown = (labels > HIGHEST_ID) & (labels != 255)
-        if unknown.any():
-            raise DataError(f"{path}: expected label ids 0 … {HIGHEST_ID}, found {int(labels[unknown][0])}")
-        return self._train_ids[labels]
 
-    def _instance(self, ids: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """Ids of countable classes; smaller values are groups or stuff, which are no single object."""
-        label = np.where(ids >= INSTANCE_FACTOR, ids // INSTANCE_FACTOR, 0)
-        countable = np.isin(label, [entry[0] for entry in _CLASSES if entry[3]])
-        return np.where(countable, ids, 0).astype(np.int32)
+def semantic_indices(labels: npt.NDArray[np.int32], path: Path) -> npt.NDArray[np.uint8]:
+    """Label ids to train ids. Id −1 (license plate) is stored as 255."""
+    unknown = (labels > HIGHEST_ID) & (labels != 255)
+    if unknown.any():
+        raise DataError(f"{path}: expected label ids 0 … {HIGHEST_ID} or 255, found {int(labels[unknown][0])}")
+    return train_ids()[labels]
 
 
-def disparity_px(
-    stored: npt.NDArray[np.int32], semantic: npt.NDArray[np.uint8] | None, *, sky_is_zero: bool
-) -> npt.NDArray[np.float32]:
-    """Disparity d = (p − 1)/256 px for p > 0, NaN for p = 0; sky is 0 (or NaN), whatever was stored there."""
-    disparity = np.where(stored > 0, (stored - 1) / 256.0, np.nan).astype(np.float32)
-    if semantic is not None:
-        disparity[semantic == SKY] = 0.0 if sky_is_zero else np.nan
-    return disparity
+def instance_ids(ids: npt.NDArray[np.int32], path: Path) -> npt.NDArray[np.int32]:
+    """Ids of countable classes; smaller values are groups or stuff, which are no single object."""
+    label = ids // INSTANCE_FACTOR
+    unknown = (label > HIGHEST_ID) | ((label > 0) & (label < LOWEST_COUNTABLE))
+    if unknown.any():
+        raise DataError(
+            f"{path}: expected ids of classes {LOWEST_COUNTABLE} … {HIGHEST_ID} times {INSTANCE_FACTOR} plus an index, "
+            f"or label ids, found {int(ids[unknown][0])}"
+        )
+    countable = np.isin(label, [entry[0] for entry in _CLASSES if entry[3]])
+    return np.where(countable, ids, 0).astype(np.int32)
+
+
+def disparity_px(stored: npt.NDArray[np.int32], path: Path) -> npt.NDArray[np.float32]:
+    """Disparity d = (p − 1)/256 px for p > 0, NaN for p = 0."""
+    return np.where(stored > 0, (stored - 1) / 256.0, np.nan).astype(np.float32)
+
+
+UNDERSTOOD: dict[str, Callable[[npt.NDArray[np.int32], Path], npt.NDArray[Any]]] = {
+    "semantic": semantic_indices,
+    "instance": instance_ids,
+    "inverse_depth": disparity_px,
+}
+"""Kind → stored numbers as the field of ``Sample`` has them."""
 
 
 def read_camera(path: Path) -> Camera:
@@ -190,7 +220,7 @@ def read_camera(path: Path) -> Camera:
     try:
         table = parse_json(path.read_text(encoding="utf-8"))
         intrinsic, extrinsic = table["intrinsic"], table["extrinsic"]
-        return Camera(
+        camera = Camera(
             fx=float(intrinsic["fx"]),
             fy=float(intrinsic["fy"]),
             u0=float(intrinsic["u0"]),
@@ -201,13 +231,9 @@ def read_camera(path: Path) -> Camera:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: expected a Cityscapes camera file, found a mistake: {error!r}") from None
-
-
-def _checked(labels: npt.NDArray[np.int32], image: npt.NDArray[np.uint8], path: Path) -> npt.NDArray[np.int32]:
-    if labels.shape != image.shape[:2]:
-        (h, w), (eh, ew) = labels.shape, image.shape[:2]
-        raise DataError(f"{path}: expected the size of its image, {ew}x{eh}, found {w}x{h}")
-    return labels
+    if not (0 < camera.fx < math.inf and 0 < (camera.baseline_m or 0) < math.inf):
+        raise DataError(f"{path}: expected fx and baseline above 0, found {camera.fx} and {camera.baseline_m}")
+    return camera
 
 
 def _hint(root: Path) -> str:

@@ -128,6 +128,12 @@ class FolderDescription:
     camera: Camera | None = None
     seed: int = field(default=0)
 
+    @property
+    def labels(self) -> dict[str, LabelDescription]:
+        """The kinds of label that are described, by the names of their tables."""
+        known = {"semantic": self.semantic, "instance": self.instance, "depth": self.depth}
+        return {kind: label for kind, label in known.items() if label is not None}
+
 
 def read_description(path: Path) -> FolderDescription:
     """The description in a TOML file; raises ``RecipeError`` in one line."""
@@ -139,10 +145,7 @@ def read_description(path: Path) -> FolderDescription:
 def check_description(description: FolderDescription, where: str) -> None:
     """What types cannot rule out."""
     patterns = {"images": description.images}
-    for name in ("semantic", "instance", "depth"):
-        label = getattr(description, name)
-        if label is not None:
-            patterns[f"{name}.files"] = label.files
+    patterns |= {f"{kind}.files": label.files for kind, label in description.labels.items()}
     for key, pattern in patterns.items():
         if pattern.count("{name}") != 1:
             raise RecipeError(f"{where}: {key}: expected a pattern with {{name}} once, found {pattern!r}")
@@ -172,22 +175,38 @@ def check_description(description: FolderDescription, where: str) -> None:
     only = description.instance is not None and description.instance.only_countable
     if only and not (description.semantic and any(c.countable for c in description.semantic.classes)):
         raise RecipeError(f"{where}: instance.only_countable: expected [semantic] with countable classes, found none")
-    if description.instance is not None and description.instance.factor < 1:
-        raise RecipeError(f"{where}: instance.factor: expected at least 1, found {description.instance.factor}")
+    if description.instance is not None:
+        _check_instance(description.instance, where)
     if description.semantic is not None:
         _check_classes(description.semantic, where)
 
 
+def _check_instance(instance: InstanceDescription, where: str) -> None:
+    if not 1 <= instance.factor <= 65535:
+        raise RecipeError(f"{where}: instance.factor: expected 1 … 65,535, found {instance.factor}")
+    for key in instance.background:
+        if isinstance(key, tuple) != (instance.encoding == "color") and instance.background != (0,):
+            wanted = "colours [red, green, blue]" if instance.encoding == "color" else "numbers"
+            raise RecipeError(f"{where}: instance.background: expected {wanted}, found {key}")
+        _check_stored(key, f"{where}: instance.background")
+
+
 def _check_depth(depth: DepthDescription, where: str) -> None:
-    for key, value in (("divisor", depth.divisor), ("offset", depth.offset)):
-        if not math.isfinite(value):
-            raise RecipeError(f"{where}: depth.{key}: expected a finite number, found {value}")
-    if depth.divisor == 0:
-        raise RecipeError(f"{where}: depth.divisor: expected a number other than 0")
+    if not math.isfinite(depth.offset):
+        raise RecipeError(f"{where}: depth.offset: expected a finite number, found {depth.offset}")
+    if not 1e-6 <= abs(depth.divisor) <= 1e9:
+        raise RecipeError(f"{where}: depth.divisor: expected 10^-6 … 10^9 in size, found {depth.divisor}")
+    for key in ("invalid", "infinite"):
+        for value in getattr(depth, key):
+            _check_stored(value, f"{where}: depth.{key}")
+    if both := set(depth.invalid) & set(depth.infinite):
+        raise RecipeError(f"{where}: depth: expected {min(both)} in invalid or in infinite, found it in both")
 
 
 def _check_classes(semantic: SemanticDescription, where: str) -> None:
     names = [c.name for c in semantic.classes]
+    if any(name != name.strip() or not name for name in names):
+        raise RecipeError(f"{where}: semantic.classes: expected names without blanks around them, found {names}")
     if not 1 <= len(names) <= 255:
         raise RecipeError(f"{where}: semantic.classes: expected 1 … 255 classes, found {len(names)}")
     if len(set(names)) != len(names):
@@ -203,7 +222,8 @@ def _check_classes(semantic: SemanticDescription, where: str) -> None:
         for key in keys:
             _check_stored(key, f"{where}: semantic.classes: {c.name!r}")
             if key in meant:
-                raise RecipeError(f"{where}: semantic.classes: {key} means both {meant[key]!r} and {c.name!r}")
+                told = f"{meant[key]!r} twice" if meant[key] == c.name else f"both {meant[key]!r} and {c.name!r}"
+                raise RecipeError(f"{where}: semantic.classes: {key} means {told}: leave one out")
             meant[key] = c.name
         _check_stored(c.color or 0, f"{where}: semantic.classes: {c.name!r}: color")
     kind = tuple if semantic.encoding == "color" else int

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +17,16 @@ from equipoise.scenes.data.description import (
     SemanticDescription,
     read_description,
 )
+from equipoise.scenes.data.files import there
 from equipoise.scenes.data.fingerprint import fingerprint
-from equipoise.scenes.data.images import read_colors, read_image, read_labels
+from equipoise.scenes.data.images import expect_size, read_colors, read_image, read_labels
 from equipoise.scenes.data.sample import IGNORE, Camera, InverseDepthUnit, Sample, SceneClass, SceneVocabulary
-from equipoise.scenes.data.splits import below, fill, matching, split_names, why_none
+from equipoise.scenes.data.splits import below, fill, image_names, matching, split_names, why_none
 from equipoise.scenes.pictures import hsv
 
 FIELDS = {"semantic": "semantic", "instance": "instance", "depth": "inverse_depth"}
 """A label's table in the description → the field of ``Sample``."""
+ARTICLES = {"semantic": "a", "instance": "an", "depth": "a"}
 UNITS: dict[str, InverseDepthUnit] = {"disparity_px": "px", "depth_m": "1/m", "relative": "relative"}
 
 
@@ -65,14 +68,12 @@ class FolderDataset:
                 f"default train and val), found none{told}"
             )
         self.split, self.sky_is_zero, self.optional = split, sky_is_zero, optional
-        self.names = tuple(split_names(self.description, split, self.root))
+        self.names = tuple(split_names(self.description, split, self.root, strict=strict))
         if not self.names:
             pattern = fill(self.description.images, self.description, split, "{name}")
             why = why_none(self.description, split, self.root)
             raise DataError(f"expected images {pattern!r} under {self.root}, found none for {split!r}{why}")
         self.vocabulary = vocabulary(self.description)
-        described = {kind: getattr(self.description, kind) for kind in FIELDS}
-        self._labels: dict[str, LabelDescription] = {kind: one for kind, one in described.items() if one is not None}
         for name in self.names if strict else ():
             self._label_files(name)
 
@@ -81,28 +82,27 @@ class FolderDataset:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        """One sample at its own size."""
+        """One sample at its own size; all that is wrong with its labels is told at once."""
         name = self.names[index]
-        image = read_image(self.path(self.description.images, name))
-        files = self._label_files(name)
-        labels: dict[str, npt.NDArray[np.int32]] = {}
-        for kind, path in files.items():
-            labels[kind] = read_label(path, self._labels[kind])
-            if labels[kind].shape != image.shape[:2]:
-                (h, w), (eh, ew) = labels[kind].shape, image.shape[:2]
-                turned = " (of the image turned upright as its EXIF says)" if (w, h) == (eh, ew) else ""
-                raise DataError(f"{path}: expected the size of its image, {ew}x{eh}{turned}, found {w}x{h}")
-        d, semantic, instance, inverse_depth = self.description, None, None, None
-        if "semantic" in labels and d.semantic is not None:
-            semantic = semantic_indices(labels["semantic"], d.semantic, files["semantic"])
-        if "instance" in labels and d.instance is not None:
-            instance = instance_ids(labels["instance"], d.instance)
-            if d.instance.only_countable and semantic is not None:
-                instance[~np.isin(semantic, self.vocabulary.countable)] = 0
-        if "depth" in labels and d.depth is not None:
-            inverse_depth = inverse_depths(labels["depth"], d.depth)
-            if semantic is not None and self.vocabulary.sky is not None:
-                inverse_depth[semantic == self.vocabulary.sky] = 0.0 if self.sky_is_zero else np.nan
+        image_path = self.path(self.description.images, name)
+        image = read_image(image_path)
+        found: dict[str, Any] = {}
+        wrong: list[str] = []
+        for kind, path in self._label_files(name).items():
+            try:
+                labels = read_label(path, self.description.labels[kind])
+                expect_size(labels, path, image, image_path)
+                found[kind] = self._understood(labels, self.description.labels[kind], path)
+            except DataError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise DataError("; ".join(wrong))
+        semantic, instance, inverse_depth = (found.get(kind) for kind in FIELDS)
+        only_countable = self.description.instance is not None and self.description.instance.only_countable
+        if only_countable and instance is not None and semantic is not None:
+            instance[~np.isin(semantic, self.vocabulary.countable)] = 0
+        if inverse_depth is not None and semantic is not None and self.vocabulary.sky is not None:
+            inverse_depth[semantic == self.vocabulary.sky] = 0.0 if self.sky_is_zero else np.nan
         return Sample(name=name, image=image, semantic=semantic, instance=instance, inverse_depth=inverse_depth)
 
     def camera(self, index: int) -> Camera | None:
@@ -111,7 +111,7 @@ class FolderDataset:
 
     def fingerprint(self) -> str:
         """Changes when any file of the split or the description's meaning does."""
-        patterns = [self.description.images, *(label.files for label in self._labels.values())]
+        patterns = [self.description.images, *(label.files for label in self.description.labels.values())]
         files = (self.path(pattern, name) for name in self.names for pattern in patterns)
         return fingerprint(files) + repr(self.description)
 
@@ -123,32 +123,53 @@ class FolderDataset:
         """The image and the labels that exist."""
         name = self.names[index]
         paths = {"image": self.path(self.description.images, name)}
-        paths |= {FIELDS[kind]: self.path(label.files, name) for kind, label in self._labels.items()}
-        return {kind: path for kind, path in paths.items() if path.is_file()}
+        paths |= {FIELDS[kind]: self.path(label.files, name) for kind, label in self.description.labels.items()}
+        return {kind: path for kind, path in paths.items() if there(path)}
 
     def without_image(self) -> list[str]:
-        """Label pictures without an image, of this split's folder (or of all, where splits share one)."""
+        """Label pictures without an image, in this split's folder (or in all, where splits share one), a line each."""
         described, lines = self.description, []
         images = set(matching(self.root, fill(described.images, described, self.split, "{name}")))
-        for kind, label in self._labels.items():
+        for kind, label in described.labels.items():
             pattern = fill(label.files, described, self.split, "{name}")
-            alone = sorted(set(matching(self.root, pattern)) - images)
-            if alone:
-                path = self.root / pattern.replace("{name}", alone[0])
-                lines.append(f"{path}: expected an image for this {kind} label, found none ({len(alone)} such labels)")
+            for name in sorted(set(matching(self.root, pattern)) - images):
+                path = self.root / pattern.replace("{name}", name)
+                lines.append(f"{path}: expected an image for this {kind} label, found none")
         return lines
+
+    def remarks(self) -> list[str]:
+        """Images that no list names."""
+        splits = self.description.split
+        if not all(split.list for split in splits.values()):
+            return []
+        listed = {name for split in splits for name in split_names(self.description, split, self.root, strict=False)}
+        alone = [name for name in image_names(self.description, self.split, self.root) if name not in listed]
+        if not alone:
+            return []
+        path = self.path(self.description.images, alone[0])
+        return [f"{path}: expected it in one of the lists, found it in none ({len(alone)} such images)"]
+
+    def _understood(
+        self, labels: npt.NDArray[np.int32], described: LabelDescription, path: Path
+    ) -> npt.NDArray[np.uint8] | npt.NDArray[np.int32] | npt.NDArray[np.float32]:
+        """Stored numbers as the field of ``Sample`` has them."""
+        if isinstance(described, SemanticDescription):
+            return semantic_indices(labels, described, path)
+        if isinstance(described, InstanceDescription):
+            return instance_ids(labels, described)
+        return inverse_depths(labels, described, path)
 
     def _label_files(self, name: str) -> dict[str, Path]:
         """The label files that exist; raises for one that is missing and not optional."""
         files = {}
-        for kind, label in self._labels.items():
+        for kind, label in self.description.labels.items():
             path = self.path(label.files, name)
-            if path.is_file():
+            if there(path):
                 files[kind] = path
             elif not (self.optional or label.optional):
                 raise DataError(
-                    f"expected a {kind} label at {path} for the image {name}, found none: add it, or set "
-                    f"{kind}.optional = true"
+                    f"expected {ARTICLES[kind]} {kind} label at {path} for the image {name}, found none: add it, or "
+                    f"set {kind}.optional = true"
                 )
         return files
 
@@ -229,13 +250,20 @@ def instance_ids(labels: npt.NDArray[np.int32], description: InstanceDescription
     return np.where(background, 0, labels + shift).astype(np.int32)
 
 
-def inverse_depths(stored: npt.NDArray[np.int32], description: DepthDescription) -> npt.NDArray[np.float32]:
-    """Stored numbers to inverse depth, NaN = no label."""
+def inverse_depths(stored: npt.NDArray[np.int32], description: DepthDescription, path: Path) -> npt.NDArray[np.float32]:
+    """Stored numbers to inverse depth, NaN = no label; raises ``DataError`` for values below zero."""
     value = (stored.astype(np.float64) + description.offset) / description.divisor + 0.0  # no negative zero
+    invalid, infinite = (np.isin(stored, numbers) for numbers in (description.invalid, description.infinite))
+    below_zero = (value < 0) & ~invalid & ~infinite
+    if below_zero.any():
+        raise DataError(
+            f"{path}: expected depth of 0 or more, found {value[below_zero].min():.4g} for the stored number "
+            f"{stored[below_zero].min()}: check depth.offset and depth.divisor, or add it to depth.invalid"
+        )
     if description.kind == "depth_m":
         value = np.divide(1.0, value, out=np.full(value.shape, np.nan), where=value > 0)
-    value[np.isin(stored, description.invalid)] = np.nan
-    value[np.isin(stored, description.infinite)] = 0.0
+    value[invalid] = np.nan
+    value[infinite] = 0.0
     return value.astype(np.float32)
 
 

@@ -1,5 +1,6 @@
 """Reading pictures from disk: closed formats, a cap on pixels, one error a file."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +48,23 @@ def read_labels(path: Path, *, wide: bool = False) -> npt.NDArray[np.int32]:
         if picture.mode not in ("L", "P", "1", *_WIDE_MODES):
             raise DataError(f"{path}: expected one number a pixel (8 or 16 bit grey, or palette), found {picture.mode}")
         try:
-            numbers = np.asarray(picture).astype(np.int32)
+            numbers = np.asarray(picture).astype(np.int32) // SHALLOW.get(_grey_bits(path), 1)
         except _DAMAGE as error:
             raise _damaged(path, error) from None
         if wide and picture.mode not in _WIDE_MODES and numbers.any():
             raise DataError(f"{path}: expected 16 bit, found 8 (mode {picture.mode}), which cannot hold such labels")
         return numbers
+
+
+SHALLOW = {2: 85, 4: 17}
+"""What Pillow multiplies grey numbers of so many bits with."""
+
+
+def _grey_bits(path: Path) -> int:
+    """How many bits a grey PNG has for a number, as its header says; 0 for other pictures."""
+    with path.open("rb") as file:
+        head = file.read(26)
+    return head[24] if len(head) == 26 and head[25] == 0 else 0
 
 
 def stored_bits(path: Path) -> int:
@@ -62,6 +74,38 @@ def stored_bits(path: Path) -> int:
             return 16 if picture.mode in _WIDE_MODES else 8
     except DataError:
         return 0
+
+
+def expect_size(labels: npt.NDArray[np.int32], path: Path, image: npt.NDArray[np.uint8], image_path: Path) -> None:
+    """Raise ``DataError`` where labels have another size than their image."""
+    if labels.shape == image.shape[:2]:
+        return
+    (h, w), (eh, ew) = labels.shape, image.shape[:2]
+    with _opened(image_path) as picture:
+        turned = " turned upright as its EXIF says" if (w, h) == (eh, ew) == picture.size else ""
+    raise DataError(f"{path}: expected the size of its image, {ew}x{eh}{turned}, found {w}x{h} (image: {image_path})")
+
+
+def broken_png(path: Path) -> str | None:
+    """What is wrong with a PNG that decodes all the same: a checksum, or its end; ``None`` where nothing is.
+
+    Decoders show pictures whose pixels have changed; labels must not.
+    """
+    data = path.read_bytes()
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return None
+    place = 8
+    while place + 12 <= len(data):
+        length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+        end = place + 8 + length
+        if end + 4 > len(data):
+            break
+        if zlib.crc32(data[place + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            return f"{path}: expected a whole PNG, found a wrong checksum: it has changed since it was written"
+        if kind == b"IEND":
+            return None
+        place = end + 4
+    return f"{path}: expected a whole PNG, found it cut"
 
 
 def read_colors(path: Path) -> npt.NDArray[np.int32]:
@@ -80,17 +124,18 @@ def read_colors(path: Path) -> npt.NDArray[np.int32]:
     return rgb[..., 0] * 65536 + rgb[..., 1] * 256 + rgb[..., 2]
 
 
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError, MemoryError)
+_DAMAGE = (OSError, RuntimeError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError, MemoryError)
 """What Pillow's decoders raise for files that are cut or changed."""
 
 
 def _opened(path: Path) -> Image.Image:
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise DataError(f"{path}: expected a picture, found no regular file")
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise DataError(f"{path}: expected a picture, found no regular file")
         picture = Image.open(path, formats=FORMATS)
     except FileNotFoundError:
-        raise DataError(f"{path}: expected a picture, found no file") from None
+        found = "a link to nothing" if path.is_symlink() else "no file"
+        raise DataError(f"{path}: expected a picture, found {found}") from None
     except IsADirectoryError:
         raise DataError(f"{path}: expected a picture, found a folder") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -107,5 +152,6 @@ def _opened(path: Path) -> Image.Image:
 
 
 def _damaged(path: Path, error: BaseException) -> DataError:
-    reason = " ".join(str(error).replace(str(path), "").split())[:120] or type(error).__name__
+    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error).replace(str(path), "")
+    reason = " ".join(told.split())[:120] or type(error).__name__
     return DataError(f"{path}: expected a PNG, JPEG or WebP picture, found something that cannot be decoded ({reason})")

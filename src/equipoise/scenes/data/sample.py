@@ -135,5 +135,9 @@ class FileDataset(SceneDataset, Protocol):
         ...
 
     def without_image(self) -> list[str]:
-        """Labels that belong to no image: folders that do not fit together. One line a kind, with a path."""
+        """Labels that belong to no image: folders that do not fit together. A line each, with its path."""
+        ...
+
+    def remarks(self) -> list[str]:
+        """What may be meant so and should be looked at, before any image is read, a line each."""
         ...

@@ -7,7 +7,7 @@ import numpy as np
 
 from equipoise.errors import DataError
 from equipoise.scenes.data.description import FolderDescription
-from equipoise.scenes.data.files import walked
+from equipoise.scenes.data.files import there, walked
 
 
 def below(root: Path, relative: str) -> Path:
@@ -15,7 +15,11 @@ def below(root: Path, relative: str) -> Path:
     if "\0" in relative:
         raise DataError(f"expected a path below {root}, found one with a NUL")
     path = root / relative
-    if Path(relative).is_absolute() or ".." in Path(relative).parts or not path.resolve().is_relative_to(root):
+    try:
+        inside = path.resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # Links that lead to themselves are told by who reads them.
+        inside = True
+    if Path(relative).is_absolute() or ".." in Path(relative).parts or not inside:
         link = ", by a link: name what it points to as the root" if path.is_symlink() else ""
         raise DataError(f"expected a path below {root}, found {relative!r}, which leads out of it{link}")
     return path
@@ -27,13 +31,13 @@ def fill(pattern: str, description: FolderDescription, split: str, name: str) ->
     return pattern.removeprefix("./").replace("{split}", folder).replace("{name}", name)
 
 
-def split_names(description: FolderDescription, split: str, root: Path) -> list[str]:
-    """The names of a split's images, sorted (a list keeps its order)."""
+def split_names(description: FolderDescription, split: str, root: Path, *, strict: bool = True) -> list[str]:
+    """The names of a split's images, sorted (a list keeps its order); ``strict``: miss listed images here already."""
     chosen = description.split[split]
     pattern = fill(description.images, description, split, "{name}")
     if chosen.list:
-        return _listed(below(root, chosen.list), pattern, root)
-    names = matching(root, pattern)
+        return _listed(below(root, chosen.list), pattern, root, strict=strict)
+    names = image_names(description, split, root)
     if chosen.folder:
         return names
     order = [names[int(i)] for i in np.random.default_rng(description.seed).permutation(len(names))]
@@ -44,6 +48,16 @@ def split_names(description: FolderDescription, split: str, root: Path) -> list[
         start += other.fraction or 0.0
     first, last = (round(share * len(names)) for share in (start, start + (chosen.fraction or 0.0)))
     return sorted(order[first:last])
+
+
+def image_names(description: FolderDescription, split: str, root: Path) -> list[str]:
+    """The names of all files that the images' pattern fits, but for labels that lie beside the images."""
+    names = matching(root, fill(description.images, description, split, "{name}"))
+    patterns = [label.files for label in description.labels.values()]
+    labels = {name: {fill(pattern, description, split, name) for pattern in patterns} for name in names}
+    images = {name: fill(description.images, description, split, name) for name in names}
+    taken = {path for name in names for path in labels[name] - {images[name]}}
+    return [name for name in names if images[name] not in taken]
 
 
 def matching(root: Path, pattern: str) -> list[str]:
@@ -60,21 +74,27 @@ def why_none(description: FolderDescription, split: str, root: Path) -> str:
     folder = root / fill(description.images, description, split, "{name}").split("{name}")[0].rpartition("/")[0]
     if not folder.is_dir():
         return f": there is no folder {folder}"
-    return ": its share of all images rounds to none" if description.split[split].fraction else ""
+    if description.split[split].fraction and image_names(description, split, root):
+        return ": its share of all images rounds to none"
+    others = walked(folder)
+    return f": there are {len(others)} others, such as {others[0]}" if others else ""
 
 
 def _matcher(pattern: str) -> re.Pattern[str]:
     head, tail = pattern.split("{name}")
-    return re.compile(re.escape(head) + "(.+)" + re.escape(tail))
+    return re.compile(re.escape(head) + "(.+)" + re.escape(tail), re.DOTALL)
 
 
-def _listed(path: Path, pattern: str, root: Path) -> list[str]:
-    """Names, or paths of images, one a line; raises where an image does not exist or is listed twice."""
+def _listed(path: Path, pattern: str, root: Path, *, strict: bool) -> list[str]:
+    """Names, or paths of images, one a line; raises where an image is listed twice or, if strict, does not exist."""
+    if there(path) and not path.is_file():
+        raise DataError(f"{path}: expected a list of images, found no regular file: check the split's list")
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: expected a list of images, found: {error}") from None
-    names = []
+        found = error.strerror if isinstance(error, OSError) else "something that is not UTF-8"
+        raise DataError(f"{path}: expected a list of images, found: {found}: check the split's list") from None
+    names: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         if not line or line.startswith("#"):
             continue
@@ -82,12 +102,12 @@ def _listed(path: Path, pattern: str, root: Path) -> list[str]:
         match = _matcher(pattern).fullmatch(given.as_posix())
         tail = pattern.split("{name}")[1]
         name = match[1] if match else given.as_posix()
-        if not match and tail and not below(root, pattern.replace("{name}", name)).is_file():
+        if not match and tail and not there(below(root, pattern.replace("{name}", name))):
             name = name.removesuffix(tail)
-        if not below(root, pattern.replace("{name}", name)).is_file():
-            wanted = pattern.replace("{name}", name)
+        wanted = pattern.replace("{name}", name)
+        if not there(below(root, wanted)) and strict:
             raise DataError(f"{path}, line {number}: expected the image {wanted}, found no such file")
-        names.append(name)
-    if len(set(names)) != len(names):
-        raise DataError(f"{path}: expected each image once, found {len(names) - len(set(names))} again")
-    return names
+        if name in names:
+            raise DataError(f"{path}, line {number}: expected each image once, found {line} in line {names[name]} too")
+        names[name] = number
+    return list(names)

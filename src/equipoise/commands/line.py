@@ -1,0 +1,10 @@
+"""One line for a terminal."""
+
+
+def printable(line: str) -> str:
+    r"""A line for a terminal: what would move its cursor is spelled out.
+
+    >>> printable("a\tb\x1b[31m")
+    'a b\\x1b[31m'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(line.split()))
