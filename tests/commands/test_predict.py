@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from equipoise.scenes import load
 from tests.scenes.test_predict import write_run
@@ -137,12 +139,73 @@ def test_everything_stays_below_out(home):
     assert equipoise("predict", "run", "photos", "--out", "photos", cwd=home).returncode == 2
 
 
+def test_no_prediction_takes_the_place_of_another_file(home):
+    """Names that only suffixes tell apart; links; photos that are called as predictions are."""
+    for name in ("a.png", "a.jpg", "a_png.png"):
+        save(home / "photos" / name, street())
+    for options in ((), ("--overwrite",)):
+        done = equipoise("predict", "run", "photos", "--out", "out", "--json", *options, cwd=home)
+        assert done.returncode == 0, done.stderr
+        written = [file for files in json.loads(done.stdout)["written"].values() for file in files]
+        assert len(written) == len(set(written)) == 21
+    save(home / "one/x.png", street())
+    mine = save(home / "one/x_semantic.png", street()).read_bytes()
+    done = equipoise("predict", "run", "one/x.png", "--out", "one", "--overwrite", cwd=home)
+    assert done.returncode == 5
+    assert "expected an earlier prediction at one/x_semantic.png" in one_line(done)
+    assert (home / "one/x_semantic.png").read_bytes() == mine
+    (home / "linked").mkdir()
+    (home / "linked/x_semantic.png").symlink_to(home / "victim")
+    (home / "linked/sub").symlink_to(home / "elsewhere")
+    (home / "elsewhere").mkdir()
+    save(home / "two/sub/x.png", street())
+    save(home / "two/y.png", street())
+    for given, words in (("one/x.png", "expected no file at linked/x_semantic.png"), ("two", "found a link out of it")):
+        done = equipoise("predict", "run", given, "--out", "linked", cwd=home)
+        assert done.returncode == 5
+        assert words in one_line(done)
+    assert not (home / "victim").exists()
+    assert not list((home / "elsewhere").iterdir())
+
+
+def test_predictions_are_not_predicted(home):
+    """Whatever way the folder of an earlier prediction is named, and wherever it lies; hidden files neither."""
+    save(home / "photos/a.png", street())
+    save(home / "photos/.trash/b.png", street())
+    (home / "photos/notes.txt").write_text("no picture")
+    (home / "link").symlink_to(home / "photos")
+    for given, out in (
+        ("photos", "photos/one"),
+        (home / "photos", "photos/two"),
+        ("photos", home / "photos/three"),
+        ("link", "link/four"),
+        ("photos/**", "photos/five"),
+        ("photos/**/*.png", "photos/six"),
+    ):
+        done = equipoise("predict", "run", given, "--out", out, cwd=home)
+        assert done.returncode == 0, done.stderr
+        assert "1 of 1 images" in done.stdout
+    for given, out in (("photos/*.png", "photos"), ("", "out"), ("photos/[a.png", "out")):
+        assert equipoise("predict", "run", given, "--out", out, cwd=home).returncode == 2
+
+
+def test_what_lies_there_is_told_before_anything_is_predicted(home):
+    save(home / "photos/a.png", street())
+    save(home / "photos/b.png", street())
+    assert equipoise("predict", "run", "photos/b.png", "--out", "out", cwd=home).returncode == 0
+    refused = equipoise("predict", "run", "photos", "--out", "out", cwd=home)
+    assert refused.returncode == 5
+    assert "expected no file at out/b.json" in one_line(refused)
+    assert not (home / "out/a.json").exists()
+
+
 def test_instances_alone(tmp_path):
     (tmp_path / "run").mkdir()
     write_run(tmp_path / "run", ("instance",))
     save(tmp_path / "photos/deep/a.png", street())
     done = equipoise("predict", "run", "photos", "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "that needs a model of classes, too" in done.stderr
     assert (tmp_path / "out/deep/a.json").exists()
 
 
@@ -155,6 +218,27 @@ def other_weights(home: Path) -> None:
     table = json.loads((home / "run/model.json").read_text())
     table["model"]["aspp_channels"] = 24
     (home / "run/model.json").write_text(json.dumps(table))
+
+
+def infinite_weights(home: Path) -> None:
+    tensors = load_file(home / "run/model.safetensors")
+    next(value for value in tensors.values() if value.ndim == 4)[:] = float("nan")
+    save_file(tensors, home / "run/model.safetensors")
+
+
+def whole_weights(home: Path) -> None:
+    tensors = load_file(home / "run/model.safetensors")
+    save_file({name: value.to(torch.int8) for name, value in tensors.items()}, home / "run/model.safetensors")
+
+
+def huge(home: Path) -> None:
+    table = json.loads((home / "run/model.json").read_text())
+    table["input_size"] = [1_000_000, 1_000_000]
+    (home / "run/model.json").write_text(json.dumps(table))
+
+
+def nested(home: Path) -> None:
+    (home / "run/model.json").write_text("[" * 100_000)
 
 
 def half_weights(home: Path) -> None:
@@ -173,7 +257,11 @@ def unknown_encoder(home: Path) -> None:
         (another_version, 5, "expected model format 1, found 2: load it with the version that wrote it"),
         (other_weights, 5, "expected the weights of this model, found others"),
         (half_weights, 5, "expected safetensors"),
-        (unknown_encoder, 4, "'os.system'"),
+        (infinite_weights, 5, "expected finite weights, found infinity or NaN in"),
+        (whole_weights, 5, "as torch.float32, found torch.int8"),
+        (huge, 5, "model.json: data.size: expected height and width of 32 … 16,384 px"),
+        (nested, 5, "model.json: expected JSON, found a mistake: brackets nested too deeply"),
+        (unknown_encoder, 5, "model.json: model.encoder_name: found 'os.system'"),
     ],
 )
 def test_models_that_cannot_be_loaded(home, damage, status, words):

@@ -8,10 +8,12 @@ from collections import Counter
 from pathlib import Path
 
 from equipoise.commands.display import console, counting, output
-from equipoise.errors import DataError, UsageError
-from equipoise.scenes.data.files import walked
+from equipoise.commands.line import printable
+from equipoise.errors import DataError, RunError, UsageError
+from equipoise.scenes.data.files import there, walked
 from equipoise.scenes.data.images import SUFFIXES
 from equipoise.scenes.predict import load
+from equipoise.scenes.scene import listed
 
 
 def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, json: bool = False) -> None:
@@ -29,44 +31,82 @@ def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, jso
     """
     model = load(run)
     names = found_images(input, out)
-    written, failed = {}, []
+    taken = [path for name in names.values() if there(path := out / f"{name}.json")]
+    if taken and not overwrite:
+        raise RunError(f"expected no file at {taken[0]}, found one: choose another --out, or --overwrite")
+    if "instance" in model.tasks and "semantic" not in model.tasks:
+        console().print("objects are not grouped: that needs a model of classes, too", highlight=False)
+    written, failed = {}, {}
     with counting("predicting", len(names), console()) as counter:
         for path, name in names.items():
             try:
                 files = model.predict(path).save(out, name=name, overwrite=overwrite)
                 written[str(path)] = [str(file) for file in files]
-            except DataError as error:
-                failed.append(str(error))
-                print(f"equipoise: {error}", file=sys.stderr)
+            except (DataError, RunError) as error:
+                failed[str(error)] = error.exit_status
+                print(f"equipoise: {printable(str(error))}", file=sys.stderr)
+                if isinstance(error, RunError):
+                    break  # What cannot be written for one picture can hardly be for the next.
             counter.advance()
     if json:
-        print(json_format.dumps({"written": written, "failed": failed}, indent=1))
+        print(json_format.dumps({"written": written, "failed": list(failed)}, indent=1))
     else:
-        output().print(f"{len(written)} of {len(names)} images predicted in {out}", highlight=False)
+        told = f"{len(written)} of {len(names)} images predicted in {out}"
+        output().print(printable(told), highlight=False, soft_wrap=True)
     if failed:
-        sys.exit(DataError.exit_status)
+        sys.exit(max(failed.values()))
 
 
 def found_images(text: str, out: Path) -> dict[Path, str]:
-    """The images that an argument names, each with the name its predictions get below ``out``."""
+    """The images that an argument names, each with the name its predictions get below ``out``.
+
+    Hidden files are left out, and what predict wrote itself.
+    """
     path = Path(text)
-    if path.is_dir():
-        if out.resolve() == path.resolve():
-            raise UsageError(f"--out: expected another folder than that of the images, found {out}")
-        files = [p for p in walked(path) if p.suffix.lower() in SUFFIXES and not p.is_relative_to(out)]
-        if not files:
-            raise UsageError(f"expected images ({', '.join(SUFFIXES)}) in {path}, found none")
-        return _named(files, path)
+    if not text:
+        raise UsageError("expected an image, a folder or a pattern of images, found an empty text")
     if path.is_file():
         return {path: path.stem}
+    if path.is_dir():
+        return _named(_pictures(walked(path), path, out, text), path)
     files = sorted(p for p in map(Path, glob.glob(text, recursive=True)) if p.is_file())  # noqa: PTH207
     if not files:
-        raise UsageError(f"expected an image, a folder or a pattern of images, found nothing at {text}: check the path")
-    return _named(files, Path(os.path.commonpath([p.parent for p in files])))
+        hint = ": in a pattern [ ] stand for one of some letters" if "[" in text else ": check the path"
+        raise UsageError(f"expected an image, a folder or a pattern of images, found nothing at {text}{hint}")
+    base = Path(os.path.commonpath([p.parent for p in files]))
+    return _named(_pictures(files, base, out, text), base)
+
+
+def _pictures(files: list[Path], base: Path, out: Path, text: str) -> list[Path]:
+    """Of files below ``base`` the pictures to predict."""
+    below, own = out.resolve(), _own({path.parent for path in files})
+    if base.resolve().is_relative_to(below):
+        raise UsageError(f"--out: expected another folder than that of the images, found {out}")
+    shown = [p for p in files if not any(part.startswith(".") for part in p.relative_to(base).parts)]
+    pictures = [p for p in shown if p.suffix.lower() in SUFFIXES]
+    found = [p for p in pictures if not p.resolve().is_relative_to(below) and p not in own]
+    if not found:
+        raise UsageError(f"expected images ({', '.join(SUFFIXES)}) at {text}, found none")
+    return found
+
+
+def _own(folders: set[Path]) -> set[Path]:
+    """The files that earlier predictions wrote into some folders."""
+    return {folder / name for folder in folders for record in folder.glob("*.json") for name in listed(record)}
 
 
 def _named(files: list[Path], base: Path) -> dict[Path, str]:
-    """Each file's path from ``base`` on, without suffix; of two that would share a name both keep theirs."""
+    """Each file's path from ``base`` on, without suffix; of those that would share a name each keeps its own."""
     plain = {path: path.relative_to(base).with_suffix("").as_posix() for path in files}
     counts = Counter(plain.values())
-    return {path: name if counts[name] == 1 else f"{name}_{path.suffix[1:]}" for path, name in plain.items()}
+    names: dict[Path, str] = {}
+    taken = {name for name, count in counts.items() if count == 1}
+    for path, name in plain.items():
+        if counts[name] > 1:
+            name = chosen = f"{name}_{path.suffix[1:]}"
+            number = 2
+            while name in taken:
+                name, number = f"{chosen}_{number}", number + 1
+            taken.add(name)
+        names[path] = name
+    return names

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from equipoise.errors import RecipeError, RunError
 from equipoise.multitask import MultiTaskLikelihood
 from equipoise.scenes.configuration import from_table, parse_json
+from equipoise.scenes.data.files import there
 from equipoise.scenes.data.sample import IGNORE, SceneVocabulary
 from equipoise.scenes.models.network import SceneNetwork
 from equipoise.scenes.recipe import LikelihoodRecipe, ModelRecipe, Recipe, check_range
@@ -111,11 +112,17 @@ def tensors_as_bytes(tensors: Mapping[str, Tensor]) -> bytes:
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Tensors from a safetensors file; raises ``RunError`` in one line."""
+    if not there(path):
+        raise RunError(f"expected weights at {path}, found none: was the run finished?")
+    if not path.is_file():
+        raise RunError(f"{path}: expected safetensors, found no regular file")
     try:
+        with path.open("rb"):
+            pass  # Rust's own message of a file that may not be read says that there is none.
         return safetensors.torch.load_file(path)
-    except FileNotFoundError:
-        raise RunError(f"expected weights at {path}, found none: was the run finished?") from None
-    except (SafetensorError, OSError) as error:
+    except OSError as error:
+        raise RunError(f"{path}: expected safetensors that may be read, found: {error.strerror or error}") from None
+    except SafetensorError as error:
         raise RunError(f"{path}: expected safetensors, found something else: {error}") from None
 
 
@@ -124,13 +131,17 @@ def read_description(folder: Path) -> ModelDescription:
     path = folder / DESCRIPTION
     try:
         table = parse_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"expected a model at {folder}, found no {DESCRIPTION}: {_hint(folder)}") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise RunError(f"{path}: expected JSON that may be read, found: {error.strerror}") from None
+    except ValueError as error:
         raise RunError(f"{path}: expected JSON, found a mistake: {error}") from None
     if not isinstance(table, dict) or table.get("format") != FORMAT:
         found = table.get("format") if isinstance(table, dict) else None
-        raise RunError(f"{path}: expected model format {FORMAT}, found {found}: load it with the version that wrote it")
+        raise RunError(
+            f"{path}: expected model format {FORMAT}, found {found!r:.40}: load it with the version that wrote it"
+        )
     try:
         description = from_table(ModelDescription, table, str(path))
         check_description(description, str(path))
@@ -150,6 +161,8 @@ def check_description(description: ModelDescription, where: str) -> None:
         raise RecipeError(f"{where}: vocabulary: expected at most {IGNORE} classes, one of them the sky, found others")
     if not all(0 <= value <= 255 for c in classes for value in c.color):
         raise RecipeError(f"{where}: vocabulary: expected colours of 0 … 255, found others")
+    if len({c.name for c in classes}) != len(classes) or not description.likelihood.keys() <= set(description.tasks):
+        raise RecipeError(f"{where}: expected different classes, and likelihoods of its tasks alone, found others")
 
 
 def _hint(folder: Path) -> str:
@@ -165,11 +178,21 @@ def load_weights(model: SceneModel, path: Path) -> None:
 
 def fit(model: SceneModel, tensors: Mapping[str, Tensor], path: Path, *, only_try: bool = False) -> None:
     """Put tensors into a model, or, on a model without memory (torch's device meta), only try whether they fit."""
+    for name, wanted in model.state_dict().items():
+        if name in tensors and tensors[name].dtype != wanted.dtype:
+            raise RunError(f"{path}: expected {name} as {wanted.dtype}, found {tensors[name].dtype}")
     try:
         model.load_state_dict(tensors, assign=only_try)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise RunError(f"{path}: expected the weights of this model, found others: {reason}") from None
+
+
+def expect_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise ``RunError`` for weights that are infinite or no numbers."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise RunError(f"{path}: expected finite weights, found infinity or NaN in {name}: train the run again")
 
 
 def load_model(folder: Path) -> SceneModel:
@@ -178,10 +201,14 @@ def load_model(folder: Path) -> SceneModel:
     It gets no memory before its weights are known to fit: a damaged description may ask for any amount.
     """
     description = read_description(folder)
-    with torch.device("meta"):
-        blank = SceneModel(description)
+    try:
+        with torch.device("meta"):
+            blank = SceneModel(description)
+    except RecipeError as error:
+        raise RunError(f"{folder / DESCRIPTION}: {error}") from None
     tensors = read_tensors(folder / WEIGHTS)
     fit(blank, tensors, folder / WEIGHTS, only_try=True)
+    expect_finite(tensors, folder / WEIGHTS)
     model = SceneModel(description)
     fit(model, tensors, folder / WEIGHTS)
     return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -55,7 +55,7 @@ class ScenePredictor:
         answers = {name: task.prediction(locations[name], size) for name, task in tasks.items()}
         instance = instances = None
         if {"semantic", "instance"} <= answers.keys():
-            probability = upsampled(locations["semantic"].softmax(0), size).amax(0).numpy()
+            probability = upsampled(locations["semantic"].softmax(0).amax(0, keepdim=True), size)[0].numpy()
             grouping = group(answers["instance"], answers["semantic"], vocabulary.countable, confidence_HW=probability)
             instance, instances = grouping.instance, grouping.instances
         depth = answers.get("depth")
@@ -84,4 +84,4 @@ def as_array(image: "str | Path | Image.Image | npt.NDArray[np.uint8]") -> npt.N
         raise UsageError(f"predict: expected a path, a PIL image or a uint8 array, found {type(image).__name__}")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise UsageError(f"predict: expected a uint8 array (H, W, 3), found {image.dtype} {image.shape}")
-    return image
+    return image.copy()  # The scene keeps it, whatever becomes of the caller's.

@@ -1,6 +1,8 @@
 """What was predicted for one image: arrays at its own size, pictures of them, and their form on disk."""
 
+import io
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from equipoise.errors import RunError, UsageError
+from equipoise.scenes.configuration import parse_json
+from equipoise.scenes.data.files import there
 from equipoise.scenes.data.sample import Camera, InverseDepthUnit, SceneVocabulary
 from equipoise.scenes.grouping import Instance
 from equipoise.scenes.pictures import class_colors, disparity_colors, instance_colors, overlay
@@ -52,6 +56,8 @@ class Scene:
 
         From disparity it is baseline · fx / d, with the camera of *this* image's size.
         """
+        if camera is not None and not (isinstance(camera, Camera) and 0 < camera.fx < math.inf):
+            raise UsageError(f"depth_m: expected a Camera with fx above 0, found {camera!r}")
         if self.inverse_depth is None or self.inverse_depth_unit == "relative":
             return None
         if self.inverse_depth_unit == "1/m":
@@ -83,26 +89,37 @@ class Scene:
     def save(self, folder: str | Path, *, name: str = "scene", overwrite: bool = False) -> list[Path]:
         """Write overlays, class and instance PNGs, 16-bit inverse depth, and ``NAME.json`` that says what they hold.
 
+        ``overwrite``: replace an earlier prediction of this name, and nothing else.
+
         Raises:
-            RunError: a file is there already (unless ``overwrite``), or cannot be written.
+            RunError: a file is there already, or cannot be written.
         """
         folder = Path(folder)
-        if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
+        if not Path(name).name or name != Path(name).as_posix() or ".." in Path(name).parts or "\0" in name:
+            raise UsageError(f"save: expected a name below the folder, found {name!r}")
+        if Path(name).is_absolute():
             raise UsageError(f"save: expected a name below the folder, found {name!r}")
         files, facts = self._files(name)
-        taken = [n for n in (*files, f"{name}.json") if (folder / n).exists()]
-        if taken and not overwrite:
-            raise RunError(f"expected no file at {folder / taken[0]}, found one: choose another folder, or overwrite")
+        pictures = {file: folder / Path(name).parent / file for file in files}
+        record = folder / f"{name}.json"
         try:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            record.parent.mkdir(parents=True, exist_ok=True)
+            if not record.parent.resolve().is_relative_to(folder.resolve()):
+                raise RunError(f"expected {record} below {folder}, found a link out of it: choose another folder")
+            _expect_free([*pictures.values(), record], set(listed(record)) if overwrite else None)
             for file, picture in files.items():
-                picture.save(folder / file, compress_level=3)
-            write_atomic(folder / f"{name}.json", (json.dumps(facts, indent=1) + "\n").encode())
+                buffer = io.BytesIO()
+                picture.save(buffer, "PNG", compress_level=3)
+                write_atomic(pictures[file], buffer.getvalue(), sync=False)
+            write_atomic(record, (json.dumps(facts, indent=1) + "\n").encode(), sync=False)
         except OSError as error:
-            raise RunError(f"{folder}: expected to write a scene, found: {error.strerror or error}") from None
-        return [folder / n for n in (*files, f"{name}.json")]
+            where = error.filename or folder
+            raise RunError(f"{where}: expected to write a scene, found: {error.strerror or error}") from None
+        return [*pictures.values(), record]
 
     def _files(self, name: str) -> tuple[dict[str, Image.Image], dict[str, Any]]:
+        """The pictures by the names of their files, and what the record says of them."""
+        name = Path(name).name
         height, width = self.image.shape[:2]
         facts: dict[str, Any] = {"format": 1, "height": height, "width": width, "sigma": self.sigma}
         files = {f"{name}_{task}_overlay.png": self.overlay(task) for task in self.predicted()}
@@ -111,6 +128,7 @@ class Scene:
             facts["semantic"] = {
                 "file": f"{name}_semantic.png",
                 "classes": {index: c.name for index, c in enumerate(self.vocabulary.classes)},
+                "colors": {c.name: list(c.color) for c in self.vocabulary.classes},
             }
         if self.instance is not None:
             files[f"{name}_instance.png"] = Image.fromarray(self.instance.astype(np.uint16))
@@ -133,6 +151,7 @@ class Scene:
                 "scale": scale,
                 "value": "(p - 1) / scale for the stored number p",
             }
+        facts["files"] = list(files)
         return files, facts
 
     def _described(self, instance: Instance) -> dict[str, Any]:
@@ -143,3 +162,22 @@ class Scene:
             "box": list(instance.box),
             "pixels": instance.pixels,
         }
+
+
+def listed(record: Path) -> list[str]:
+    """The files of an earlier prediction, as its record lists them; none where it is no such record."""
+    try:
+        facts = parse_json(record.read_bytes())
+    except (OSError, ValueError):
+        return []
+    files = facts.get("files") if isinstance(facts, dict) and facts.get("format") == 1 else None
+    return [*map(str, files), record.name] if isinstance(files, list) and "sigma" in facts else []
+
+
+def _expect_free(paths: list[Path], replaceable: set[str] | None) -> None:
+    """Raise ``RunError`` where something would be lost; a link is something, wherever it leads."""
+    for path in paths:
+        if there(path) and replaceable is None:
+            raise RunError(f"expected no file at {path}, found one: choose another folder, or overwrite")
+        if there(path) and path.name not in (replaceable or ()):
+            raise RunError(f"expected an earlier prediction at {path}, found another file: choose another folder")

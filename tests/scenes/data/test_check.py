@@ -83,7 +83,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         "expected a whole PNG, found it cut",
     ),
     "a link to nothing": (lambda r: relink(r / "rgb/a/0.png", "none"), "expected a picture, found a link to nothing"),
-    "a link to itself": (lambda r: relink(labels(r, "depth"), "0.png"), "cannot be decoded (Too many levels of symbolic links)"),
+    "a link to itself": (
+        lambda r: relink(labels(r, "depth"), "0.png"),
+        "cannot be decoded (Too many levels of symbolic links)",
+    ),
     "a link out of the root": (
         lambda r: relink(labels(r, "depth"), "/etc/hostname"),
         "leads out of it, by a link: name what it points to",

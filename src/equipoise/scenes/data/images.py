@@ -1,11 +1,12 @@
 """Reading pictures from disk: closed formats, a cap on pixels, one error a file."""
 
+import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from equipoise.errors import DataError
 
@@ -27,8 +28,16 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def as_rgb(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    """A picture of any mode as RGB, turned as its EXIF says; 16 bit grey is brought to 8."""
-    upright = ImageOps.exif_transpose(picture)
+    """A picture of any mode as RGB, turned as its EXIF says; 16 bit grey is brought to 8, alpha is dropped."""
+    picture.load()
+    try:
+        upright = ImageOps.exif_transpose(picture)
+    except (*_DAMAGE, KeyError, ZeroDivisionError, struct.error):
+        upright = picture  # Its pixels are whole, so that what cannot be read is the EXIF.
+    if upright.mode == "F" or 0 in upright.size:
+        raise ValueError(f"mode {upright.mode}, {upright.size[0]}x{upright.size[1]} px")
+    if upright.mode == "P" and "transparency" in upright.info:
+        upright = upright.convert("RGBA")
     if upright.mode in _WIDE_MODES:
         grey = (np.asarray(upright).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
@@ -153,5 +162,6 @@ def _opened(path: Path) -> Image.Image:
 
 def _damaged(path: Path, error: BaseException) -> DataError:
     told = error.strerror if isinstance(error, OSError) and error.strerror else str(error).replace(str(path), "")
+    told = "none of these formats" if isinstance(error, UnidentifiedImageError) else told
     reason = " ".join(told.split())[:120] or type(error).__name__
     return DataError(f"{path}: expected a PNG, JPEG or WebP picture, found something that cannot be decoded ({reason})")

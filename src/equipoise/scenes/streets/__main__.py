@@ -4,7 +4,7 @@ import signal
 import sys
 from pathlib import Path
 
-from equipoise.scenes.streets.generate import write_street
+from equipoise.scenes.streets.generate import WRITTEN, write_street
 
 
 def work(out: Path, size: tuple[int, int], seed: int) -> None:
@@ -12,7 +12,7 @@ def work(out: Path, size: tuple[int, int], seed: int) -> None:
     for line in sys.stdin.read().splitlines():
         split, index = line.split()
         write_street(out, size, seed, (split, int(index)))
-        sys.stdout.write("\n")
+        sys.stdout.write(WRITTEN)
         sys.stdout.flush()
 
 

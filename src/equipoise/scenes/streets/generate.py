@@ -24,6 +24,8 @@ FOLDERS = ("leftImg8bit", "gtFine", "disparity", "camera")
 MANIFEST = "streets.json"
 UNFINISHED = ".unfinished"
 """Where a set is written until it is whole: no reader looks there."""
+WRITTEN = "equipoise: written\n"
+"""What a process says of each street that it has written; whatever else it prints is not counted."""
 SPLITS = ("train", "val", "test")
 COMPRESSION = 3
 """zlib's level: of 9, which is three times as slow and saves a tenth."""
@@ -108,7 +110,8 @@ def _each(out: Path, size: tuple[int, int], seed: int, jobs: list[Job], workers:
             yield
         return
     # Processes of their own kind, not multiprocessing's, which would run the caller's main module again.
-    command = [sys.executable, "-m", "equipoise.scenes.streets", str(out), *map(str, size), str(seed)]
+    # -P: what lies in the caller's folder is not imported.
+    command = [sys.executable, "-P", "-m", "equipoise.scenes.streets", str(out), *map(str, size), str(seed)]
     done: queue.Queue[bool] = queue.Queue()
     with contextlib.ExitStack() as stack:
         processes = []
@@ -127,15 +130,18 @@ def _each(out: Path, size: tuple[int, int], seed: int, jobs: list[Job], workers:
 
 
 def _follow(process: "subprocess.Popen[str]", text: str, done: "queue.Queue[bool]") -> None:
-    """Give a process its jobs, and pass on each line by which it says that one is done; False when it ends."""
+    """Give a process its jobs, and pass on each line by which it says that one is done; False when it ends early."""
     assert process.stdin is not None
     assert process.stdout is not None
     with contextlib.suppress(OSError):
         process.stdin.write(text)
         process.stdin.close()
-    for _ in process.stdout:
-        done.put(True)
-    if process.wait() != 0:
+    written = 0
+    for line in process.stdout:
+        if line == WRITTEN:
+            written += 1
+            done.put(True)
+    if process.wait() != 0 or written < text.count("\n"):
         done.put(False)
 
 

@@ -14,6 +14,9 @@ from equipoise.scenes.pictures import class_colors
 from equipoise.scenes.recipe import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, upsampled
 
+MOST_LOGITS = 1 << 25
+"""So many at once: 128 MiB."""
+
 
 class SemanticTask(Task):
     """Classes of the vocabulary, one a pixel."""
@@ -48,8 +51,17 @@ class SemanticTask(Task):
         return location if channels == list(range(len(names))) else location[:, channels]
 
     def prediction(self, location: Tensor, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-        """The class of the largest logit, logits interpolated first."""
-        return upsampled(location, size).argmax(0).to(torch.uint8).numpy()
+        """The class of the largest logit, logits interpolated first: a few classes at a time where images are large."""
+        at_once = max(1, MOST_LOGITS // (size[0] * size[1]))
+        if at_once >= len(location):
+            return upsampled(location, size).argmax(0).to(torch.uint8).numpy()
+        best = torch.full(size, -torch.inf)
+        answer = torch.zeros(size, dtype=torch.uint8)
+        for first in range(0, len(location), at_once):
+            value, index = upsampled(location[first : first + at_once], size).max(0)
+            better = value > best
+            best[better], answer[better] = value[better], (index[better] + first).to(torch.uint8)
+        return answer.numpy()
 
     def metrics(self) -> Metrics:
         """IoU from one global confusion matrix."""

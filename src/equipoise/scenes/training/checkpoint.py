@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from equipoise.scenes.configuration import parse_json
@@ -70,12 +70,13 @@ def prune_checkpoints(folder: Path, keep: int) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def write_synced(path: Path, data: bytes) -> None:
-    """Write a file and wait until the disk has it."""
+def write_synced(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write a file and, by default, wait until the disk has it."""
     with naming(path), path.open("wb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
 
 
 @contextmanager
@@ -88,15 +89,20 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Replace one file so that a reader sees the old one or the new one, never a part."""
+def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Replace one file so that a reader sees the old one or the new one, never a part.
+
+    ``sync``: wait until the disk has it, so that this holds after a power cut, too.
+    """
     temporary = path.with_name(f".{path.name}.writing")
     try:
-        write_synced(temporary, data)
+        write_synced(temporary, data, sync=sync)
+        with naming(path):
+            temporary.replace(path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
-    temporary.replace(path)
 
 
 def sync_folder(path: Path) -> None:
