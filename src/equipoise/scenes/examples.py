@@ -10,7 +10,7 @@ from PIL import Image
 
 from equipoise.scenes.data.sample import Sample, SceneDataset
 from equipoise.scenes.evaluation import Predictor, located
-from equipoise.scenes.grouping import group
+from equipoise.scenes.grouping import group, together
 from equipoise.scenes.pictures import disparity_top, instance_colors, overlay
 from equipoise.scenes.tasks import Picture, Task
 from equipoise.scenes.training.checkpoint import naming
@@ -74,7 +74,7 @@ def pictures(tasks: Mapping[str, Task], sample: Sample, locations: Mapping[str, 
         if getattr(sample, task.label) is not None:
             shown[f"{name}_truth"] = task.colors(truth, truth)
     if {"semantic", "instance"} <= predictions.keys():
-        countable = tasks["semantic"].vocabulary.countable
+        countable = together(tasks["semantic"].vocabulary)
         grouped = group(predictions["instance"], predictions["semantic"], countable)
         shown["instance"] = objects(sample.image, grouped.instance)
         if sample.instance is not None:

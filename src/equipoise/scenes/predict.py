@@ -10,7 +10,7 @@ from PIL import Image
 from equipoise.errors import DataError, UsageError
 from equipoise.scenes.data.images import as_rgb, read_image
 from equipoise.scenes.data.transforms import resize_image
-from equipoise.scenes.grouping import group
+from equipoise.scenes.grouping import group, together
 from equipoise.scenes.model import SceneModel, load_model
 from equipoise.scenes.scene import Scene
 from equipoise.scenes.tasks.task import upsampled
@@ -56,7 +56,7 @@ class ScenePredictor:
         instance = instances = None
         if {"semantic", "instance"} <= answers.keys():
             probability = upsampled(locations["semantic"].softmax(0).amax(0, keepdim=True), size)[0].numpy()
-            grouping = group(answers["instance"], answers["semantic"], vocabulary.countable, confidence_HW=probability)
+            grouping = group(answers["instance"], answers["semantic"], together(vocabulary), confidence_HW=probability)
             instance, instances = grouping.instance, grouping.instances
         depth = answers.get("depth")
         return Scene(

@@ -252,6 +252,12 @@ class TestPictures:
         picture.save(tmp_path / "x.png", exif=exif)
         assert read_image(tmp_path / "x.png").shape == (6, 4, 3)
 
+    @pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
+    def test_a_broken_exif_does_not_cost_the_picture(self, tmp_path, ending):
+        path = tmp_path / f"x.{ending}"
+        Image.new("RGB", (6, 4), (90, 90, 90)).save(path, exif=b"Exif\0\0none of TIFF's headers")
+        assert read_image(path).shape == (4, 6, 3)
+
     def test_labels_of_any_depth(self, tmp_path):
         save(tmp_path / "8.png", np.array([[0, 255]], np.uint8))
         save(tmp_path / "16.png", np.array([[0, 65535]], np.uint16))

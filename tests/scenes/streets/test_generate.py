@@ -22,6 +22,15 @@ def digests(root: Path) -> dict[str, str]:
 
 
 class TestGenerate:
+    def test_nothing_of_the_callers_folder_is_run(self, tmp_path, monkeypatch):
+        """A module of the standard library's name that lies there, and lines that are no street's."""
+        (tmp_path / "grp.py").write_text('print("no street")\nopen("ran", "w").close()\n')
+        (tmp_path / "queue.py").write_text('print("no street")\nopen("ran", "w").close()\n')
+        monkeypatch.chdir(tmp_path)
+        generate(tmp_path / "out", train=16, val=0, size=(32, 64), workers=2)
+        assert not (tmp_path / "ran").exists()
+        assert len(list((tmp_path / "out").rglob("*_leftImg8bit.png"))) == 16
+
     def test_layout_and_formats(self, tmp_path):
         generate(tmp_path / "out", train=2, val=1, size=(64, 128), seed=3)
         name = "train/streets/streets_000001_000019"

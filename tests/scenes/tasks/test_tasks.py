@@ -60,6 +60,13 @@ class TestCentroidOffsets:
 
 
 class TestPrediction:
+    def test_classes_a_few_at_a_time_are_those_of_all_at_once(self, monkeypatch):
+        location = torch.randn(3, 6, 7, generator=torch.Generator().manual_seed(0))
+        task = make_tasks(("semantic",), VOCABULARY)["semantic"]
+        whole = task.prediction(location, (40, 50))
+        monkeypatch.setattr("equipoise.scenes.tasks.semantic.MOST_LOGITS", 40 * 50)
+        assert np.array_equal(task.prediction(location, (40, 50)), whole)
+
     def test_disparity_is_scaled_by_the_ratio_of_widths_and_never_negative(self):
         task = TASKS["depth"](VOCABULARY)
         location = torch.full((1, 4, 8), 3.0)

@@ -1,5 +1,5 @@
 """Votes → instances."""
 
-from equipoise.scenes.grouping.group import Grouping, Instance, group
+from equipoise.scenes.grouping.group import Grouping, Instance, group, together
 
-__all__ = ["Grouping", "Instance", "group"]
+__all__ = ["Grouping", "Instance", "group", "together"]

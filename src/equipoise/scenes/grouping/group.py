@@ -4,13 +4,19 @@ Every pixel of a countable class votes for the place it points to. Votes are cou
 maxima are the centres; each pixel then belongs to the nearest centre. One pass over pixels, one over grid cells.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
+
+from equipoise.scenes.data.sample import SceneVocabulary
+
+RADIUS = 1 / 200
+"""How far votes for one centre spread, as a share of the image's width: benchmarks/results/cpu.md."""
+SMALLEST_RADIUS = 1.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +50,7 @@ class Grouping:
 def group(
     offsets_2HW: npt.NDArray[np.float32],
     semantic_HW: npt.NDArray[np.uint8],
-    countable: Sequence[int],
+    countable: Sequence[Sequence[int]],
     *,
     confidence_HW: npt.NDArray[np.float32] | None = None,
     minimum_pixels: int | None = None,
@@ -54,43 +60,62 @@ def group(
     Args:
         offsets_2HW: (dx, dy) from each pixel to its centroid, px.
         semantic_HW: class indices.
-        countable: the classes whose objects are counted.
+        countable: the classes whose objects are counted, those together whose pixels may belong to one object: see
+            ``together``. (The paper groups all of them together; a person before a car is then part of the car.)
         confidence_HW: the probability of each pixel's class; ``None``: 1.
         minimum_pixels: smaller groups are dropped; ``None``: 1/5000 of the image, at least 8.
     """
     height, width = semantic_HW.shape
     smallest = max(8, height * width // 5000) if minimum_pixels is None else minimum_pixels
+    radius = max(SMALLEST_RADIUS, width * RADIUS)
     result = np.zeros((height, width), np.int32)
     found: list[Instance] = []
-    ys, xs = np.nonzero(np.isin(semantic_HW, list(countable)))
-    if not xs.size:
-        return Grouping(instance=result, instances=())
-    votes = np.stack([xs + offsets_2HW[0, ys, xs], ys + offsets_2HW[1, ys, xs]], 1)
-    votes = np.nan_to_num(np.clip(votes, 0, [width - 1, height - 1]))
-    radius = max(2.0, width / 100)
-    centres = vote_peaks(votes, (height, width), radius, smallest)
-    if not len(centres):
-        return Grouping(instance=result, instances=())
-    nearest, distance = _nearest(votes, centres)
-    sure = np.ones(len(xs)) if confidence_HW is None else confidence_HW[ys, xs]
-    next_id = 1
-    for k in range(len(centres)):
-        own = nearest == k
-        if own.sum() < smallest:
-            continue
-        y, x, classes = ys[own], xs[own], semantic_HW[ys[own], xs[own]]
-        result[y, x] = next_id
-        found.append(
-            Instance(
-                id=next_id,
-                semantic=int(np.bincount(classes).argmax()),
-                score=float(np.exp(-distance[own] / radius).mean() * sure[own].mean()),
+    for classes in countable:
+        ys, xs = np.nonzero(np.isin(semantic_HW, list(classes)))
+        votes = np.stack([xs + offsets_2HW[0, ys, xs], ys + offsets_2HW[1, ys, xs]], 1)
+        votes = np.nan_to_num(np.clip(votes, 0, [width - 1, height - 1]))
+        sure = np.ones(len(xs)) if confidence_HW is None else confidence_HW[ys, xs]
+        for own, distance in _clusters(votes, (height, width), radius, smallest):
+            y, x = ys[own], xs[own]
+            instance = Instance(
+                id=len(found) + 1,
+                semantic=int(np.bincount(semantic_HW[y, x]).argmax()),
+                score=float(np.exp(-distance / radius).mean() * sure[own].mean()),
                 box=(int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1),
-                pixels=int(own.sum()),
+                pixels=len(x),
             )
-        )
-        next_id += 1
+            result[y, x] = instance.id
+            found.append(instance)
     return Grouping(instance=result, instances=tuple(found))
+
+
+def together(vocabulary: SceneVocabulary) -> tuple[tuple[int, ...], ...]:
+    """The countable classes, those of one category together: a pixel of a truck may be taken for one of a car."""
+    groups: dict[str, list[int]] = {}
+    for k in vocabulary.countable:
+        c = vocabulary.classes[k]
+        groups.setdefault(c.category or f"class {c.name}", []).append(k)
+    return tuple(map(tuple, groups.values()))
+
+
+def _clusters(
+    votes: npt.NDArray[np.floating], size: tuple[int, int], radius: float, smallest: int
+) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]]:
+    """The indices of the votes for each centre, and their distances to it, px; none with fewer than ``smallest``."""
+    centres = vote_peaks(votes, size, radius, smallest) if len(votes) else np.empty((0, 2))
+    if not len(centres):
+        return
+    distance, nearest = cKDTree(centres).query(votes)
+    near = distance < 2 * radius
+    counts = np.bincount(nearest[near], minlength=len(centres))
+    for axis in (0, 1):  # From the middle of a cell to the mean of the votes around it.
+        sums = np.bincount(nearest[near], weights=votes[near, axis], minlength=len(centres))
+        centres[:, axis] = np.where(counts > 0, sums / np.maximum(counts, 1), centres[:, axis])
+    distance, nearest = cKDTree(centres).query(votes)
+    order = np.argsort(nearest, kind="stable")
+    for own in np.split(order, np.cumsum(np.bincount(nearest, minlength=len(centres)))[:-1]):
+        if len(own) >= smallest:
+            yield own, distance[own]
 
 
 def vote_peaks(
@@ -102,16 +127,10 @@ def vote_peaks(
     flat = np.ravel_multi_index(tuple((votes[:, ::-1] / cell).astype(np.int64).T), shape)
     grid = np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
     smooth = ndimage.gaussian_filter(grid, radius / cell, mode="constant")
+    # Of equal neighbours one alone is a peak: the last, by less than any vote counts.
+    ranked = smooth + np.arange(smooth.size).reshape(shape) * (float(smooth.max()) * 1e-9 / smooth.size)
     reach = 2 * round(1.5 * radius / cell) + 1
-    peaks = (smooth == ndimage.maximum_filter(smooth, reach, mode="constant")) & (smooth > 0)
+    peaks = (ranked == ndimage.maximum_filter(ranked, reach, mode="constant")) & (smooth > 0)
     gathered = ndimage.uniform_filter(grid, reach, mode="constant") * reach**2
     rows, columns = np.nonzero(peaks & (gathered >= smallest / 2))
     return np.stack([(columns + 0.5) * cell, (rows + 0.5) * cell], 1)
-
-
-def _nearest(
-    votes: npt.NDArray[np.floating], centres: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Each vote's nearest centre and its distance, px."""
-    distance, nearest = cKDTree(centres).query(votes)
-    return np.asarray(nearest), np.asarray(distance)
