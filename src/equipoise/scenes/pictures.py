@@ -61,7 +61,18 @@ def instance_colors(instance: npt.NDArray[np.int32]) -> Picture:
     return colors
 
 
-def overlay(image: Picture, colors: Picture, alpha: float, mask: npt.NDArray[np.bool_] | None = None) -> Picture:
+def outlines(instance: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """The pixels of instances ``(H, W)`` that border on another instance, or on none."""
+    around = np.pad(instance, 1, mode="edge")
+    above, below, left, right = around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:]
+    inside = (above == instance) & (below == instance) & (left == instance) & (right == instance)
+    edge: npt.NDArray[np.bool_] = (instance > 0) & ~inside
+    return edge
+
+
+def overlay(
+    image: npt.NDArray[Any], colors: Picture, alpha: float, mask: npt.NDArray[np.bool_] | None = None
+) -> Picture:
     """``colors`` over ``image`` with opacity ``alpha``, where ``mask``."""
     mixed = (image * (1 - alpha) + colors * alpha).round().astype(np.uint8)
     return mixed if mask is None else np.where(mask[..., None], mixed, image)

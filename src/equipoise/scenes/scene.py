@@ -16,7 +16,7 @@ from equipoise.scenes.configuration import parse_json
 from equipoise.scenes.data.files import there
 from equipoise.scenes.data.sample import Camera, InverseDepthUnit, SceneVocabulary
 from equipoise.scenes.grouping import Instance
-from equipoise.scenes.pictures import class_colors, disparity_colors, instance_colors, overlay
+from equipoise.scenes.pictures import class_colors, disparity_colors, instance_colors, outlines, overlay
 from equipoise.scenes.training.checkpoint import write_atomic
 
 DISPARITY_SCALE = 256.0
@@ -76,9 +76,11 @@ class Scene:
         if task == "semantic" and self.semantic is not None:
             return Image.fromarray(overlay(self.image, class_colors(self.semantic, self.vocabulary), alpha))
         if task == "instance" and self.instance is not None:
-            return Image.fromarray(overlay(self.image, instance_colors(self.instance), alpha, self.instance > 0))
+            drawn = overlay(self.image, instance_colors(self.instance), alpha, self.instance > 0)
+            return Image.fromarray(np.where(outlines(self.instance)[..., None], np.uint8(255), drawn))
         if task == "depth" and self.inverse_depth is not None:
-            return Image.fromarray(overlay(self.image, disparity_colors(self.inverse_depth), alpha))
+            dim = self.image.mean(2, keepdims=True) * 0.4  # A bright car is no nearer than a dark one.
+            return Image.fromarray(overlay(dim, disparity_colors(self.inverse_depth), alpha))
         raise UsageError(f"overlay: expected one of {', '.join(self.predicted()) or 'no task'}, found {task!r}")
 
     def predicted(self) -> tuple[str, ...]:
