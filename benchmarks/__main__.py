@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from benchmarks import import_time, inertia, loading, small_mlp, streets, weighting
+from benchmarks import grouping, import_time, inertia, loading, small_mlp, streets, weighting
 
 ALL = {
     "import": import_time.run,
@@ -14,6 +14,7 @@ ALL = {
     "small-mlp": small_mlp.run,
     "loading": loading.run,
     "streets": streets.run,
+    "grouping": grouping.run,
 }
 
 

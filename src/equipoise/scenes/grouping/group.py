@@ -14,9 +14,12 @@ from scipy.spatial import cKDTree
 
 from equipoise.scenes.data.sample import SceneVocabulary
 
-RADIUS = 1 / 200
-"""How far votes for one centre spread, as a share of the image's width: benchmarks/results/cpu.md."""
-SMALLEST_RADIUS = 1.3
+RADIUS = 1 / 100
+"""How far votes for one centre spread, as a share of the image's width.
+
+``python -m benchmarks grouping``: best of four on the demo's predictions. True vectors want half of it.
+"""
+SMALLEST_RADIUS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,7 @@ def group(
     *,
     confidence_HW: npt.NDArray[np.float32] | None = None,
     minimum_pixels: int | None = None,
+    radius: float | None = None,
 ) -> Grouping:
     """Group the pixels of countable classes into instances.
 
@@ -64,10 +68,11 @@ def group(
             ``together``. (The paper groups all of them together; a person before a car is then part of the car.)
         confidence_HW: the probability of each pixel's class; ``None``: 1.
         minimum_pixels: smaller groups are dropped; ``None``: 1/5000 of the image, at least 8.
+        radius: votes within about so many px are for one centre; ``None``: 1/100 of the width, at least 2.
     """
     height, width = semantic_HW.shape
     smallest = max(8, height * width // 5000) if minimum_pixels is None else minimum_pixels
-    radius = max(SMALLEST_RADIUS, width * RADIUS)
+    radius = max(SMALLEST_RADIUS, width * RADIUS) if radius is None else radius
     result = np.zeros((height, width), np.int32)
     found: list[Instance] = []
     for classes in countable:
