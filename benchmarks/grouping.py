@@ -1,7 +1,7 @@
 """How many objects come out right, by the radius within which votes count as one: true vectors, noisy ones, the demo's.
 
-An object is right where one found has its class and overlaps it with IoU > 0.5. F1 counts right ones against all true and
-all found; objects below 12 px are left out. ``runs/demo`` must be there: ``make demo``.
+An object is right where one found has its class and overlaps it with IoU > 0.5. F1 counts right ones against all true
+and all found; objects below 12 px are left out. ``runs/demo`` must be there: ``make demo``.
 """
 
 from pathlib import Path
