@@ -51,11 +51,18 @@ def test_demo_at_its_smallest(tmp_path):
 
 
 def test_demo_replaces_nothing_else(tmp_path):
-    (tmp_path / "mine").mkdir()
+    """Not a folder that looks like one, and in a demo's own folder not what lies beside it."""
+    (tmp_path / "mine/streets").mkdir(parents=True)
+    (tmp_path / "mine/run.json").write_text("{}")
     (tmp_path / "mine/file.txt").write_text("mine")
     refused = equipoise("demo", "--out", "mine", cwd=tmp_path)
     assert refused.returncode == 5
     assert "something else" in one_line(refused)
+    assert (tmp_path / "mine/file.txt").read_text() == "mine"
+    assert equipoise("demo", "--out", "mine", "--train", "0", cwd=tmp_path).returncode == 2
+    (tmp_path / "mine/demo.txt").write_text("")
+    done = equipoise("demo", "--out", "mine", "--train", "8", "--val", "2", "--steps", "1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "mine/file.txt").read_text() == "mine"
 
 
@@ -97,6 +104,11 @@ def test_mistakes_end_in_one_line(home, arguments, status, words):
         ("batch_size = 2", "batch_size = 1000000000000", 4, "training.batch_size"),
         ("[training]", "[augmentation]\nscale = [1.0, inf]\n[training]", 4, "augmentation.scale"),
         ("[training]", "[optimizer]\nlr = inf\n[training]", 4, "optimizer.lr: expected a finite number"),
+        ("[training]", "[optimizer]\nlr = 1e300\n[training]", 4, "optimizer.lr: expected a finite number"),
+        ("[model]", "repeat = 100000000000000000000000\n[model]", 4, "repeat: expected 1 … 1,000,000"),
+        ('"cache"', '"\\u0000"', 4, "expected text without NUL"),
+        ("steps = 4", f"steps = {'9' * 5000}", 4, "expected TOML, found a mistake"),
+        ("steps = 4", f"steps = {'[' * 3000}", 4, "expected TOML, found a mistake"),
         ("[training]", "[optimizer]\npower = nan\n[training]", 4, "optimizer.power"),
         ("[model]", '[also.data]\nkind = "folder"\npath = "data/data.toml"\n[model]', 4, "not 'data'"),
         (

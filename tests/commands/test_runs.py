@@ -6,10 +6,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.cityscapes import write_cityscapes
+from tests.support.cityscapes import save, write_cityscapes
 from tests.support.commands import RECIPE, command, environment, equipoise, one_line
 
 
@@ -56,7 +57,7 @@ repeat = 2
     assert "did you mean 'photos'" in one_line(unknown)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_interrupted_and_resumed(home, number, status):
     (home / "recipe.toml").write_text(RECIPE.format(steps=100_000))
     process = subprocess.Popen(
@@ -72,9 +73,61 @@ def test_interrupted_and_resumed(home, number, status):
     assert process.returncode == status
     assert "--resume" in said
     assert "Traceback" not in said
+    (home / "recipe.toml").write_text(RECIPE.format(steps=100_000).replace("[training]", "[training]\nworkers = 1"))
     other = equipoise("train", "recipe.toml", "--out", "run", "--resume", "--seed", "3", cwd=home)
     assert other.returncode == 5
     assert "training.seed" in one_line(other)
+    assert "training.workers" not in one_line(other)  # How many make the batches changes nothing.
+
+
+def test_overwritten_stopped_and_resumed(home):
+    """Nothing of the old run stays in the way: neither its later checkpoints, nor its figures and pictures."""
+    recipe = RECIPE.format(steps=40).replace("log_every", "checkpoint_every = 10\nlog_every")
+    (home / "recipe.toml").write_text(recipe)
+    assert equipoise("train", "recipe.toml", "--out", "run", cwd=home).returncode == 0
+    (home / "run/checkpoints/step-best").mkdir()
+    assert equipoise("evaluate", "run", "--split", "train", "--no-baselines", cwd=home).returncode == 0
+    again = [*command("train", "recipe.toml", "--out", "run", "--overwrite", "--seed", "5")]
+    process = subprocess.Popen(again, cwd=home, stderr=subprocess.PIPE, text=True, env=environment())
+    deadline = time.monotonic() + 120
+    while json.loads((home / "run/run.json").read_text())["seed"] != 5 or not (home / "run/log.jsonl").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    if process.returncode == 143:  # It may have been faster.
+        assert not list((home / "run").glob("metrics*.json"))
+        assert not list((home / "run/pictures").glob("*.png"))
+        resumed = equipoise("train", "recipe.toml", "--out", "run", "--resume", "--seed", "5", cwd=home)
+        assert resumed.returncode == 0, resumed.stderr
+        assert "passed over" not in resumed.stderr
+    assert (home / "run/checkpoints/step-best").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("run.json", "{}", "expected run format 1 and a known precision, found None, None"),
+        ("run.json", '{"format": 99, "precision": "float32"}', "found 99, 'float32'"),
+        ("run.json", "[" * 100_000, "run's JSON files, found a mistake: brackets nested too deeply"),
+        (
+            "recipe.json",
+            '{"data": {"kind": "streets", "path": "x", "size": [-3, 0]}, "training": {"steps": 1}}',
+            "data.size",
+        ),
+        ("log.jsonl", "{}\n{}\n", "log.jsonl, line 1: expected a logged step"),
+        ("log.jsonl", '{"step": 1, "tasks": null}\n\n', "log.jsonl, line 1: expected a logged step"),
+    ],
+)
+def test_damaged_files_of_a_run(home, file, content, words):
+    assert equipoise("train", "recipe.toml", "--out", "run", "--steps", "1", cwd=home).returncode == 0
+    (home / "run" / file).write_text(content)
+    for name, given in (("evaluate", ["run"]), ("train", ["recipe.toml", "--out", "run", "--resume", "--steps", "1"])):
+        if name == "evaluate" and file == "log.jsonl":
+            continue
+        done = equipoise(name, *given, cwd=home)
+        assert done.returncode == 5
+        assert words in one_line(done)
 
 
 def files_of(run: Path) -> dict[str, bytes]:
@@ -106,6 +159,10 @@ def test_what_is_refused_leaves_a_run_as_it_was(home):
     refused(5, "data: classes", "--resume")
     (home / "data/train.txt").write_text("a/0\n")
     refused(5, "data: images", "--resume")
+    whole = (home / "data/classes/a/0.png").read_bytes()
+    save(home / "data/classes/a/0.png", np.full((24, 33), 3, np.uint8))
+    refused(5, "data: sizes of files", "--resume")
+    (home / "data/classes/a/0.png").write_bytes(whole)
     (home / "recipe.toml").write_text(recipe.replace("data.toml", "none.toml"))
     refused(4, "none.toml", "--overwrite")
     (home / "recipe.toml").write_text(recipe.replace("tasks = [", 'tasks = ["normals", '))

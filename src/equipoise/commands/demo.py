@@ -8,12 +8,26 @@ from pathlib import Path
 
 from equipoise.commands.display import console, counting
 from equipoise.commands.train import tell, train_to_the_end
-from equipoise.errors import RunError
+from equipoise.errors import RunError, UsageError
+from equipoise.scenes.lock import LOCK, alone_in
 from equipoise.scenes.recipe import Recipe, read_recipe
 from equipoise.scenes.streets import generate
 
-MARKS = ("run.json", "streets")
+MARK = "demo.txt"
 """What shows that a folder is an earlier demo's."""
+WRITTEN = (
+    *("streets", "cache", "checkpoints", "pictures"),
+    *(
+        "recipe.json",
+        "run.json",
+        "log.jsonl",
+        "log.csv",
+        "model.safetensors",
+        "model.json",
+        "metrics*.json",
+        "report.html",
+    ),
+)
 
 
 def demo(
@@ -35,6 +49,9 @@ def demo(
         steps: training steps, in place of the recipe's.
         seed: of the streets and of the training.
     """
+    for name, count in (("--train", train), ("--val", val)):
+        if not 1 <= count <= 999_999:
+            raise UsageError(f"{name}: expected 1 … 999,999 images, found {count}")
     recipe = demo_recipe(out, steps=steps, seed=seed)
     clear(out)
     screen = console()
@@ -42,7 +59,8 @@ def demo(
     screen.print(f"generating {train} + {val} street scenes at {height}x{width}", highlight=False)
     with counting("generating streets", train + val, screen) as counter:
         generate(out / "streets", train=train, val=val, size=recipe.data.size, seed=seed, progress=counter.advance)
-    outcome = train_to_the_end(recipe, out)
+    with alone_in(out):
+        outcome = train_to_the_end(recipe, out)
     if outcome.exit_status:
         sys.exit(outcome.exit_status)
     tell(out)
@@ -58,12 +76,15 @@ def demo_recipe(out: Path, *, steps: int | None, seed: int) -> Recipe:
 
 
 def clear(out: Path) -> None:
-    """Remove an earlier demo, and nothing else."""
-    if out.is_dir() and any(out.iterdir()):
-        if not any((out / mark).exists() for mark in MARKS):
-            raise RunError(f"expected an earlier demo or nothing at {out}, found something else: choose another --out")
-        shutil.rmtree(out)
+    """Make the folder, or remove what an earlier demo wrote there, and nothing else."""
+    if out.is_dir() and any(path.name != LOCK for path in out.iterdir()) and not (out / MARK).exists():
+        raise RunError(f"expected an earlier demo or nothing at {out}, found something else: choose another --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
+        with alone_in(out):
+            for pattern in WRITTEN:
+                for path in out.glob(pattern):
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            (out / MARK).write_text("what equipoise demo writes here, the next one replaces\n", encoding="utf-8")
     except OSError as error:
         raise RunError(f"{out}: expected a folder to write to, found: {error.strerror}") from None

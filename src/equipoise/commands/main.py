@@ -1,5 +1,6 @@
 """The command ``equipoise``: one table of commands, and one way for a mistake to end."""
 
+import errno
 import io
 import os
 import signal
@@ -26,6 +27,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # Names of files may hold anything.
     signal.signal(signal.SIGTERM, _end)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _end)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # Metadata that nobody reads; damage ends in our own line.
     try:
         app().__call__(exit_on_error=False, print_error=False)
@@ -43,9 +46,10 @@ def main() -> None:
         fail(NO_MEMORY, 6)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        fail(f"{where}expected to read or write, found: {error.strerror or error}", RunError.exit_status)
+        room = ": make room" if error.errno == errno.ENOSPC else ""
+        fail(f"{where}expected to read or write, found: {error.strerror or error}{room}", RunError.exit_status)
     except KeyboardInterrupt:
-        sys.exit(130)
+        fail("stopped", 130)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

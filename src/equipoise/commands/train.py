@@ -1,11 +1,13 @@
 """``equipoise train RECIPE``."""
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from equipoise.commands.display import TrainingDisplay, console, output
 from equipoise.commands.results import print_results
 from equipoise.commands.watch import SILENT, watch
+from equipoise.scenes.lock import alone_in
 from equipoise.scenes.recipe import Recipe, read_recipe
 from equipoise.scenes.report import build_report
 from equipoise.scenes.results import evaluate_run, write_pictures
@@ -39,9 +41,10 @@ def train(
     """
     chosen = read_recipe(recipe).with_training(seed=seed, steps=steps)
     folder = out or Path("runs") / recipe.stem
-    with team() as here:
+    with team() as here, ExitStack() as held:
         if here.leads:
             prepare_folder(folder, resume=resume, overwrite=overwrite)
+            held.enter_context(alone_in(folder))
         here.wait()
         outcome = train_to_the_end(chosen, folder, resume=resume, here=here)
     if outcome.exit_status:

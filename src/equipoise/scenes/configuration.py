@@ -134,6 +134,8 @@ def _plain(hint: Any, value: Any, where: str) -> Any:
         if abs(value) > LARGEST:
             raise RecipeError(f"{where}: expected a number of at most {LARGEST:g} in size, found a larger one")
         return float(value)
+    if isinstance(value, str) and "\0" in value:
+        raise RecipeError(f"{where}: expected text without NUL, found {value!r}")
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise RecipeError(f"{where}: expected {_name(hint)}, found {_found(value)}")
     return value

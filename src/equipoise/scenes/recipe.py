@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -176,8 +175,8 @@ def _absolute(data: S, here: Path) -> S:
 
 
 Range = tuple[Callable[[Any], bool], str]
-NOT_NEGATIVE: Range = (lambda v: 0 <= v < math.inf, "0 or more, and finite")
-POSITIVE: Range = (lambda v: v is None or 0 < v < math.inf, "a finite number above 0")
+NOT_NEGATIVE: Range = (lambda v: 0 <= v <= 1e30, "0 or more, at most 10^30")
+POSITIVE: Range = (lambda v: v is None or 0 < v <= 1e30, "a finite number above 0, at most 10^30")
 
 
 def between(low: int, high: int) -> Range:
@@ -218,8 +217,12 @@ def check_recipe(recipe: Recipe, where: str) -> None:
             found = getattr(found, name)
         check_range(key, found, where)
     for name, data in recipe.sets.items():
-        if data.repeat < 1:
-            raise RecipeError(f"{where}: {name}: repeat: expected at least 1, found {data.repeat}")
+        if not 1 <= data.repeat <= 10**6:
+            raise RecipeError(f"{where}: {name}: repeat: expected 1 … 1,000,000, found {data.repeat}")
+        if data.root and data.kind != "folder":
+            raise RecipeError(
+                f"{where}: {name}: root: expected it with kind = 'folder', found {data.kind!r}: leave it out"
+            )
     if not all(re.fullmatch(r"[A-Za-z][\w-]*", name) and name != "data" for name in recipe.also):
         raise RecipeError(f"{where}: also: expected names of letters and digits, not 'data', found {list(recipe.also)}")
     for name in recipe.likelihood:
@@ -232,6 +235,12 @@ def check_range(key: str, found: Any, where: str) -> None:
     holds, expected = RANGES[key]
     if not holds(found):
         raise RecipeError(f"{where}: {key}: expected {expected}, found {found}")
+
+
+def changes_nothing(key: str) -> bool:
+    """Whether what a run gives does not depend on a key: how it is worked at, and where the same data lie."""
+    workings = ("training.workers", "training.checkpoint_every", "training.keep_checkpoints", "data.cache_folder")
+    return key in workings or re.fullmatch(r"(data|also\.[^.]+)\.(path|root)", key) is not None
 
 
 def differing_keys(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:

@@ -1,6 +1,7 @@
 """What a run is worth: figures and pictures, each data set by itself, in its own classes."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -141,12 +142,12 @@ def _evaluated(
 
 
 def without_nan(value: Any) -> Any:
-    """JSON knows no NaN: a figure without a value is null."""
+    """JSON knows no NaN and no infinity: a figure without a value is null."""
     if isinstance(value, dict):
         return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
         return [without_nan(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_pictures(run: Path, figures: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@
 
 import dataclasses
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,16 +18,18 @@ import torch
 
 from equipoise.errors import RecipeError, RunError, UsageError
 from equipoise.scenes.configuration import from_table, parse_json
+from equipoise.scenes.lock import LOCK
 from equipoise.scenes.model import SceneModel, as_json, describe
-from equipoise.scenes.recipe import Recipe
+from equipoise.scenes.recipe import Recipe, check_recipe
 from equipoise.scenes.sources import Progress, Survey, expect_labels, survey, training_data
-from equipoise.scenes.training.checkpoint import write_atomic
+from equipoise.scenes.training.checkpoint import checkpoints, write_atomic
 from equipoise.scenes.training.distributed import ALONE, Team
 from equipoise.scenes.training.log import Entry
 from equipoise.scenes.training.loop import Outcome, train
 from equipoise.scenes.training.precision import Precision, choose_precision
 from equipoise.version import __version__
 
+FORMAT = 1
 CPU = torch.device("cpu")
 
 
@@ -46,12 +49,12 @@ def prepare_folder(run: Path, *, resume: bool, overwrite: bool) -> None:
     """
     if resume and overwrite:
         raise UsageError("--resume, --overwrite: expected one, found both: the one keeps what the other removes")
-    taken = run.exists() and (not run.is_dir() or any(run.iterdir()))
+    taken = run.exists() and (not run.is_dir() or any(path.name != LOCK for path in run.iterdir()))
     if taken and not resume and not overwrite:
         raise RunError(f"expected no run at {run}, found one: choose another --out, or --resume or --overwrite it")
     if resume and not (run / "recipe.json").exists():
         raise RunError(f"expected a run at {run} to resume, found none: start without --resume")
-    if overwrite and taken and not (run / "run.json").exists():
+    if overwrite and taken and not any((run / name).exists() for name in ("run.json", "recipe.json")):
         raise RunError(f"expected a run at {run} to overwrite, found something else: choose another --out")
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -60,12 +63,17 @@ def prepare_folder(run: Path, *, resume: bool, overwrite: bool) -> None:
 
 
 def clear(run: Path) -> None:
-    """Remove what an earlier run left that a new one would not replace at once."""
+    """Remove what an earlier run left that a new one would not replace at once; what it did not write stays."""
+    stale = ["report.html", "model.safetensors", "model.json", *(path.name for path in run.glob("metrics*.json"))]
     try:
-        for name in ("metrics.json", "report.html", "model.safetensors", "model.json"):
-            (run / name).unlink(missing_ok=True)
-        for path in (run / "checkpoints").glob("*/*"):
-            path.unlink()
+        for path in [
+            *(run / name for name in stale),
+            *(run / "pictures").glob("*.png"),
+            run / "pictures/examples.json",
+        ]:
+            path.unlink(missing_ok=True)
+        for path in checkpoints(run / "checkpoints"):
+            shutil.rmtree(path)
     except OSError as error:
         raise RunError(f"{run}: expected a folder to write to, found: {error.strerror}") from None
 
@@ -88,7 +96,7 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, 
         precision = "float32"
     if resume:
         _, record = read_run(run)
-        precision = record["precision"] if record.get("precision") in ("float32", "bfloat16") else precision
+        precision = record["precision"]
     else:
         record = describe_run(recipe, precision, known, team)
     if team.leads and not resume:
@@ -119,7 +127,7 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, 
 def describe_run(recipe: Recipe, precision: Precision, known: Survey, team: Team) -> dict[str, Any]:
     """How a run is made, for the record."""
     return {
-        "format": 1,
+        "format": FORMAT,
         "equipoise": __version__,
         "torch": torch.__version__,
         "python": sys.version.split()[0],
@@ -153,7 +161,15 @@ def read_run(run: Path) -> tuple[Recipe, dict[str, Any]]:
         raise RunError(f"{run}: expected a run's JSON files, found a mistake: {error}") from None
     if not isinstance(record, dict) or not isinstance(recipe, dict):
         raise RunError(f"{run}: expected objects in recipe.json and run.json, found something else: they are damaged")
+    if record.get("format") != FORMAT or record.get("precision") not in ("float32", "bfloat16"):
+        found = f"{record.get('format')!r:.40}, {record.get('precision')!r:.40}"
+        raise RunError(
+            f"{run / 'run.json'}: expected run format {FORMAT} and a known precision, found {found}: use the version "
+            "that wrote it"
+        )
     try:
-        return from_table(Recipe, recipe, str(run / "recipe.json")), record
+        made = from_table(Recipe, recipe, str(run / "recipe.json"))
+        check_recipe(made, str(run / "recipe.json"))
     except RecipeError as error:
         raise RunError(str(error)) from None
+    return made, record

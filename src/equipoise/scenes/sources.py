@@ -95,10 +95,22 @@ def survey(recipe: Recipe) -> Survey:
 
 
 def _identity(name: str, data: SetRecipe, train: SceneDataset) -> dict[str, str]:
-    known = {"images": train.names, "classes": train.vocabulary}
+    known = {"images": train.names, "classes": train.vocabulary, "sizes of files": _file_sizes(data)}
     described = {"description": read_description(Path(data.path))} if data.kind == "folder" else {}
     hashed = {key: hashlib.sha256(repr(value).encode()) for key, value in {**known, **described}.items()}
     return {f"{name}: {key}": digest.hexdigest() for key, digest in hashed.items()}
+
+
+def _file_sizes(data: SetRecipe) -> list[tuple[str, int]]:
+    """How large each training file is: what changed in it shows here, mostly, wherever it lies now."""
+    raw = open_raw(data, data.train, strict=False)
+    sizes = []
+    for index in range(len(raw)):
+        try:
+            sizes += [(kind, path.stat().st_size) for kind, path in raw.files(index).items()]
+        except (OSError, DataError):
+            sizes.append(("unreadable", 0))
+    return sizes
 
 
 def expect_labels(dataset: SceneDataset, tasks: Mapping[str, Task]) -> None:
@@ -136,7 +148,8 @@ def faults_of(dataset: SceneDataset) -> tuple[str, ...]:
 def _told_skipped(faults: dict[str, tuple[str, ...]]) -> Iterator[str]:
     for where, some in faults.items():
         if some:
-            yield f"{where}: {len(some)} images cannot be read and are skipped: {some[0]} …"
+            images = "1 image" if len(some) == 1 else f"{len(some)} images"
+            yield f"{where}: {images} skipped, as {'it' if len(some) == 1 else 'they'} cannot be read: {some[0]}"
 
 
 def _told_classes(vocabularies: dict[str, SceneVocabulary]) -> Iterator[str]:

@@ -1,12 +1,16 @@
 """What a step sees depends on (seed, step) alone: not on where the run was resumed, nor on the workers."""
 
+import multiprocessing
+import time
 from collections import Counter
 from itertools import islice
 
 import pytest
 import torch
 
+from equipoise.errors import DataError
 from equipoise.scenes.data.joined import JoinedDataset
+from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.data.transforms import Augmentation
 from equipoise.scenes.tasks import TASKS, make_tasks
 from equipoise.scenes.training.batches import Batch, batches, places
@@ -27,6 +31,28 @@ def make(start: int, stop: int, *, workers: int = 0, seed: int = 3) -> list[Batc
             workers=workers,
         )
     )
+
+
+class Broken(TinyDataset):
+    def __getitem__(self, index: int) -> Sample:
+        if index == 5:
+            raise DataError("x.png: expected a picture, found none")
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_broken_sample_ends_all_workers_at_once(workers):
+    """With its own words, not those of the worker; the rest of the process goes on."""
+    tasks = make_tasks(("semantic",), VOCABULARY)
+    started = time.monotonic()
+    with pytest.raises(DataError) as caught:
+        for _ in batches(
+            Broken(7), tasks, Augmentation(), size=(40, 56), seed=0, batch_size=3, start=0, stop=50, workers=workers
+        ):
+            pass
+    assert str(caught.value) == "x.png: expected a picture, found none"
+    assert time.monotonic() - started < 60
+    assert not multiprocessing.active_children()
 
 
 def same(one: Batch, other: Batch) -> bool:

@@ -1,6 +1,7 @@
 """No half checkpoint is ever loaded: kills at every write, cut files, flipped bytes, full disks."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,6 +51,46 @@ def test_pruning_keeps_the_newest_and_removes_half_writes(tmp_path: Path):
     (tmp_path / ".writing-00000004").mkdir()
     prune_checkpoints(tmp_path, 2)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000002", "step-00000003"]
+
+
+def test_only_checkpoints_count_as_such(tmp_path: Path):
+    """Empty folders, files and other names take no place, and what the user keeps there stays."""
+    (tmp_path / "step-00000900").mkdir()
+    (tmp_path / "step-00000901").write_text("no folder")
+    for step in (1, 2, 3):
+        write_checkpoint(tmp_path, step, FILES)
+    shutil.copytree(tmp_path / "step-00000001", tmp_path / "step-best")
+    prune_checkpoints(tmp_path, 2)
+    assert newest_checkpoint(tmp_path)[0] == tmp_path / "step-00000003"
+    assert {p.name for p in tmp_path.iterdir()} >= {"step-00000002", "step-00000003", "step-best"}
+    assert not (tmp_path / "step-00000900").exists()
+    (tmp_path / "step-00000004").write_text("a file in its place")
+    assert newest_checkpoint(tmp_path)[0] == tmp_path / "step-00000003"
+    assert write_checkpoint(tmp_path, 4, FILES) == newest_checkpoint(tmp_path)[0]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "told"),
+    [
+        ("{}", "does not list state.json"),
+        ('{"state.json": {"bytes": 1}}', "instead of 1"),
+        ('{"/dev/zero": {"bytes": 0, "sha256": ""}, "state.json": {}}', "no file beside it"),
+        ('{"../step-00000001/state.json": {"bytes": 11, "sha256": ""}, "state.json": {}}', "no file beside it"),
+        ('{"pipe": {"bytes": 0, "sha256": ""}, "state.json": {}}', "no file beside it"),
+        ('{"link": {"bytes": 11, "sha256": ""}, "state.json": {}}', "no file beside it"),
+        ("[" * 100_000, "cannot be read"),
+        ("[]", "cannot be read"),
+    ],
+)
+def test_a_manifest_is_not_trusted(tmp_path: Path, manifest: str, told: str):
+    good = write_checkpoint(tmp_path, 1, FILES)
+    bad = write_checkpoint(tmp_path, 2, FILES)
+    os.mkfifo(bad / "pipe")
+    (bad / "link").symlink_to(good / "state.json")
+    (bad / "manifest.json").write_text(manifest)
+    path, passed_over = newest_checkpoint(tmp_path, ["state.json"])
+    assert path == good
+    assert told in passed_over[0]
 
 
 def _killed_at(folder: Path, call: int) -> int:

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.errors import DataError
+from equipoise.errors import DataError, RunError
 from equipoise.scenes.configuration import parse_json
 from equipoise.scenes.data.ahead import ahead
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneDataset
 from equipoise.scenes.data.transforms import resize
+from equipoise.scenes.lock import alone_in
 
 FORMAT = 1
 KINDS: dict[str, tuple[str, tuple[int, ...], Any]] = {
@@ -48,8 +49,7 @@ class CachedDataset:
         expected = {"format": FORMAT, "size": list(size), "names": list(self.names), "files": dataset.fingerprint()}
         present = _open(folder, expected)
         if present is None:
-            _build(dataset, size, folder, expected, progress)
-            present = _open(folder, expected)
+            present = _built(dataset, size, folder, expected, progress)
         if present is None:
             raise DataError(
                 f"expected the cache just written at {folder}, found another: is another run writing there?"
@@ -94,6 +94,29 @@ def _open(folder: Path, expected: dict[str, Any]) -> _Present | None:
     return arrays, has
 
 
+def _built(
+    dataset: SceneDataset,
+    size: tuple[int, int],
+    folder: Path,
+    expected: dict[str, Any],
+    progress: Callable[[], None],
+) -> _Present | None:
+    """The cache made anew, or what another process made meanwhile."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    try:
+        with alone_in(folder.parent, name=f".{folder.name}.lock", wait=True):
+            present = _open(folder, expected)
+            if present is None:
+                _build(dataset, size, folder, expected, progress)
+                present = _open(folder, expected)
+            return present
+    except RunError as error:
+        raise DataError(f"{error}: choose another data.cache_folder, or set data.cache = false") from None
+
+
 def _build(
     dataset: SceneDataset,
     size: tuple[int, int],
@@ -102,7 +125,6 @@ def _build(
     progress: Callable[[], None],
 ) -> None:
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     except OSError as error:
         raise _unwritable(folder, error) from None

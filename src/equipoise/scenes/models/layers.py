@@ -1,5 +1,7 @@
 """Convolution and normalisation, as every part of the network uses them."""
 
+import math
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,7 +23,7 @@ def norm(channels: int, normalization: str) -> nn.Module:
     if normalization == "batch":
         return nn.BatchNorm2d(channels)
     if normalization == "group":
-        return nn.GroupNorm(min(GROUPS, channels), channels)
+        return nn.GroupNorm(math.gcd(GROUPS, channels), channels)
     if normalization == "frozen":
         return FrozenBatchNorm2d(channels)
     raise ValueError(f"normalization: expected batch, group or frozen, found {normalization!r}")

@@ -1,19 +1,27 @@
 """A process of ``generate``: jobs come as lines ``SPLIT INDEX`` on standard input, and a line goes out after each."""
 
+import contextlib
+import os
 import signal
 import sys
 from pathlib import Path
 
-from equipoise.scenes.streets.generate import WRITTEN, write_street
+from equipoise.scenes.streets.generate import FAILED, WRITTEN, write_street
 
 
 def work(out: Path, size: tuple[int, int], seed: int) -> None:
     """Write the streets that are asked for, until the input ends."""
     for line in sys.stdin.read().splitlines():
         split, index = line.split()
-        write_street(out, size, seed, (split, int(index)))
-        sys.stdout.write(WRITTEN)
-        sys.stdout.flush()
+        try:
+            write_street(out, size, seed, (split, int(index)))
+            sys.stdout.write(WRITTEN)
+            sys.stdout.flush()
+        except OSError as error:
+            with contextlib.suppress(OSError):  # Who asked may have ended.
+                sys.stdout.write(f"{FAILED}{error.strerror or error}\n")
+                sys.stdout.flush()
+            os._exit(1)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from equipoise.errors import RunError, UsageError
+from equipoise.scenes.lock import LOCK, alone_in
 from equipoise.scenes.streets.render import render
 
 CITY = "streets"
@@ -26,6 +27,7 @@ UNFINISHED = ".unfinished"
 """Where a set is written until it is whole: no reader looks there."""
 WRITTEN = "equipoise: written\n"
 """What a process says of each street that it has written; whatever else it prints is not counted."""
+FAILED = "equipoise: failed: "
 SPLITS = ("train", "val", "test")
 COMPRESSION = 3
 """zlib's level: of 9, which is three times as slow and saves a tenth."""
@@ -69,11 +71,31 @@ def generate(
     counts = dict(zip(SPLITS, (train, val, test), strict=True))
     _check(counts, size, seed, workers)
     jobs = [(split, index) for split, count in counts.items() for index in range(count)]
-    unfinished = out / UNFINISHED
     try:
         _refuse(out, overwrite)
-        if unfinished.exists():
-            shutil.rmtree(unfinished)
+        out.mkdir(parents=True, exist_ok=True)
+        with alone_in(out):
+            _write_all(out, size, seed, jobs, workers, progress)
+            manifest = {"format": 1, "seed": seed, "size": list(size), **counts}
+            (out / UNFINISHED / MANIFEST).write_text(json.dumps(manifest) + "\n", encoding="utf-8")
+            _finish(out)
+            (out / LOCK).unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"{out}: expected to write streets, found: {error.strerror or error}") from None
+
+
+def _write_all(
+    out: Path,
+    size: tuple[int, int],
+    seed: int,
+    jobs: list[Job],
+    workers: int | None,
+    progress: Callable[[], None] | None,
+) -> None:
+    """Write all streets beside their place; what there is of them goes where one fails."""
+    unfinished = out / UNFINISHED
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
         for split in {split for split, _ in jobs}:
             for folder in FOLDERS:
                 (unfinished / folder / split / CITY).mkdir(parents=True)
@@ -81,11 +103,9 @@ def generate(
             for _ in written:
                 if progress is not None:
                     progress()
-        manifest = {"format": 1, "seed": seed, "size": list(size), **counts}
-        (unfinished / MANIFEST).write_text(json.dumps(manifest) + "\n", encoding="utf-8")
-        _finish(out)
-    except OSError as error:
-        raise RunError(f"{out}: expected to write streets, found: {error.strerror or error}") from None
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
 
 
 def write_street(out: Path, size: tuple[int, int], seed: int, job: Job) -> None:
@@ -112,7 +132,7 @@ def _each(out: Path, size: tuple[int, int], seed: int, jobs: list[Job], workers:
     # Processes of their own kind, not multiprocessing's, which would run the caller's main module again.
     # -P: what lies in the caller's folder is not imported.
     command = [sys.executable, "-P", "-m", "equipoise.scenes.streets", str(out), *map(str, size), str(seed)]
-    done: queue.Queue[bool] = queue.Queue()
+    done: queue.Queue[str] = queue.Queue()
     with contextlib.ExitStack() as stack:
         processes = []
         for part in range(count):
@@ -122,27 +142,27 @@ def _each(out: Path, size: tuple[int, int], seed: int, jobs: list[Job], workers:
             text = "".join(f"{split} {index}\n" for split, index in jobs[part::count])
             threading.Thread(target=_follow, args=(process, text, done), daemon=True).start()
         for _ in jobs:
-            if not done.get():
-                raise RunError(
-                    f"{out.parent}: expected to write streets, but a process ended early (its error stands above)"
-                )
+            if fault := done.get():
+                raise RunError(f"{out.parent}: expected to write streets, found: {fault}")
             yield
 
 
-def _follow(process: "subprocess.Popen[str]", text: str, done: "queue.Queue[bool]") -> None:
-    """Give a process its jobs, and pass on each line by which it says that one is done; False when it ends early."""
+def _follow(process: "subprocess.Popen[str]", text: str, done: "queue.Queue[str]") -> None:
+    """Give a process its jobs, and pass on when one is done (as nothing), or why it ended early."""
     assert process.stdin is not None
     assert process.stdout is not None
     with contextlib.suppress(OSError):
         process.stdin.write(text)
         process.stdin.close()
-    written = 0
+    written, fault = 0, "a process that ended early"
     for line in process.stdout:
         if line == WRITTEN:
             written += 1
-            done.put(True)
+            done.put("")
+        elif line.startswith(FAILED):
+            fault = line.removeprefix(FAILED).strip()
     if process.wait() != 0 or written < text.count("\n"):
-        done.put(False)
+        done.put(fault)
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
@@ -176,7 +196,7 @@ def _refuse(out: Path, overwrite: bool) -> None:
     """Refuse a place where something would be lost or mixed."""
     if out.exists() and not out.is_dir():
         raise RunError(f"expected a folder at {out}, found a file: choose another place")
-    present = {path.name for path in out.iterdir()} - {UNFINISHED} if out.exists() else set()
+    present = {path.name for path in out.iterdir()} - {UNFINISHED, LOCK} if out.exists() else set()
     strange = sorted(present - {*FOLDERS, MANIFEST})
     # Cityscapes itself has these folders too; what this module wrote has one city in them.
     for folder in FOLDERS:

@@ -5,7 +5,7 @@ resumed in the middle of an epoch, with any number of workers, sees what the uni
 """
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from equipoise.errors import RunError, UserError
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.transforms import Augmentation, augment
 from equipoise.scenes.tasks import Task
 from equipoise.scenes.training.distributed import ALONE, Team
+from equipoise.scenes.training.signals import ENDING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,12 @@ class _Examples(Dataset[dict[str, Any]]):
         self.dataset, self.tasks, self.augmentation, self.size, self.seed = dataset, tasks, augmentation, size, seed
 
     def __getitem__(self, place: Place) -> dict[str, Any]:
+        try:
+            return self._example(place)
+        except UserError as error:  # Raised in a worker it would come back with the worker's traceback as its text.
+            return {"error": error}
+
+    def _example(self, place: Place) -> dict[str, Any]:
         epoch, index = place
         rng = np.random.default_rng((self.seed, epoch, index))
         unit = self.dataset.vocabulary.inverse_depth_unit
@@ -88,8 +96,15 @@ class _Examples(Dataset[dict[str, Any]]):
         return {"name": sample.name, "epoch": epoch, "image": sample.image, "targets": targets, "labelled": labelled}
 
 
-def collate(examples: list[dict[str, Any]]) -> Batch:
-    """Stack examples; images stay interleaved in memory, which is torch's channels-last layout."""
+def collate(examples: list[dict[str, Any]]) -> Batch | UserError:
+    """Stack examples; images stay interleaved in memory, which is torch's channels-last layout.
+
+    An error in the place of an example is the error of the whole batch.
+    """
+    for example in examples:
+        if "error" in example:
+            error: UserError = example["error"]
+            return error
     images = torch.from_numpy(np.stack([e["image"] for e in examples])).permute(0, 3, 1, 2)
     rows, targets = {}, {}
     for name in examples[0]["targets"]:
@@ -119,19 +134,47 @@ def batches(
     stop: int,
     workers: int,
     team: Team = ALONE,
-) -> DataLoader[dict[str, Any]]:
+) -> Generator[Batch]:
     """This process's part of the batches of steps ``start`` … ``stop`` − 1.
 
     ``batch_size`` is that of the whole team; ``workers`` processes make them (0: this one does).
+
+    Raises:
+        DataError: a sample cannot be read.
+        RunError: a worker ended, or gives nothing any more.
     """
-    return DataLoader(
+    loader = DataLoader(
         _Examples(dataset, tasks, augmentation, size, seed),
         batch_sampler=_Steps(len(dataset), seed, batch_size, start, stop, team),
         collate_fn=collate,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         worker_init_fn=_ignore_signals if workers else None,
+        timeout=LONGEST_WAIT_S if workers else 0,
+        generator=torch.Generator().manual_seed(seed),  # Its own: an iterator draws a number that nobody needs.
     )
+    iterator = iter(loader)
+    try:
+        yield from map(_expect_batch, iterator)
+    except RuntimeError as error:
+        if "DataLoader" not in str(error):
+            raise
+        raise RunError(
+            f"expected batches from {workers} worker processes, found: {str(error).splitlines()[0]}: lower "
+            "training.workers, or give shared memory (/dev/shm) more room"
+        ) from None
+    finally:
+        # Now, and not when the interpreter ends: it would wait for workers that ignore signals.
+        getattr(iterator, "_shutdown_workers", lambda: None)()
+
+
+LONGEST_WAIT_S = 300
+
+
+def _expect_batch(made: Batch | UserError) -> Batch:
+    if isinstance(made, UserError):
+        raise made
+    return made
 
 
 def _ignore_signals(worker: int) -> None:
@@ -139,5 +182,5 @@ def _ignore_signals(worker: int) -> None:
 
     The main one finishes its step and ends the workers.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)

@@ -3,14 +3,16 @@
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from equipoise.scenes.configuration import parse_json
 
 MANIFEST = "manifest.json"
+NAME = re.compile(r"step-\d{8,}")
 
 
 def write_checkpoint(folder: Path, step: int, files: Mapping[str, bytes]) -> Path:
@@ -27,35 +29,48 @@ def write_checkpoint(folder: Path, step: int, files: Mapping[str, bytes]) -> Pat
     except OSError:
         shutil.rmtree(temporary, ignore_errors=True)  # A full disk shall not stay fuller for it.
         raise
-    if final.exists():
+    if final.is_dir() and not final.is_symlink():
         shutil.rmtree(final)
+    else:
+        final.unlink(missing_ok=True)
     temporary.rename(final)
     sync_folder(folder)
     return final
 
 
-def newest_checkpoint(folder: Path) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint whose files are all as its manifest says, and what was passed over, with the reason."""
+def newest_checkpoint(folder: Path, needed: Iterable[str] = ()) -> tuple[Path | None, list[str]]:
+    """The newest checkpoint whose files are all as its manifest says, and what was passed over, with the reason.
+
+    ``needed``: files that it must have.
+    """
     passed_over: list[str] = []
-    for path in sorted(folder.glob("step-*"), reverse=True):
-        fault = checkpoint_fault(path)
+    for path in checkpoints(folder)[::-1]:
+        fault = checkpoint_fault(path, needed)
         if fault is None:
             return path, passed_over
         passed_over.append(f"{path}: {fault}")
     return None, passed_over
 
 
-def checkpoint_fault(path: Path) -> str | None:
+def checkpoints(folder: Path) -> list[Path]:
+    """Whatever is called as a checkpoint is, by step; other names are the user's."""
+    found = {path: NAME.fullmatch(path.name) for path in folder.glob("step-*")}
+    return sorted((path for path, match in found.items() if match), key=lambda path: int(path.name[5:]))
+
+
+def checkpoint_fault(path: Path, needed: Iterable[str] = ()) -> str | None:
     """What is wrong with a checkpoint; ``None`` where nothing is."""
     try:
         manifest = parse_json((path / MANIFEST).read_bytes())
+        if missing := sorted(set(needed) - manifest.keys()):
+            return f"{MANIFEST} does not list {missing[0]}"
         for name, entry in manifest.items():
-            if Path(name).name != name:
+            file = path / name
+            if Path(name).name != name or file.is_symlink() or (file.exists() and not file.is_file()):
                 return f"{MANIFEST} names {name!r}, which is no file beside it"
-            data = (path / name).read_bytes()
-            if len(data) != entry["bytes"]:
-                return f"{name} has {len(data)} bytes instead of {entry['bytes']}"
-            if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+            if (size := file.stat().st_size) != entry["bytes"]:
+                return f"{name} has {size} bytes instead of {entry['bytes']}"
+            if hashlib.sha256(file.read_bytes()).hexdigest() != entry["sha256"]:
                 return f"{name} does not match its checksum"
     except FileNotFoundError as error:
         return f"{Path(str(error.filename)).name} is missing"
@@ -65,8 +80,9 @@ def checkpoint_fault(path: Path) -> str | None:
 
 
 def prune_checkpoints(folder: Path, keep: int) -> None:
-    """Remove all but the newest ``keep`` checkpoints, and what an interrupted write left."""
-    for path in [*sorted(folder.glob("step-*"))[:-keep], *folder.glob(".writing-*")]:
+    """Remove all but the newest ``keep`` whole checkpoints, and what an interrupted write left."""
+    whole = [path for path in checkpoints(folder) if (path / MANIFEST).is_file()]
+    for path in [*whole[:-keep], *(set(checkpoints(folder)) - set(whole)), *folder.glob(".writing-*")]:
         shutil.rmtree(path, ignore_errors=True)
 
 

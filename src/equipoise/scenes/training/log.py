@@ -50,7 +50,8 @@ def read_log(run: Path) -> list[Entry]:
             if number == len(lines):
                 break
             entry = None
-        if not isinstance(entry, dict) or not isinstance(entry.get("step"), int | float):
+        whole = isinstance(entry, dict) and isinstance(entry.get("tasks"), dict)
+        if not whole or not isinstance(entry.get("step"), int | float):
             raise RunError(f"{path}, line {number}: expected a logged step, found a damaged line: remove it")
         entries.append(entry)
     return entries

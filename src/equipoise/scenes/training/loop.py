@@ -6,6 +6,7 @@ Legend of shapes: B batch, C channels, H × W the network's input.
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def train(
     state.network = shared_among(team, model.network)
     log = RunLog(run, last_step=state.step) if team.leads else None
     options = recipe.training
-    loader = batches(
+    drawn = batches(
         dataset,
         model.tasks,
         recipe.augmentation,
@@ -91,8 +92,8 @@ def train(
     )
     model.train()
     started, window = time.perf_counter() - state.seconds, _Window(state.step)
-    with stop_on_signals() as request:
-        for batch in loader:
+    with stop_on_signals() as request, closing(drawn):
+        for batch in drawn:
             set_rate(state.optimizer, rate_factor(state.step, options.steps, recipe.optimizer))
             joint, gradient_norm = training_step(state, batch, precision, recipe.optimizer.gradient_clip, team)
             state.step += 1
@@ -132,7 +133,10 @@ def training_step(
         joint = model.likelihood(outputs, batch.targets)
     except FloatingPointError as error:
         where = _place(state, batch, team)
-        raise NonFiniteError(f"expected finite losses, found: {error} ({where}); no weight has taken it") from None
+        raise NonFiniteError(
+            f"expected finite losses, found: {error} ({where}); no weight has taken it: lower optimizer.lr, or look at "
+            "these images"
+        ) from None
     optimizer.zero_grad()
     joint.loss.backward()
     for name, term in joint.tasks.items():

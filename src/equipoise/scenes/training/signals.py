@@ -1,9 +1,12 @@
-"""Ctrl-C and SIGTERM as a request: finish the step, save, stop. A second one ends the process at once."""
+"""Ctrl-C, SIGTERM and a lost terminal as a request: finish the step, save, stop. A second one ends at once."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+HANGUP = getattr(signal, "SIGHUP", signal.SIGTERM)
+ENDING = (signal.SIGINT, signal.SIGTERM, HANGUP)
 
 
 class StopRequest:
@@ -19,9 +22,11 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn SIGINT and SIGTERM into a ``StopRequest`` while the block runs."""
+    """Turn SIGINT, SIGTERM and, unless it is ignored (nohup), SIGHUP into a ``StopRequest`` while the block runs."""
     request = StopRequest()
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.getsignal(number) for number in ENDING}
+    if previous.get(HANGUP) == signal.SIG_IGN:
+        del previous[HANGUP]
 
     def note(number: int, frame: FrameType | None) -> None:
         request.signal = number

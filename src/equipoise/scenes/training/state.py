@@ -9,13 +9,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equipoise.errors import RunError
+from equipoise.errors import NonFiniteError, RunError
 from equipoise.scenes.configuration import parse_json
-from equipoise.scenes.model import WEIGHTS, SceneModel, load_weights, model_files, read_tensors, tensors_as_bytes
-from equipoise.scenes.recipe import Recipe, differing_keys
+from equipoise.scenes.model import (
+    DESCRIPTION,
+    WEIGHTS,
+    SceneModel,
+    load_weights,
+    model_files,
+    read_tensors,
+    tensors_as_bytes,
+)
+from equipoise.scenes.recipe import Recipe, changes_nothing, differing_keys
 from equipoise.scenes.training.checkpoint import newest_checkpoint, prune_checkpoints, write_checkpoint
 
 OPTIMIZER, STATE = "optimizer.safetensors", "state.json"
+FILES = (WEIGHTS, DESCRIPTION, OPTIMIZER, STATE)
+FORMAT = 1
 
 
 @dataclass
@@ -31,12 +41,18 @@ class State:
 
 
 def save(state: State, recipe: Recipe, identity: dict[str, str], run: Path) -> None:
-    """Write a checkpoint of everything that a resumed run needs, and prune old ones."""
+    """Write a checkpoint of everything that a resumed run needs, and prune old ones.
+
+    Raises:
+        NonFiniteError: the last step's update left weights that are not finite; the checkpoint before it is whole.
+        RunError: it cannot be written.
+    """
+    expect_finite(state)
     packed = state.optimizer.state_dict()
     tensors = {f"{i}.{key}": value for i, values in packed["state"].items() for key, value in _tensors(values).items()}
     tensors["generator"] = torch.get_rng_state()
     table = {
-        "format": 1,
+        "format": FORMAT,
         "step": state.step,
         "seconds": state.seconds,
         "recipe": recipe.as_table(),
@@ -56,6 +72,16 @@ def save(state: State, recipe: Recipe, identity: dict[str, str], run: Path) -> N
     prune_checkpoints(run / "checkpoints", recipe.training.keep_checkpoints)
 
 
+def expect_finite(state: State) -> None:
+    """Gradients that are finite can still take a weight beyond the largest number."""
+    for name, parameter in state.model.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise NonFiniteError(
+                f"expected finite weights after step {state.step}, found infinity or NaN in {name}: nothing of this "
+                "step is saved: lower optimizer.lr"
+            )
+
+
 def restore(
     state: State, recipe: Recipe, identity: dict[str, str], run: Path, on_notice: Callable[[str], None]
 ) -> None:
@@ -64,18 +90,28 @@ def restore(
     Raises:
         RunError: there is none, or it was made with another recipe or other data.
     """
-    path, passed_over = newest_checkpoint(run / "checkpoints")
+    path, passed_over = newest_checkpoint(run / "checkpoints", FILES)
     for line in passed_over:
         on_notice(f"passed over {line}")
     if path is None:
         raise RunError(f"expected a checkpoint under {run / 'checkpoints'}, found none: start anew with --overwrite")
-    table = parse_json((path / STATE).read_bytes())
-    if keys := differing_keys(table["recipe"], recipe.as_table()):
+    try:
+        table = parse_json((path / STATE).read_bytes())
+        recorded, data, groups = (dict(table["recipe"]), dict(table["data"]), list(table["param_groups"]))
+        step, seconds = int(table["step"]), float(table["seconds"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunError(f"{path / STATE}: expected the state of a run, found a damaged one: {error!r}") from None
+    if table.get("format") != FORMAT:
+        raise RunError(
+            f"{path / STATE}: expected state format {FORMAT}, found {table.get('format')!r:.40}: go on with the "
+            "version that wrote it"
+        )
+    if keys := [key for key in differing_keys(recorded, recipe.as_table()) if not changes_nothing(key)]:
         raise RunError(
             f"{path}: expected the recipe it was made with, found other values of {', '.join(keys)}: "
             "restore them, or start a new run with --out"
         )
-    if keys := differing_keys(table.get("data", {}), identity):
+    if keys := differing_keys(data, identity):
         raise RunError(
             f"{path}: expected the data it was trained on, found others ({', '.join(keys)}): restore them, or start a "
             "new run with --out"
@@ -87,8 +123,8 @@ def restore(
     for name, value in tensors.items():
         index, key = name.split(".", 1)
         packed.setdefault(int(index), {})[key] = value
-    state.optimizer.load_state_dict({"state": packed, "param_groups": table["param_groups"]})
-    state.step, state.seconds = table["step"], table["seconds"]
+    state.optimizer.load_state_dict({"state": packed, "param_groups": groups})
+    state.step, state.seconds = step, seconds
     on_notice(f"resumed from {path} at step {state.step}")
 
 

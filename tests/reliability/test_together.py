@@ -1,0 +1,82 @@
+"""Several processes at one place: one of them writes, the others are told; none harms another's work."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from equipoise.scenes.training.log import read_log
+from tests.support.commands import RECIPE, command, environment, equipoise, one_line
+
+
+def started(home: Path, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(*arguments), cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    )
+
+
+def wait_for(there: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not there.exists() or not there.stat().st_size:
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+def test_a_run_that_still_runs_is_left_alone(home: Path):
+    (home / "recipe.toml").write_text(RECIPE.format(steps=300))
+    first = started(home, "train", "recipe.toml", "--out", "run")
+    wait_for(home / "run/log.jsonl", first)
+    for option in ("--resume", "--overwrite"):
+        done = equipoise("train", "recipe.toml", "--out", "run", option, "--steps", "300", cwd=home)
+        assert done.returncode == 5
+        assert "found another process there" in one_line(done)
+    first.terminate()
+    _, said = first.communicate(timeout=120)
+    assert first.returncode == 143, said
+    steps = [entry["step"] for entry in read_log(home / "run")]
+    assert steps == list(range(1, len(steps) + 1))
+    assert equipoise("train", "recipe.toml", "--out", "run", "--overwrite", "--steps", "2", cwd=home).returncode == 0
+
+
+def test_one_set_of_streets_at_a_time(tmp_path: Path):
+    arguments = ("generate", "out", "--val", 0, "--size", "64x128", "--workers", 1)
+    first = started(tmp_path, *arguments, "--train", 60)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("out/.unfinished/leftImg8bit/*/*/*.png")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    second = equipoise(*arguments, "--train", 3, cwd=tmp_path)
+    assert second.returncode == 5
+    assert "found another process there" in one_line(second)
+    _, said = first.communicate(timeout=120)
+    assert first.returncode == 0, said
+    assert json.loads((tmp_path / "out/streets.json").read_text())["train"] == 60
+    assert len(list((tmp_path / "out/leftImg8bit").rglob("*.png"))) == 60
+
+
+def test_one_cache_for_runs_that_start_together(tmp_path: Path):
+    """Thirty caches, each made by three processes at the same moment: made once, and right for all."""
+    program = """
+import sys
+from pathlib import Path
+from equipoise.scenes.data.cache import CachedDataset
+from tests.support.tiny import TinyDataset
+made = 0
+def count():
+    global made
+    made += 1
+for size in range(30, 60):
+    dataset = CachedDataset(TinyDataset(3), (size, 40), Path(sys.argv[1]) / str(size), progress=count)
+    assert dataset[2].image.shape == (size, 40, 3)
+print(made)
+"""
+    starts = [sys.executable, "-c", program, str(tmp_path)]
+    processes = [
+        subprocess.Popen(starts, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+        for _ in range(3)
+    ]
+    ends = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], ends
+    assert sum(int(said) for said, _ in ends) == 30 * 3
