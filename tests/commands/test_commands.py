@@ -200,8 +200,8 @@ def test_broken_data_are_skipped_where_that_is_chosen(home):
     done = equipoise("train", "recipe.toml", cwd=home)
     assert done.returncode == 0, done.stderr
     told = " ".join(done.stderr.split())
-    assert "data, train: 1 images cannot be read and are skipped" in told
-    assert "data, val: 1 images cannot be read and are skipped" in told
+    assert "data, train: 1 image skipped, as it cannot be read" in told
+    assert "data, val: 1 image skipped, as it cannot be read" in told
     record = json.loads((home / "runs/recipe/run.json").read_text())
     assert (record["train_images"], record["val_images"]) == (2, 1)
     assert len(record["skipped"]) == 2

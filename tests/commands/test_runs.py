@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from equipoise.scenes.training.log import read_log
 from tests.support.cityscapes import save, write_cityscapes
 from tests.support.commands import RECIPE, command, environment, equipoise, one_line
 
@@ -64,7 +65,7 @@ def test_interrupted_and_resumed(home, number, status):
         command("train", "recipe.toml", "--out", "run"), cwd=home, stderr=subprocess.PIPE, text=True, env=environment()
     )
     deadline = time.monotonic() + 120
-    while not (home / "run/log.jsonl").exists() or not (home / "run/log.jsonl").read_text():
+    while not (home / "run/log.jsonl").exists() or not read_log(home / "run"):
         assert time.monotonic() < deadline
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.1)
@@ -90,7 +91,7 @@ def test_overwritten_stopped_and_resumed(home):
     again = [*command("train", "recipe.toml", "--out", "run", "--overwrite", "--seed", "5")]
     process = subprocess.Popen(again, cwd=home, stderr=subprocess.PIPE, text=True, env=environment())
     deadline = time.monotonic() + 120
-    while json.loads((home / "run/run.json").read_text())["seed"] != 5 or not (home / "run/log.jsonl").read_text():
+    while json.loads((home / "run/run.json").read_text())["seed"] != 5 or not read_log(home / "run"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)

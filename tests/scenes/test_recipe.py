@@ -39,7 +39,7 @@ def test_documented_description_and_recipes(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("repeat = 1", "repeat = 0", "streets: repeat: expected at least 1, found 0"),
+        ("repeat = 1", "repeat = 0", "streets: repeat: expected 1 … 1,000,000, found 0"),
         ("repeat = 1", "repeats = 1", "also.streets: unknown key 'repeats': did you mean 'repeat'"),
         ("repeat = 1", "size = [64, 64]", "also.streets: unknown key 'size'"),
         ("[also.streets]", '[also."my set"]\nkind = "streets"\npath = "x"\n[also.streets]', "names of letters"),

@@ -54,7 +54,7 @@ def main() -> None:
 
 def _end(number: int, frame: FrameType | None) -> None:
     """End as a shell expects of a process that a signal ended, what lies half written removed on the way."""
-    sys.exit(128 + number)
+    fail("stopped", 128 + number)
 
 
 NO_MEMORY = "expected enough memory, found too little: lower training.batch_size, data.size or the model's channels"

@@ -64,7 +64,14 @@ def prepare_folder(run: Path, *, resume: bool, overwrite: bool) -> None:
 
 def clear(run: Path) -> None:
     """Remove what an earlier run left that a new one would not replace at once; what it did not write stays."""
-    stale = ["report.html", "model.safetensors", "model.json", *(path.name for path in run.glob("metrics*.json"))]
+    stale = [
+        "report.html",
+        "model.safetensors",
+        "model.json",
+        "log.jsonl",
+        "log.csv",
+        *(path.name for path in run.glob("metrics*.json")),
+    ]
     try:
         for path in [
             *(run / name for name in stale),
