@@ -175,12 +175,10 @@ def test_predictions_are_not_predicted(home):
     (home / "photos/notes.txt").write_text("no picture")
     (home / "link").symlink_to(home / "photos")
     for given, out in (
-        ("photos", "photos/one"),
-        (home / "photos", "photos/two"),
-        ("photos", home / "photos/three"),
-        ("link", "link/four"),
-        ("photos/**", "photos/five"),
-        ("photos/**/*.png", "photos/six"),
+        (home / "photos", "photos/one"),
+        ("link", home / "photos/two"),
+        ("photos/**", "photos/three"),
+        ("photos", "photos/four"),
     ):
         done = equipoise("predict", "run", given, "--out", out, cwd=home)
         assert done.returncode == 0, done.stderr

@@ -62,8 +62,9 @@ repeat = 2
 def test_interrupted_and_resumed(home, number, status):
     (home / "recipe.toml").write_text(RECIPE.format(steps=100_000))
     process = subprocess.Popen(
-        command("train", "recipe.toml", "--out", "run"), cwd=home, stderr=subprocess.PIPE, text=True, env=environment()
-    )
+        command("train", "recipe.toml", "--out", "run"), cwd=home, stderr=subprocess.PIPE, text=True, env=environment(),
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup's children ignore it
+    )  # fmt: skip
     deadline = time.monotonic() + 120
     while not (home / "run/log.jsonl").exists() or not read_log(home / "run"):
         assert time.monotonic() < deadline
@@ -105,30 +106,31 @@ def test_overwritten_stopped_and_resumed(home):
     assert (home / "run/checkpoints/step-best").is_dir()
 
 
-@pytest.mark.parametrize(
-    ("file", "content", "words"),
-    [
-        ("run.json", "{}", "expected run format 1 and a known precision, found None, None"),
-        ("run.json", '{"format": 99, "precision": "float32"}', "found 99, 'float32'"),
-        ("run.json", "[" * 100_000, "run's JSON files, found a mistake: brackets nested too deeply"),
-        (
-            "recipe.json",
-            '{"data": {"kind": "streets", "path": "x", "size": [-3, 0]}, "training": {"steps": 1}}',
-            "data.size",
-        ),
-        ("log.jsonl", "{}\n{}\n", "log.jsonl, line 1: expected a logged step"),
-        ("log.jsonl", '{"step": 1, "tasks": null}\n\n', "log.jsonl, line 1: expected a logged step"),
-    ],
+DAMAGED = (
+    ("run.json", "{}", "expected run format 1 and a known precision, found None, None"),
+    ("run.json", '{"format": 99, "precision": "float32"}', "found 99, 'float32'"),
+    ("run.json", "[" * 100_000, "run's JSON files, found a mistake: brackets nested too deeply"),
+    (
+        "recipe.json",
+        '{"data": {"kind": "streets", "path": "x", "size": [-3, 0]}, "training": {"steps": 1}}',
+        "data.size",
+    ),
+    ("log.jsonl", "{}\n{}\n", "log.jsonl, line 1: expected a logged step"),
+    ("log.jsonl", '{"step": 1, "tasks": null}\n\n', "log.jsonl, line 1: expected a logged step"),
 )
-def test_damaged_files_of_a_run(home, file, content, words):
+
+
+def test_damaged_files_of_a_run(home):
+    """Evaluation and resuming tell which file, and what they found in it; the log is read by resuming alone."""
     assert equipoise("train", "recipe.toml", "--out", "run", "--steps", "1", cwd=home).returncode == 0
-    (home / "run" / file).write_text(content)
-    for name, given in (("evaluate", ["run"]), ("train", ["recipe.toml", "--out", "run", "--resume", "--steps", "1"])):
-        if name == "evaluate" and file == "log.jsonl":
-            continue
-        done = equipoise(name, *given, cwd=home)
+    resume = ("train", "recipe.toml", "--out", "run", "--resume", "--steps", "1")
+    for file, content, words in DAMAGED:
+        whole = (home / "run" / file).read_bytes()
+        (home / "run" / file).write_text(content)
+        done = equipoise(*(resume if file == "log.jsonl" else ("evaluate", "run")), cwd=home)
         assert done.returncode == 5
         assert words in one_line(done)
+        (home / "run" / file).write_bytes(whole)
 
 
 def files_of(run: Path) -> dict[str, bytes]:

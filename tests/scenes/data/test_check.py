@@ -3,10 +3,8 @@
 import json
 import os
 import shutil
-import struct
 import subprocess
 import sys
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,12 +14,9 @@ from PIL import Image
 
 from equipoise.errors import DataError
 from equipoise.scenes.data.check import SplitReport, check_split, faults
-from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.folder import FolderDataset
-from equipoise.scenes.data.images import broken_png, read_labels
 from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.sheet import contact_sheet
-from tests.support.cityscapes import DESCRIPTION, save, write_cityscapes, write_folder
+from tests.support.cityscapes import DESCRIPTION, save, write_folder
 from tests.support.tiny import VOCABULARY
 
 
@@ -149,62 +144,6 @@ def test_all_faults_at_once(tmp_path):
     assert len(report.faults) == 2
 
 
-CITY = "train/town/town_000001_000000"
-
-
-def edited(path: str, edit: Callable[[np.ndarray], None], dtype: type) -> Callable[[Path], None]:
-    def apply(root: Path) -> None:
-        array = np.array(Image.open(root / path)).astype(dtype)
-        edit(array)
-        save(root / path, array)
-
-    return apply
-
-
-FINE, DISPARITY = f"gtFine/{CITY}_gtFine_", f"disparity/{CITY}_disparity.png"
-CITY_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "missing label": (lambda r: (r / DISPARITY).unlink(), f"expected a label at {{}}/{DISPARITY}"),
-    "8 bit for 16": (edited(DISPARITY, put((), 9), np.uint8), f"{DISPARITY}: expected 16 bit, found 8"),
-    "8-bit instances": (
-        edited(f"{FINE}instanceIds.png", put((), 26), np.uint8), f"{FINE}instanceIds.png: expected 16 bit, found 8",
-    ),
-    "unknown label": (edited(f"{FINE}labelIds.png", put((3, 3), 77), np.uint8), "ids 0 … 33 or 255, found 77"),
-    "wrong size": (lambda r: save(r / DISPARITY, np.ones((9, 9), np.uint16)), "its image, 64x32, found 9x9"),
-    "misaligned folders": (
-        lambda r: (r / f"leftImg8bit/{CITY}_leftImg8bit.png").unlink(), f"{FINE}labelIds.png: expected an image",
-    ),
-    "instance on road": (
-        edited(f"{FINE}instanceIds.png", put((slice(30, 32), slice(0, 9)), 26005), np.uint16),
-        f"{FINE}instanceIds.png: expected instances on countable classes, found 26005 on road",
-    ),
-    "depth out of range": (
-        edited(DISPARITY, put((20, 20), 65000), np.uint16),
-        f"{DISPARITY}: expected disparity of 0 … 64 px, as the image is wide, found 4 … 253.9 px",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("fault", CITY_FAULTS)
-def test_each_fault_in_cityscapes_layout(tmp_path, fault):
-    write_cityscapes(tmp_path)
-    make, words = CITY_FAULTS[fault]
-    make(tmp_path)
-    report = check_split(CityscapesDataset(tmp_path, "train", strict=False))
-    assert words.format(tmp_path) in report.faults[0]
-    assert len(report.faults) == (3 if fault == "misaligned folders" else 1)
-
-
-def test_labels_that_some_images_lack(tmp_path):
-    write_cityscapes(tmp_path)
-    (tmp_path / DISPARITY).unlink()
-    dataset = CityscapesDataset(tmp_path, "train", optional=True)
-    assert [sample.inverse_depth is None for sample in map(dataset.__getitem__, range(3))] == [False, True, False]
-    report = check_split(dataset)
-    assert report.faults == []
-    assert (report.readable, report.missing) == (3, {"inverse_depth": 1})
-    assert report.labels == {"semantic": 3, "instance": 3, "inverse_depth": 2}
-
-
 def test_a_kind_of_label_in_8_bit_here_and_16_there(tmp_path):
     description = write_folder(tmp_path)
     description.write_text(description.read_text().replace("divisor = 1000", "divisor = 100"))
@@ -266,47 +205,6 @@ def test_labels_beside_images_are_no_images(tmp_path):
         'classes = [{ name = "all", value = 0 }]\n'
     )
     assert FolderDataset(description, "train").names == ("x", "y")
-
-
-@pytest.mark.parametrize("bits", [1, 2, 4])
-def test_grey_numbers_of_few_bits_are_read_as_they_are_stored(tmp_path, bits):
-    """Two rows of eight pixels, as optimizers write them."""
-    numbers = np.arange(16).reshape(2, 8) % (1 << bits)
-    rows = [b"\0" + int("".join(f"{v:0{bits}b}" for v in row), 2).to_bytes(bits, "big") for row in numbers]
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = struct.pack(">IIBBBBB", 8, 2, bits, 0, 0, 0, 0)
-    parts = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"".join(rows))) + chunk(b"IEND", b"")
-    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
-    assert read_labels(tmp_path / "x.png").tolist() == numbers.tolist()
-    assert broken_png(tmp_path / "x.png") is None
-
-
-def test_contact_sheet(tmp_path):
-    write_folder(tmp_path / "data")
-    write_cityscapes(tmp_path / "city")
-    (tmp_path / "city" / DISPARITY).unlink()
-    folder = FolderDataset(tmp_path / "data/data.toml", "train")
-    sheet = contact_sheet({"train": folder})
-    assert sheet.shape[1] == 4 * 320 + 3 * 6
-    assert sheet.std() > 10
-    city = CityscapesDataset(tmp_path / "city", "train", optional=True)
-    both = contact_sheet({"data": folder, "city": city})
-    assert len(both) > len(sheet)  # two rows more, and the other classes' colours
-    colors = {tuple(color) for color in both.reshape(-1, 3).tolist()}
-    assert {c.color for c in city.vocabulary.classes} <= colors
-    assert contact_sheet({}) is None
-
-
-def test_a_sheet_that_nobody_asked_for_may_fail(tmp_path):
-    description = write_folder(tmp_path / "data")
-    for home, told in (("cache", "contact sheet, to look at"), ("data/data.toml", "no contact sheet")):
-        done = run("check", description, XDG_CACHE_HOME=tmp_path / home)
-        assert done.returncode == 0, done.stderr
-        assert told in done.stdout
-    assert (tmp_path / "cache/equipoise/sheets/data.png").exists()
 
 
 def test_the_command_and_a_read_only_set(tmp_path):
