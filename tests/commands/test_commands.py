@@ -1,7 +1,10 @@
 """The commands as a user runs them: real processes, real files, exit statuses, one line for a mistake."""
 
 import json
+import signal
 import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -48,6 +51,31 @@ def test_demo_at_its_smallest(tmp_path):
     assert (tmp_path / "demo/report.html").exists()
     for word in ("constants", "per position", "margin", "report.html"):
         assert word in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_ends_shows_nothing(tmp_path, number):
+    """As torchrun sends one to a process that is ending because another one failed."""
+    late = f"import atexit, os; atexit.register(os.kill, os.getpid(), {int(number)}); "
+    python, flag, start, *arguments = command("report", "nowhere")
+    done = subprocess.run([python, flag, late + start, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == -number
+    assert "expected a run" in one_line(done)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.4, 0.7])
+def test_ctrl_c_while_torch_is_imported(tmp_path, seconds):
+    start = "print(flush=True); from equipoise_command import main; main()"
+    pipe = subprocess.PIPE
+    arguments = [sys.executable, "-c", start, "report", "nowhere"]
+    with subprocess.Popen(arguments, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) as started:
+        assert started.stdout is not None
+        started.stdout.readline()  # Python itself is up.
+        time.sleep(seconds)
+        started.send_signal(signal.SIGINT)
+        _, said = started.communicate(timeout=60)
+    assert len(said.splitlines()) == 1, said
+    assert said.startswith("equipoise: ")
 
 
 def test_demo_replaces_nothing_else(tmp_path):

@@ -50,6 +50,10 @@ def main() -> None:
         fail(f"{where}expected to read or write, found: {error.strerror or error}{room}", RunError.exit_status)
     except KeyboardInterrupt:
         fail("stopped", 130)
+    finally:
+        for number in signal.valid_signals():
+            if callable(signal.getsignal(number)):  # All is said and done: a later one ends at once, silently.
+                signal.signal(number, signal.SIG_DFL)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
