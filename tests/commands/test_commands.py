@@ -102,6 +102,7 @@ def test_demo_replaces_nothing_else(tmp_path):
         (["train", "recipe.toml", "--sed", "3"], 2, "--seed"),
         (["train", "nowhere.toml"], 4, "expected a TOML file at nowhere.toml"),
         (["train", "recipe.toml", "--steps", "0"], 4, "training.steps"),
+        (["train", "recipe.toml", "--steps", "2.7"], 2, "expected a whole number, found '2.7'"),
         (["train", "recipe.toml", "--seed", "-1"], 4, "training.seed"),
         (["train", "recipe.toml", "--resume"], 5, "--resume"),
         (["evaluate", "nowhere"], 5, "expected a run at nowhere"),

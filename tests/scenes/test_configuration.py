@@ -76,10 +76,14 @@ def test_mistakes_are_told(table, message):
 def test_files_that_cannot_be_read(tmp_path: Path):
     (tmp_path / "bad.toml").write_text("size = [1,")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "deep.toml").write_text("a." * 100_000 + "b = 1")  # tomllib alone would take all memory
+    (tmp_path / "table.toml").write_text("[" + '"a" . ' * 100_000 + "b]")
     for name, message in [
         ("none.toml", "found none"),
         ("bad.toml", "expected TOML"),
         ("binary.toml", "expected TOML"),
+        ("deep.toml", "found one of more than 32"),
+        ("table.toml", "found one of more than 32"),
         ("", "found a folder"),
     ]:
         with pytest.raises(RecipeError, match=message):

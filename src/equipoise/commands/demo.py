@@ -8,6 +8,7 @@ from pathlib import Path
 
 from equipoise.commands.display import console, counting
 from equipoise.commands.train import tell, train_to_the_end
+from equipoise.commands.whole import Whole
 from equipoise.errors import RunError, UsageError
 from equipoise.scenes.lock import LOCK, alone_in
 from equipoise.scenes.recipe import Recipe, read_recipe
@@ -33,10 +34,10 @@ WRITTEN = (
 def demo(
     *,
     out: Path = Path("runs/demo"),
-    train: int = 600,
-    val: int = 100,
-    steps: int | None = None,
-    seed: int = 0,
+    train: Whole = 600,
+    val: Whole = 100,
+    steps: Whole | None = None,
+    seed: Whole = 0,
 ) -> None:
     """Generate streets, train semantics, instances and depth together, evaluate on unseen streets, write a report.
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from equipoise.commands.display import console, counting, output
+from equipoise.commands.whole import Whole
 from equipoise.errors import UsageError
 from equipoise.scenes.streets import generate as generate_streets
 
@@ -13,12 +14,12 @@ def generate(
     out: Path,
     /,
     *,
-    train: int = 400,
-    val: int = 100,
-    test: int = 0,
+    train: Whole = 400,
+    val: Whole = 100,
+    test: Whole = 0,
     size: str = "128x256",
-    seed: int = 0,
-    workers: int | None = None,
+    seed: Whole = 0,
+    workers: Whole | None = None,
     overwrite: bool = False,
     json: bool = False,
 ) -> None:

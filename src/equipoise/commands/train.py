@@ -7,6 +7,7 @@ from pathlib import Path
 from equipoise.commands.display import TrainingDisplay, console, output
 from equipoise.commands.results import print_results
 from equipoise.commands.watch import SILENT, watch
+from equipoise.commands.whole import Whole
 from equipoise.scenes.lock import alone_in
 from equipoise.scenes.recipe import Recipe, read_recipe
 from equipoise.scenes.report import build_report
@@ -23,8 +24,8 @@ def train(
     out: Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    seed: int | None = None,
-    steps: int | None = None,
+    seed: Whole | None = None,
+    steps: Whole | None = None,
 ) -> None:
     """Train a network as a recipe says, evaluate it, and write a report.
 

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import json
+import re
 import tomllib
 import types
 import typing
@@ -16,6 +17,8 @@ T = TypeVar("T")
 
 
 LARGEST = 1e300
+DEEP = re.compile(r"""(?<![\w'"-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){32}""")
+"""A key of so many parts that tomllib, whose memory grows with their square, must not see it."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -23,7 +26,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise RecipeError(f"expected a TOML file at {path}, found no regular file: name another")
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        if DEEP.search(text):
+            raise RecipeError(f"{path}: expected keys of a few parts, found one of more than 32")
+        return tomllib.loads(text)
     except FileNotFoundError:
         raise RecipeError(f"expected a TOML file at {path}, found none: check the path") from None
     except IsADirectoryError:
