@@ -58,6 +58,25 @@ repeat = 2
     assert "did you mean 'photos'" in one_line(unknown)
 
 
+def test_data_that_moved(home):
+    """Evaluated where a recipe says they lie now, resumed from there, and remembered there."""
+    (home / "recipe.toml").write_text(RECIPE.format(steps=2))
+    assert equipoise("train", "recipe.toml", cwd=home).returncode == 0
+    before = json.loads((home / "runs/recipe/metrics.json").read_text())
+    (home / "data").rename(home / "moved")
+    lost = equipoise("evaluate", "runs/recipe", cwd=home)
+    assert lost.returncode == 3
+    assert "--recipe" in one_line(lost)
+    (home / "there.toml").write_text(RECIPE.format(steps=2).replace("data/data.toml", "moved/data.toml"))
+    assert equipoise("evaluate", "runs/recipe", "--recipe", "there.toml", cwd=home).returncode == 0
+    figures = json.loads((home / "runs/recipe/metrics-there.json").read_text())
+    assert figures["tasks"] == before["tasks"]
+    assert figures["baselines"] == before["baselines"]
+    resumed = equipoise("train", "there.toml", "--out", "runs/recipe", "--resume", cwd=home)
+    assert resumed.returncode == 0, resumed.stderr
+    assert equipoise("evaluate", "runs/recipe", cwd=home).returncode == 0
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_interrupted_and_resumed(home, number, status):
     (home / "recipe.toml").write_text(RECIPE.format(steps=100_000))

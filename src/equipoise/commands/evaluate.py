@@ -12,7 +12,16 @@ from equipoise.commands.watch import watch
 from equipoise.scenes.results import evaluate_run, without_nan
 
 
-def evaluate(run: Path, /, *, split: str = "", data: str = "", baselines: bool = True, json: bool = False) -> None:
+def evaluate(
+    run: Path,
+    /,
+    *,
+    recipe: Path | None = None,
+    split: str = "",
+    data: str = "",
+    baselines: bool = True,
+    json: bool = False,
+) -> None:
     """Evaluate a trained run: the figures of each task, beside the baselines.
 
     Mean IoU comes from one confusion matrix over all images; errors count every labelled pixel once. Figures are taken
@@ -20,12 +29,14 @@ def evaluate(run: Path, /, *, split: str = "", data: str = "", baselines: bool =
 
     Args:
         run: the folder that train wrote.
+        recipe: a recipe whose data sets to evaluate on, in place of those it was trained on: other data, or the same
+            where they lie now.
         split: the split to evaluate on; by default each data set's validation split.
         data: one of the recipe's data sets, the first is called data; by default all of them.
         baselines: evaluate the two baselines too; without them the run's metrics.json stays as it is.
         json: print the figures as JSON on standard output.
     """
-    figures = evaluate_run(run, watch(), split=split, data=data, baselines=baselines)
+    figures = evaluate_run(run, watch(), elsewhere=recipe, split=split, data=data, baselines=baselines)
     if json:
         print(json_format.dumps(without_nan(figures), indent=1))
         return

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equipoise.errors import RunError, UsageError
+from equipoise.errors import DataError, RunError, UsageError
 from equipoise.scenes.configuration import suggestion
 from equipoise.scenes.data.sample import SceneDataset, SceneVocabulary
 from equipoise.scenes.evaluation import Evaluation, Predictor, baseline_predictors, evaluate
 from equipoise.scenes.examples import write_examples
 from equipoise.scenes.model import SceneModel, as_json, load_model
-from equipoise.scenes.recipe import Recipe
+from equipoise.scenes.recipe import Recipe, read_recipe
 from equipoise.scenes.run import Watch, read_run
 from equipoise.scenes.sources import cached_set, open_set
 from equipoise.scenes.tasks import Task, make_tasks
@@ -33,38 +33,51 @@ def predictor(model: SceneModel, precision: Precision) -> Predictor:
     return predict
 
 
-def evaluate_run(run: Path, watch: Watch, *, split: str = "", data: str = "", baselines: bool = True) -> dict[str, Any]:
-    """Evaluate a finished run, on each of its data sets by itself, beside the baselines.
+def evaluate_run(
+    run: Path,
+    watch: Watch,
+    *,
+    elsewhere: Path | None = None,
+    split: str = "",
+    data: str = "",
+    baselines: bool = True,
+) -> dict[str, Any]:
+    """Evaluate a finished run, on each data set by itself, beside the baselines.
 
     Args:
         run: the folder that train wrote.
         watch: what is told of it.
+        elsewhere: a recipe whose data to evaluate on, in place of the run's own.
         split: the split to evaluate on; by default each data set's own validation split.
         data: one of the recipe's data sets; by default all of them.
         baselines: evaluate them too.
 
     Returns:
-        The figures as they are written to ``metrics.json``, or, where a split or a data set was chosen, to
-        ``metrics-DATA-SPLIT.json``; see ``docs/reading-the-report.md``. Those of data sets after the first are in
-        ``also``.
+        The figures as they are written to ``metrics.json``, or, where a recipe, a data set or a split was chosen, to
+        ``metrics-RECIPE-DATA-SPLIT.json``; see ``docs/reading-the-report.md``. Those of data sets after the first are
+        in ``also``.
     """
     recipe, record = read_run(run)
+    if elsewhere is not None:
+        other = read_recipe(elsewhere)
+        first_set = dataclasses.replace(other.data, size=recipe.data.size)
+        recipe = dataclasses.replace(recipe, data=first_set, also=other.also)
     if data and data not in recipe.sets:
         raise UsageError(f"--data: found {data!r}{suggestion(data, recipe.sets)}")
     model = load_model(run)
     predict = predictor(model, record["precision"])
     found = {
-        name: set_figures(recipe, name, split, predict, model, watch, baselines=baselines)
-        for name in ([data] if data else recipe.sets)
+        one: set_figures(recipe, one, split, predict, model, watch, baselines=baselines)
+        for one in ([data] if data else recipe.sets)
     }
     first, *others = found
     figures = {**found[first], "sigma": model.likelihood.sigmas()}
     if others:
-        figures["also"] = {name: found[name] for name in others}
-    usual = not data and split in ("", recipe.data.validation)
-    name = "-".join(["metrics", *filter(None, [data, Path(split).name])])
+        figures["also"] = {one: found[one] for one in others}
+    usual = elsewhere is None and not data and split in ("", recipe.data.validation)
+    chosen = [] if usual else [elsewhere.stem if elsewhere else "", data, Path(split).name]
     if baselines or not usual:  # The report's own file keeps its baselines.
-        write_atomic(run / ("metrics.json" if usual else f"{name}.json"), as_json(without_nan(figures)))
+        write_atomic(run / f"{'-'.join(filter(None, ['metrics', *chosen]))}.json", as_json(without_nan(figures)))
     return figures
 
 
@@ -72,7 +85,9 @@ def set_figures(
     recipe: Recipe, name: str, split: str, predict: Predictor, model: SceneModel, watch: Watch, *, baselines: bool
 ) -> dict[str, Any]:
     """The figures of one data set, in its own classes, for those tasks that it labels."""
-    split = split or recipe.sets[name].validation
+    split, path = split or recipe.sets[name].validation, Path(recipe.sets[name].path)
+    if not path.exists():
+        raise DataError(f"expected data at {path}, found nothing: name a recipe that knows where they lie by --recipe")
     dataset = open_set(recipe, name, split)
     tasks = tasks_on(dataset, model)
     labelled = {task: tasks[task] for task in tasks if tasks[task].label in dataset.vocabulary.labels}

@@ -127,6 +127,7 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, 
         "parameters": sum(p.numel() for p in outcome.model.network.parameters()),
     }
     if team.leads:
+        write_atomic(run / "recipe.json", as_json(recipe))  # A resumed run's data may lie elsewhere now.
         write_atomic(run / "run.json", as_json(record))
     return outcome
 
