@@ -151,6 +151,19 @@ def test_a_kind_of_label_in_8_bit_here_and_16_there(tmp_path):
     assert "depth/a/0.png: expected inverse_depth labels of one number of bits" in checked(description).faults[0]
 
 
+def test_instances_on_another_class_than_their_ids_tell(tmp_path):
+    """A fault where most ids tell the class they lie on; where most do not, they count classes in their own way."""
+    description = write_folder(tmp_path)
+    described = description.read_text().replace("value = 3, color", "value = 3, countable = true, color")
+    description.write_text(described)
+    first, second = (tmp_path / f"objects/a/{number}.png" for number in (0, 2))
+    for path, ids, told in ((first, [7000], 1), (first, [7001], 0), (second, [7000, 7001], 0)):
+        stored = np.array(Image.open(path)).astype(np.uint16)
+        save(path, np.where(np.isin(stored, ids), stored - 4000, stored).astype(np.uint16))
+        found = [line for line in checked(description).faults if "(ground) on box" in line]
+        assert len(found) == told
+
+
 def test_what_may_be_meant_so_is_told_without_failing(tmp_path):
     description = write_folder(tmp_path / "data")
     text = description.read_text()

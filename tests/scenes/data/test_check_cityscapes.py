@@ -40,6 +40,10 @@ CITY_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         edited(f"{FINE}instanceIds.png", put((slice(30, 32), slice(0, 9)), 26005), np.uint16),
         f"{FINE}instanceIds.png: expected instances on countable classes, found 26005 on road",
     ),
+    "instance on another class": (
+        edited(f"{FINE}instanceIds.png", put((slice(20, 28), slice(15, 20)), 24001), np.uint16),
+        f"{FINE}instanceIds.png: expected instances on the class that their ids tell, found 24001 (person) on car",
+    ),
     "depth out of range": (
         edited(DISPARITY, put((20, 20), 65000), np.uint16),
         f"{DISPARITY}: expected disparity of 0 … 64 px, as the image is wide, found 4 … 253.9 px",

@@ -32,6 +32,8 @@ class SplitReport:
         sizes: how many images of each size, ``WIDTHxHEIGHT``.
         bits: how many depth and instance labels are stored in so many bits, ``KIND, BITS bit``.
         uncounted: instance labels without any instance, of images that show a countable class.
+        agreement: how many more instances lie on the class that their id tells than on another.
+        crossed: labels with instances on another class than their id tells, a line each.
         faults: what is wrong, a line each, with the path.
         notes: what may be meant so and should be looked at, a line each.
     """
@@ -45,6 +47,8 @@ class SplitReport:
     sizes: Counter[str] = field(default_factory=Counter)
     bits: Counter[str] = field(default_factory=Counter)
     uncounted: list[str] = field(default_factory=list)
+    agreement: int = 0
+    crossed: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -65,6 +69,8 @@ def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: 
         report.add(one)
         on_image()
     report.faults += [*_mixed(dataset, report, "inverse_depth"), *dataset.without_image()]
+    if report.agreement > 0:  # Else ids count classes in a way of their own.
+        report.faults += report.crossed
     report.notes += [*dataset.remarks(), *_nowhere(report, dataset.vocabulary), *_mixed(dataset, report, "instance")]
     if report.uncounted:
         first, more = report.uncounted[0], len(report.uncounted)
@@ -93,6 +99,10 @@ def _examined(dataset: FileDataset, index: int) -> SplitReport:
             report.uncounted.append(str(files["instance"]))
     if sample.instance is not None:
         report.instances = len(instance_classes(sample)[0])
+        report.agreement, crossed = _by_their_ids(dataset, sample)
+        if crossed:
+            told = f"expected instances on the class that their ids tell, found {crossed}"
+            report.crossed.append(f"{files['instance']}: {told}")
     kinds = [kind for kind in ("instance", "inverse_depth") if getattr(sample, kind) is not None]
     report.bits.update(f"{kind}, {stored_bits(files[kind])} bit" for kind in kinds)
     report.faults += filter(None, map(broken_png, files.values()))
@@ -137,12 +147,8 @@ def faults(sample: Sample, vocabulary: SceneVocabulary, files: Mapping[str, Path
     """What is wrong with labels that can be read; ``files``: where each kind lies."""
     if sample.semantic is not None and (sample.semantic == IGNORE).all():
         yield f"{files['semantic']}: expected class labels, found none in the whole image"
-    elif sample.semantic is not None and sample.instance is not None:
-        wrong = list(_without_class(sample, vocabulary))
-        if wrong:
-            more = f" and {len(wrong) - SHOWN_INSTANCES} more" if len(wrong) > SHOWN_INSTANCES else ""
-            told = ", ".join(wrong[:SHOWN_INSTANCES]) + more
-            yield f"{files['instance']}: expected instances on countable classes, found {told}: {MARK}"
+    elif sample.semantic is not None and sample.instance is not None and (wrong := _without_class(sample, vocabulary)):
+        yield f"{files['instance']}: expected instances on countable classes, found {wrong}: {MARK}"
     if sample.inverse_depth is not None:
         yield from _depth_faults(sample, vocabulary, files["inverse_depth"])
 
@@ -168,15 +174,36 @@ def _depth_faults(sample: Sample, vocabulary: SceneVocabulary, path: Path) -> It
     yield f"{path}: expected {told}: check the depth's offset, divisor and invalid numbers"
 
 
-def _without_class(sample: Sample, vocabulary: SceneVocabulary) -> Iterator[str]:
+def _without_class(sample: Sample, vocabulary: SceneVocabulary) -> str:
     """Instances most of whose pixels have no class label, or that of a class whose objects are not counted."""
     ids, counts = instance_classes(sample)
-    for identity, row in zip(ids.tolist(), counts, strict=True):
-        k = int(row.argmax())
+    wrong = []
+    for identity, k in zip(ids.tolist(), counts.argmax(1).tolist(), strict=True):
         if k == IGNORE:
-            yield f"{identity} without a class label"
-        elif not vocabulary.classes[k].countable:
-            yield f"{identity} on {vocabulary.classes[k].name}"
+            wrong.append(f"{identity} without a class label")
+        elif k not in vocabulary.countable:
+            wrong.append(f"{identity} on {vocabulary.classes[k].name}")
+    return _some(wrong)
+
+
+def _by_their_ids(dataset: FileDataset, sample: Sample) -> tuple[int, str]:
+    """How many more instances lie on the class that their id tells than on another countable one, and the latter."""
+    agreement, crossed, vocabulary = 0, [], dataset.vocabulary
+    ids, counts = instance_classes(sample)
+    for identity, k in zip(ids.tolist(), counts.argmax(1).tolist(), strict=True):
+        told = dataset.class_of(identity)
+        if told is None or k not in vocabulary.countable:
+            continue
+        agreement += 1 if told == k else -1
+        if told != k:
+            crossed.append(f"{identity} ({vocabulary.classes[told].name}) on {vocabulary.classes[k].name}")
+    return agreement, _some(crossed)
+
+
+def _some(found: list[str]) -> str:
+    """A few of them, and how many more there are."""
+    more = f" and {len(found) - SHOWN_INSTANCES} more" if len(found) > SHOWN_INSTANCES else ""
+    return ", ".join(found[:SHOWN_INSTANCES]) + more
 
 
 def instance_classes(sample: Sample) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -138,6 +138,11 @@ class CityscapesDataset:
         paths = {kind: self._path(kind, self.names[index]) for kind in ("image", *self._kinds)}
         return {kind: path for kind, path in paths.items() if there(path)}
 
+    def class_of(self, instance: int) -> int | None:
+        """The class of an id, class · 1000 + index."""
+        index = int(train_ids()[instance // INSTANCE_FACTOR])
+        return None if index == IGNORE else index
+
     def without_image(self) -> list[str]:
         """Labels of this split without an image, a line each."""
         alone = [(kind, name) for kind in self._kinds for name in sorted(set(self._named(kind)) - set(self.names))]

@@ -126,6 +126,18 @@ class FolderDataset:
         paths |= {FIELDS[kind]: self.path(label.files, name) for kind, label in self.description.labels.items()}
         return {kind: path for kind, path in paths.items() if there(path)}
 
+    def class_of(self, instance: int) -> int | None:
+        """The class of an id, class · factor + index, where classes are numbers."""
+        semantic, described = self.description.semantic, self.description.instance
+        if (
+            semantic is None
+            or described is None
+            or (semantic.encoding, described.encoding) != ("value", "class_factor")
+        ):
+            return None
+        index = int(meanings(semantic)[instance // described.factor])
+        return None if index >= IGNORE else index
+
     def without_image(self) -> list[str]:
         """Label pictures without an image, in this split's folder (or in all, where splits share one), a line each."""
         described, lines = self.description, []

@@ -134,6 +134,10 @@ class FileDataset(SceneDataset, Protocol):
         """The files of one image that exist: ``image``, and its labels by kind, as ``Sample`` names them."""
         ...
 
+    def class_of(self, instance: int) -> int | None:
+        """The class index that an instance's id tells, where ids tell one."""
+        ...
+
     def without_image(self) -> list[str]:
         """Labels that belong to no image: folders that do not fit together. A line each, with its path."""
         ...
