@@ -5,6 +5,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from equipoise.scenes.data.sample import SceneVocabulary
 
@@ -35,9 +36,11 @@ def disparity_colors(values: npt.NDArray[np.float32], maximum: float | None = No
     """
     known = np.isfinite(values)
     top = maximum if maximum is not None else float(values[known].max()) if known.any() else 1.0
-    share = np.sqrt(np.clip(np.where(known, values, 0.0) / max(top, 1e-12), 0.0, 1.0))
-    colors = (matplotlib.colormaps["inferno"](share)[..., :3] * 255).round().astype(np.uint8)
-    return np.where(known[..., None], colors, np.uint8(96))
+    share = np.sqrt(np.clip(np.where(known, values, np.float32(0)) / np.float32(max(top, 1e-12)), 0, 1))
+    table = (matplotlib.colormaps["inferno"](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
+    colors: Picture = table[(share * 255.99).astype(np.uint8)]
+    colors[~known] = 96
+    return colors
 
 
 def disparity_top(values: npt.NDArray[np.float32], truth: npt.NDArray[np.float32]) -> float:
@@ -51,14 +54,14 @@ def disparity_top(values: npt.NDArray[np.float32], truth: npt.NDArray[np.float32
 
 def instance_colors(instance: npt.NDArray[np.int32]) -> Picture:
     """Each id in a colour of its own, the same for the same order of ids; black where there is none."""
-    ids, index = np.unique(instance, return_inverse=True)
-    order = np.arange(len(ids)) - int(ids[0] == 0)
+    seen = np.zeros(int(instance.max(initial=0)) + 1, bool)
+    seen[instance] = True
+    ids = np.flatnonzero(seen[1:]) + 1
+    order = np.arange(len(ids))
+    table = np.zeros((len(seen), 3), np.uint8)
     # The golden ratio spreads neighbours in the order over the circle of hues.
-    hue = (order * 0.618034) % 1.0
-    table = hsv(hue, np.full(len(ids), 0.65), np.where(order % 2 == 0, 1.0, 0.8))
-    table[ids == 0] = 0
-    colors: Picture = table[index.reshape(instance.shape)]
-    return colors
+    table[ids] = hsv((order * 0.618034) % 1.0, np.full(len(ids), 0.65), np.where(order % 2 == 0, 1.0, 0.8))
+    return table[instance]
 
 
 def outlines(instance: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
@@ -70,11 +73,9 @@ def outlines(instance: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     return edge
 
 
-def overlay(
-    image: npt.NDArray[Any], colors: Picture, alpha: float, mask: npt.NDArray[np.bool_] | None = None
-) -> Picture:
+def overlay(image: Picture, colors: Picture, alpha: float, mask: npt.NDArray[np.bool_] | None = None) -> Picture:
     """``colors`` over ``image`` with opacity ``alpha``, where ``mask``."""
-    mixed = (image * (1 - alpha) + colors * alpha).round().astype(np.uint8)
+    mixed = np.array(Image.blend(Image.fromarray(image), Image.fromarray(colors), alpha))
     return mixed if mask is None else np.where(mask[..., None], mixed, image)
 
 

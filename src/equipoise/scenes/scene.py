@@ -79,8 +79,9 @@ class Scene:
             drawn = overlay(self.image, instance_colors(self.instance), alpha, self.instance > 0)
             return Image.fromarray(np.where(outlines(self.instance)[..., None], np.uint8(255), drawn))
         if task == "depth" and self.inverse_depth is not None:
-            dim = self.image.mean(2, keepdims=True) * 0.4  # A bright car is no nearer than a dark one.
-            return Image.fromarray(overlay(dim, disparity_colors(self.inverse_depth), alpha))
+            # A bright car is no nearer than a dark one: the picture is but hinted at.
+            dim = Image.fromarray(self.image).convert("L").point(lambda grey: grey * 2 // 5).convert("RGB")
+            return Image.blend(dim, Image.fromarray(disparity_colors(self.inverse_depth)), alpha)
         raise UsageError(f"overlay: expected one of {', '.join(self.predicted()) or 'no task'}, found {task!r}")
 
     def predicted(self) -> tuple[str, ...]:
