@@ -51,13 +51,19 @@ def write_examples(
 def choose(
     per_image: Sequence[dict[str, Any]], tasks: Mapping[str, Task], *, typical: int, extremes: int
 ) -> list[tuple[int, Kind]]:
-    """Typical: evenly spaced over the set, whatever came out. Best and worst: by the mean rank over the tasks."""
-    ranks = np.zeros(len(per_image))
-    for name, task in tasks.items():
-        scores = np.array([np.nan if row.get(name) is None else row[name] for row in per_image], dtype=float)
-        order = np.argsort(-scores if task.primary.better == "higher" else scores)
-        ranks[order] += np.arange(len(order))
-    by_rank = [int(i) for i in np.argsort(ranks)]
+    """Typical: evenly spaced over the set, whatever came out. Best and worst: by the mean rank over the tasks.
+
+    A rank is a share, 0 the best, among the images that have a figure of the task; images without any are in neither.
+    """
+    ranks = np.full((len(tasks), len(per_image)), np.nan)
+    for own, (name, task) in zip(ranks, tasks.items(), strict=True):
+        scored = np.array([i for i, row in enumerate(per_image) if row.get(name) is not None], dtype=int)
+        scores = np.array([per_image[i][name] for i in scored], dtype=float)
+        order = np.argsort(-scores if task.primary.better == "higher" else scores, kind="stable")
+        own[scored[order]] = np.linspace(0, 1, len(scored))
+    known = ~np.isnan(ranks)
+    mean = np.where(known, ranks, 0).sum(0) / known.sum(0).clip(1)
+    by_rank = [int(i) for i in np.argsort(mean, kind="stable") if known[:, i].any()]
     spaced = np.unique(np.linspace(0, len(per_image) - 1, typical).round().astype(int))
     chosen: list[tuple[int, Kind]] = [(int(i), "typical") for i in spaced]
     chosen += [(i, "best") for i in by_rank[:extremes]]

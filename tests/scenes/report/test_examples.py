@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.scenes.examples import depth_scales, write_examples
+from equipoise.scenes.examples import choose, depth_scales, write_examples
 from equipoise.scenes.pictures import disparity_colors
 from equipoise.scenes.tasks import make_tasks
 from tests.support.tiny import VOCABULARY, TinyDataset, scene
@@ -41,3 +41,18 @@ def test_scales_are_written_for_depth_alone(tmp_path):
     assert [one["kind"] for one in listed] == ["typical", "typical", "best", "worst"]
     assert all(list(one["scales"]) == ["depth"] and one["scales"]["depth"]["range"][1] > 10 for one in listed)
     assert all((tmp_path / "pictures" / file).exists() for one in listed for file in one["files"].values())
+
+
+def test_best_and_worst_follow_the_figures_that_there_are():
+    """A task without any figure, and images without one, have no say; places in the list have none either."""
+    tasks = make_tasks(["semantic", "instance", "depth"], VOCABULARY)
+    rows = [
+        {"semantic": 0.5, "depth": 2.0},
+        {"semantic": 0.2, "depth": None},
+        {"semantic": None, "depth": None},
+        {"semantic": 0.9, "depth": 1.0},
+        {"semantic": 0.4, "depth": 9.0},
+    ]
+    per_image = [{"name": str(i), "instance": None, **row} for i, row in enumerate(rows)]
+    chosen = choose(per_image, tasks, typical=2, extremes=2)
+    assert chosen == [(0, "typical"), (4, "typical"), (3, "best"), (0, "best"), (1, "worst"), (4, "worst")]
