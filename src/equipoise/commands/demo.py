@@ -63,6 +63,7 @@ def demo(
     with alone_in(out):
         outcome = train_to_the_end(recipe, out)
     if outcome.exit_status:
+        screen.print(f"stopped after step {outcome.step}: equipoise demo starts anew", highlight=False)
         sys.exit(outcome.exit_status)
     tell(out)
 

@@ -91,10 +91,6 @@ class TrainingDisplay:
             self.screen.print(self._line(entry), highlight=False, soft_wrap=True)
             self.printed = time.monotonic()
 
-    def notice(self, line: str) -> None:
-        """A line that stays."""
-        self.screen.print(line, highlight=False, soft_wrap=True)
-
     def _left(self, entry: Entry) -> str:
         """Time left, from the pace since the first entry."""
         assert self.first is not None

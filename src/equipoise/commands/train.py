@@ -49,6 +49,9 @@ def train(
         here.wait()
         outcome = train_to_the_end(chosen, folder, resume=resume, here=here)
     if outcome.exit_status:
+        if here.leads:
+            told = f"stopped after step {outcome.step}, saved in {folder}: go on with --resume"
+            console().print(told, highlight=False, soft_wrap=True)
         sys.exit(outcome.exit_status)
     if here.leads:
         tell(folder)
@@ -60,10 +63,7 @@ def train_to_the_end(recipe: Recipe, folder: Path, *, resume: bool = False, here
         return train_run(recipe, folder, SILENT, resume=resume, team=here)
     screen = console()
     with TrainingDisplay(recipe.training.steps, screen) as display:
-        outcome = train_run(recipe, folder, watch(display), resume=resume, team=here)
-    if outcome.exit_status:
-        screen.print(f"stopped after step {outcome.step}, saved in {folder}: go on with --resume", highlight=False)
-    return outcome
+        return train_run(recipe, folder, watch(display), resume=resume, team=here)
 
 
 def tell(folder: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from equipoise.commands.display import TrainingDisplay, console, counting
+from equipoise.commands.line import printable
 from equipoise.scenes.run import Watch
 from equipoise.scenes.training.log import Entry
 
@@ -30,4 +31,7 @@ def watch(display: TrainingDisplay | None = None) -> Watch:
         if display is not None:
             display.log(entry)
 
-    return Watch(on_log=on_log, on_notice=lambda line: screen.print(line, highlight=False), counting=count)
+    def on_notice(line: str) -> None:
+        screen.print(printable(line), highlight=False, soft_wrap=True)
+
+    return Watch(on_log=on_log, on_notice=on_notice, counting=count)
