@@ -12,7 +12,7 @@ from PIL import Image
 
 from equipoise.scenes.training.log import read_log
 from tests.support.cityscapes import save, write_cityscapes
-from tests.support.commands import RECIPE, command, environment, equipoise, one_line
+from tests.support.commands import RECIPE, command, environment, equipoise, heed_signals, one_line
 
 
 def test_two_data_sets_in_one_run(home):
@@ -82,7 +82,7 @@ def test_interrupted_and_resumed(home, number, status):
     (home / "recipe.toml").write_text(RECIPE.format(steps=100_000))
     process = subprocess.Popen(
         command("train", "recipe.toml", "--out", "run"), cwd=home, stderr=subprocess.PIPE, text=True, env=environment(),
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup's children ignore it
+        preexec_fn=heed_signals,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not (home / "run/log.jsonl").exists() or not read_log(home / "run"):

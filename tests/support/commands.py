@@ -1,6 +1,7 @@
 """The command as a process, and how it ends."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,12 @@ def command(*arguments: object) -> list[str]:
 
 def environment() -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "160"}
+
+
+def heed_signals() -> None:
+    """For a child process: the children of nohup, and of a shell's background, ignore some."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
