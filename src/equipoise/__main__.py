@@ -1,5 +1,5 @@
 """``python -m equipoise``, which is what torchrun starts."""
 
-from equipoise.commands.main import main
+from equipoise_command import main
 
 main()

@@ -1,8 +1,12 @@
 """Runs as a user starts, stops, resumes and replaces them: real processes, and nothing lost by what is refused."""
 
+import fcntl
 import json
+import os
+import pty
 import signal
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -137,6 +141,62 @@ DAMAGED = (
     ("log.jsonl", "{}\n{}\n", "log.jsonl, line 1: expected a logged step"),
     ("log.jsonl", '{"step": 1, "tasks": null}\n\n', "log.jsonl, line 1: expected a logged step"),
 )
+
+
+def test_a_lost_terminal(home):
+    """Saved, and ended as a shell expects of a hangup, though nobody is left to read what is said of it."""
+    (home / "recipe.toml").write_text(RECIPE.format(steps=100_000))
+    master, terminal = pty.openpty()
+    process = subprocess.Popen(
+        command("train", "recipe.toml", "--out", "run"), cwd=home, env=environment(), start_new_session=True,
+        stdin=terminal, stdout=terminal, stderr=terminal,
+        preexec_fn=lambda: (heed_signals(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
+    )  # fmt: skip
+    os.close(terminal)
+    deadline = time.monotonic() + 120
+    while not read_log(home / "run"):
+        assert time.monotonic() < deadline
+        os.read(master, 10_000)
+    os.close(master)
+    assert process.wait(timeout=60) == 129
+    steps = len(read_log(home / "run"))
+    assert (home / f"run/checkpoints/step-{steps:08d}/manifest.json").exists()
+
+
+def test_only_a_run_is_overwritten_and_of_it_what_was_written(home):
+    other = home / "cook"
+    other.mkdir()
+    (other / "recipe.json").write_text('{"cake": 1}')
+    refused = equipoise("train", "recipe.toml", "--out", "cook", "--overwrite", cwd=home)
+    assert refused.returncode == 5
+    assert "found something else" in one_line(refused)
+    assert equipoise("train", "recipe.toml", "--out", "run", cwd=home).returncode == 0
+    assert equipoise("evaluate", "run", "--split", "train", cwd=home).returncode == 0
+    mine = ["metrics_mine.json", "metrics-mine.json", "pictures/holiday.png", "checkpoints/step-00000009/notes.txt"]
+    for name in mine:
+        (home / "run" / name).parent.mkdir(exist_ok=True)
+        (home / "run" / name).write_text("{}")
+    moved = next((home / "run/checkpoints").glob("step-*[2-8]"))
+    moved.rename(home / "moved")
+    moved.symlink_to(home / "moved")
+    again = equipoise("train", "recipe.toml", "--out", "run", "--overwrite", "--steps", "1", cwd=home)
+    assert again.returncode == 0, again.stderr
+    assert all((home / "run" / name).read_text() == "{}" for name in mine)
+    assert not (home / "run/metrics-train.json").exists()
+    assert (home / "moved/manifest.json").exists()
+    assert not moved.exists()
+
+
+def test_data_sets_in_another_order_are_other_data(home):
+    """The order of samples follows that of the sets, so a run resumed with another one would be another run."""
+    tables = [f'[also.{name}]\nkind = "folder"\npath = "data/data.toml"\n' for name in ("one", "two")]
+    plain = RECIPE.format(steps=2)
+    (home / "recipe.toml").write_text(plain + "".join(tables))
+    assert equipoise("train", "recipe.toml", cwd=home).returncode == 0
+    (home / "recipe.toml").write_text(plain + "".join(reversed(tables)))
+    resumed = equipoise("train", "recipe.toml", "--resume", cwd=home)
+    assert resumed.returncode == 5
+    assert "order of the data sets" in one_line(resumed)
 
 
 def test_damaged_files_of_a_run(home):

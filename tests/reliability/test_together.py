@@ -1,6 +1,7 @@
 """Several processes at one place: one of them writes, the others are told; none harms another's work."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +39,25 @@ def test_a_run_that_still_runs_is_left_alone(home: Path):
     steps = [entry["step"] for entry in read_log(home / "run")]
     assert steps == list(range(1, len(steps) + 1))
     assert equipoise("train", "recipe.toml", "--out", "run", "--overwrite", "--steps", "2", cwd=home).returncode == 0
+
+
+def test_one_demo_at_a_time(tmp_path: Path):
+    """From its first street to its last page: a second one neither removes nor mixes in anything."""
+    first = started(tmp_path, "demo", "--out", "here", "--train", 40, "--val", 4, "--steps", 2)
+    seen = ("streets/.unfinished/leftImg8bit/*/*/*.png", "log.jsonl", "pictures/*.png")
+    for pattern in seen:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob(f"here/{pattern}")):
+            assert time.monotonic() < deadline
+            assert first.poll() is None, first.communicate()
+            time.sleep(0.02)
+        first.send_signal(signal.SIGSTOP)
+        second = equipoise("demo", "--out", "here", "--train", 10, "--val", 2, "--steps", 1, cwd=tmp_path)
+        first.send_signal(signal.SIGCONT)
+        assert second.returncode == 5
+        assert "found another process there" in one_line(second)
+    _, said = first.communicate(timeout=120)
+    assert first.returncode == 0, said
 
 
 def test_one_set_of_streets_at_a_time(tmp_path: Path):

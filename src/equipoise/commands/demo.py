@@ -54,18 +54,19 @@ def demo(
         if not 1 <= count <= 999_999:
             raise UsageError(f"{name}: expected 1 … 999,999 images, found {count}")
     recipe = demo_recipe(out, steps=steps, seed=seed)
-    clear(out)
     screen = console()
     height, width = recipe.data.size
-    screen.print(f"generating {train} + {val} street scenes at {height}x{width}", highlight=False)
-    with counting("generating streets", train + val, screen) as counter:
-        generate(out / "streets", train=train, val=val, size=recipe.data.size, seed=seed, progress=counter.advance)
+    make(out)
     with alone_in(out):
+        clear(out)
+        screen.print(f"generating {train} + {val} street scenes at {height}x{width}", highlight=False)
+        with counting("generating streets", train + val, screen) as counter:
+            generate(out / "streets", train=train, val=val, size=recipe.data.size, seed=seed, progress=counter.advance)
         outcome = train_to_the_end(recipe, out)
-    if outcome.exit_status:
-        screen.print(f"stopped after step {outcome.step}: equipoise demo starts anew", highlight=False)
-        sys.exit(outcome.exit_status)
-    tell(out)
+        if outcome.exit_status:
+            screen.print(f"stopped after step {outcome.step}: equipoise demo starts anew", highlight=False)
+            sys.exit(outcome.exit_status)
+        tell(out)
 
 
 def demo_recipe(out: Path, *, steps: int | None, seed: int) -> Recipe:
@@ -77,16 +78,22 @@ def demo_recipe(out: Path, *, steps: int | None, seed: int) -> Recipe:
     return replace(recipe, data=data).with_training(seed=seed, steps=steps)
 
 
-def clear(out: Path) -> None:
-    """Make the folder, or remove what an earlier demo wrote there, and nothing else."""
+def make(out: Path) -> None:
+    """Make the folder; one that holds something must be an earlier demo's."""
     if out.is_dir() and any(path.name != LOCK for path in out.iterdir()) and not (out / MARK).exists():
         raise RunError(f"expected an earlier demo or nothing at {out}, found something else: choose another --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with alone_in(out):
-            for pattern in WRITTEN:
-                for path in out.glob(pattern):
-                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-            (out / MARK).write_text("what equipoise demo writes here, the next one replaces\n", encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{out}: expected a folder to write to, found: {error.strerror}") from None
+
+
+def clear(out: Path) -> None:
+    """Remove what an earlier demo wrote, and nothing else."""
+    try:
+        for pattern in WRITTEN:
+            for path in out.glob(pattern):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        (out / MARK).write_text("what equipoise demo writes here, the next one replaces\n", encoding="utf-8")
     except OSError as error:
         raise RunError(f"{out}: expected a folder to write to, found: {error.strerror}") from None

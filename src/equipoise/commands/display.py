@@ -1,9 +1,11 @@
 """What a person sees while something long runs: live on a terminal, plain lines elsewhere."""
 
+import errno
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -19,7 +21,35 @@ PLAIN_SECONDS = 10.0
 
 def console() -> Console:
     """Progress goes to standard error, so that standard output holds results alone."""
-    return Console(stderr=True, markup=False, emoji=False)
+    return Console(file=cast(IO[str], _Terminal(sys.stderr)), markup=False, emoji=False)
+
+
+class _Terminal:
+    """A stream whose terminal may be lost: progress that nobody can see any more is no error."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with _unless_lost():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with _unless_lost():
+            self._stream.flush()
+
+
+@contextmanager
+def _unless_lost() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
 
 
 def output() -> Console:

@@ -6,8 +6,9 @@ import os
 import signal
 import sys
 import warnings
+from contextlib import suppress
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from equipoise.commands.line import printable
 from equipoise.errors import RunError, UserError
@@ -26,49 +27,76 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # Names of files may hold anything.
-    signal.signal(signal.SIGTERM, _end)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, _end)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # Metadata that nobody reads; damage ends in our own line.
+    stop = Stop()
     try:
-        app().__call__(exit_on_error=False, print_error=False)
+        command, bound, _ = app().parse_args(exit_on_error=False, print_error=False)  # Imports the command's module.
+        stop.listen()
+        command(*bound.args, **bound.kwargs)
     except CycloptsError as error:
         fail(" ".join(str(error).split()), 2)
-    except UserError as error:
-        fail(str(error), error.exit_status)
-    except BrokenPipeError:
-        sys.exit(141)
-    except MemoryError:
-        fail(NO_MEMORY, 6)
-    except RuntimeError as error:
-        if "DefaultCPUAllocator" not in str(error):
+    except BaseException as error:
+        if stop.signal is not None:  # Whatever became of the exception on its way, through native code for instance.
+            fail("stopped", 128 + stop.signal)
+        told = known(error)
+        if told is None:
             raise
-        fail(NO_MEMORY, 6)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        room = ": make room" if error.errno == errno.ENOSPC else ""
-        fail(f"{where}expected to read or write, found: {error.strerror or error}{room}", RunError.exit_status)
-    except KeyboardInterrupt:
-        fail("stopped", 130)
+        fail(*told)
     finally:
+        stop.end_silently()
+
+
+class Stop:
+    """What a signal does: it ends the command by an exception, so that what lies half written is removed."""
+
+    signal: int | None = None
+
+    def listen(self) -> None:
+        """From now on; signals that are ignored (nohup) stay so."""
+        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._stop)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+        raise KeyboardInterrupt
+
+    def end_silently(self) -> None:
+        """All is said and done: a signal that comes later ends what is left of the process."""
         for number in signal.valid_signals():
-            if callable(signal.getsignal(number)):  # All is said and done: a later one ends at once, silently.
+            if callable(signal.getsignal(number)):
                 signal.signal(number, signal.SIG_DFL)
 
 
-def _end(number: int, frame: FrameType | None) -> None:
-    """End as a shell expects of a process that a signal ended, what lies half written removed on the way."""
-    fail("stopped", 128 + number)
+def known(error: BaseException) -> tuple[str, int] | None:
+    """The line and the exit status of an error that is no defect of the program."""
+    if isinstance(error, UserError):
+        return str(error), error.exit_status
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped", 130
+    if isinstance(error, BrokenPipeError):
+        return "", 141  # Nobody reads on, as with head.
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)):
+        return NO_MEMORY, 6
+    if isinstance(error, OSError) and error.errno == errno.EIO and error.filename is None:
+        return "stopped, as the terminal was lost", 129
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        room = ": make room" if error.errno == errno.ENOSPC else ""
+        return f"{where}expected to read or write, found: {error.strerror or error}{room}", RunError.exit_status
+    return None
 
 
 NO_MEMORY = "expected enough memory, found too little: lower training.batch_size, data.size or the model's channels"
 
 
-def fail(line: str, status: int) -> None:
+def fail(line: str, status: int) -> NoReturn:
     """Say what is wrong in one line, and end."""
     rank = os.environ.get("RANK", "0")
     who = "equipoise" if rank == "0" else f"equipoise (process {rank})"
-    print(f"{who}: {printable(line)}", file=sys.stderr)
+    with suppress(OSError):  # Whoever would read it may be gone.
+        if line:
+            print(f"{who}: {printable(line)}", file=sys.stderr)
     sys.exit(status)
 
 

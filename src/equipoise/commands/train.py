@@ -42,19 +42,20 @@ def train(
     """
     chosen = read_recipe(recipe).with_training(seed=seed, steps=steps)
     folder = out or Path("runs") / recipe.stem
-    with team() as here, ExitStack() as held:
-        if here.leads:
-            prepare_folder(folder, resume=resume, overwrite=overwrite)
-            held.enter_context(alone_in(folder))
-        here.wait()
-        outcome = train_to_the_end(chosen, folder, resume=resume, here=here)
-    if outcome.exit_status:
-        if here.leads:
+    with ExitStack() as held:
+        with team() as here:
+            if here.leads:
+                prepare_folder(folder, resume=resume, overwrite=overwrite)
+                held.enter_context(alone_in(folder))
+            here.wait()
+            outcome = train_to_the_end(chosen, folder, resume=resume, here=here)
+        if outcome.exit_status and here.leads:
             told = f"stopped after step {outcome.step}, saved in {folder}: go on with --resume"
             console().print(told, highlight=False, soft_wrap=True)
-        sys.exit(outcome.exit_status)
-    if here.leads:
-        tell(folder)
+        if outcome.exit_status:
+            sys.exit(outcome.exit_status)
+        if here.leads:
+            tell(folder)
 
 
 def train_to_the_end(recipe: Recipe, folder: Path, *, resume: bool = False, here: Team = ALONE) -> Outcome:

@@ -6,7 +6,6 @@
 
 import dataclasses
 import shlex
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,11 +21,12 @@ from equipoise.scenes.lock import LOCK
 from equipoise.scenes.model import SceneModel, as_json, describe
 from equipoise.scenes.recipe import Recipe, check_recipe
 from equipoise.scenes.sources import Progress, Survey, expect_labels, survey, training_data
-from equipoise.scenes.training.checkpoint import checkpoints, write_atomic
+from equipoise.scenes.training.checkpoint import checkpoints, remove_checkpoint, write_atomic
 from equipoise.scenes.training.distributed import ALONE, Team
 from equipoise.scenes.training.log import Entry
 from equipoise.scenes.training.loop import Outcome, train
 from equipoise.scenes.training.precision import Precision, choose_precision
+from equipoise.scenes.training.state import FILES
 from equipoise.version import __version__
 
 FORMAT = 1
@@ -54,7 +54,8 @@ def prepare_folder(run: Path, *, resume: bool, overwrite: bool) -> None:
         raise RunError(f"expected no run at {run}, found one: choose another --out, or --resume or --overwrite it")
     if resume and not (run / "recipe.json").exists():
         raise RunError(f"expected a run at {run} to resume, found none: start without --resume")
-    if overwrite and taken and not any((run / name).exists() for name in ("run.json", "recipe.json")):
+    marks = "equipoise" in _table(run / "run.json") or {"data", "training"} <= _table(run / "recipe.json").keys()
+    if overwrite and taken and not marks:
         raise RunError(f"expected a run at {run} to overwrite, found something else: choose another --out")
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -64,25 +65,40 @@ def prepare_folder(run: Path, *, resume: bool, overwrite: bool) -> None:
 
 def clear(run: Path) -> None:
     """Remove what an earlier run left that a new one would not replace at once; what it did not write stays."""
-    stale = [
-        "report.html",
-        "model.safetensors",
-        "model.json",
-        "log.jsonl",
-        "log.csv",
-        *(path.name for path in run.glob("metrics*.json")),
-    ]
+    names = ("report.html", "model.safetensors", "model.json", "log.jsonl", "log.csv")
     try:
-        for path in [
-            *(run / name for name in stale),
-            *(run / "pictures").glob("*.png"),
-            run / "pictures/examples.json",
-        ]:
+        for path in checkpoints(run / "checkpoints"):  # First: without its log it should not be resumed.
+            remove_checkpoint(path, FILES)
+        for path in [*(run / name for name in names), *figures_of(run), *pictures_of(run)]:
             path.unlink(missing_ok=True)
-        for path in checkpoints(run / "checkpoints"):
-            shutil.rmtree(path)
     except OSError as error:
-        raise RunError(f"{run}: expected a folder to write to, found: {error.strerror}") from None
+        raise RunError(f"{run}: expected a folder to write to, found: {error.strerror or error}") from None
+
+
+def figures_of(run: Path) -> list[Path]:
+    """The files of figures that evaluations wrote."""
+    found = [run / "metrics.json", *run.glob("metrics-*.json")]
+    return [path for path in found if {"tasks", "per_image", "split"} <= _table(path).keys()]
+
+
+def pictures_of(run: Path) -> list[Path]:
+    """The pictures that the run's own list names, and the list."""
+    folder = run / "pictures"
+    try:
+        listed = parse_json((folder / "examples.json").read_bytes())
+        names = [str(name) for example in listed for name in example["files"].values()]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return []
+    return [*(folder / name for name in names if Path(name).name == name), folder / "examples.json"]
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """The table in a JSON file; an empty one where there is none."""
+    try:
+        table = parse_json(path.read_bytes()) if path.is_file() else {}
+    except (OSError, ValueError):
+        return {}
+    return table if isinstance(table, dict) else {}
 
 
 def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, team: Team = ALONE) -> Outcome:

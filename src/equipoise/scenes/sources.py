@@ -86,7 +86,8 @@ def survey(recipe: Recipe) -> Survey:
         val_images=sum(len(validation) for _, validation in opened.values()),
         skipped=tuple(fault for some in faults.values() for fault in some),
         notices=(*_told_skipped(faults), *_told_classes(vocabularies)),
-        identity={
+        identity=({"order of the data sets": ", ".join(recipe.sets)} if recipe.also else {})
+        | {
             key: hashed
             for name, (train, _) in opened.items()
             for key, hashed in _identity(name, recipe.sets[name], train).items()

@@ -49,24 +49,36 @@ def test_pruning_keeps_the_newest_and_removes_half_writes(tmp_path: Path):
     for step in (1, 2, 3):
         write_checkpoint(tmp_path, step, FILES)
     (tmp_path / ".writing-00000004").mkdir()
-    prune_checkpoints(tmp_path, 2)
+    prune_checkpoints(tmp_path, 2, 3, FILES)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000002", "step-00000003"]
 
 
 def test_only_checkpoints_count_as_such(tmp_path: Path):
     """Empty folders, files and other names take no place, and what the user keeps there stays."""
-    (tmp_path / "step-00000900").mkdir()
-    (tmp_path / "step-00000901").write_text("no folder")
     for step in (1, 2, 3):
         write_checkpoint(tmp_path, step, FILES)
+    (tmp_path / "step-00000000").mkdir()
+    (tmp_path / "step-00000001/notes.txt").write_text("mine")
     shutil.copytree(tmp_path / "step-00000001", tmp_path / "step-best")
-    prune_checkpoints(tmp_path, 2)
+    prune_checkpoints(tmp_path, 2, 3, FILES)
+    assert [p.name for p in (tmp_path / "step-00000001").iterdir()] == ["notes.txt"]
     assert newest_checkpoint(tmp_path)[0] == tmp_path / "step-00000003"
     assert {p.name for p in tmp_path.iterdir()} >= {"step-00000002", "step-00000003", "step-best"}
-    assert not (tmp_path / "step-00000900").exists()
+    assert not (tmp_path / "step-00000000").exists()
     (tmp_path / "step-00000004").write_text("a file in its place")
     assert newest_checkpoint(tmp_path)[0] == tmp_path / "step-00000003"
     assert write_checkpoint(tmp_path, 4, FILES) == newest_checkpoint(tmp_path)[0]
+
+
+def test_a_broken_newer_checkpoint_takes_no_place_from_one_that_holds(tmp_path: Path):
+    """As when a run went on from step 1, since what lay beyond was damaged."""
+    for step in (1, 3):
+        write_checkpoint(tmp_path, step, FILES)
+    (tmp_path / "step-00000003/state.json").write_bytes(b"damaged")
+    good = write_checkpoint(tmp_path, 2, FILES)
+    prune_checkpoints(tmp_path, 1, 2, FILES)
+    assert newest_checkpoint(tmp_path)[0] == good
+    assert not (tmp_path / "step-00000001").exists()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.transforms import Augmentation
 from equipoise.scenes.model import SceneModel, describe, load_model
 from equipoise.scenes.recipe import DataRecipe, LikelihoodRecipe, ModelRecipe, OptimizerRecipe, Recipe, TrainingRecipe
+from equipoise.scenes.training import loop
+from equipoise.scenes.training.checkpoint import write_atomic
 from equipoise.scenes.training.log import read_log
 from equipoise.scenes.training.loop import Outcome, train
 from tests.support.tiny import PhotoDataset, TinyDataset
@@ -35,6 +37,20 @@ def run(recipe: Recipe, folder: Path, *, resume: bool = False, dataset: SceneDat
 
 def likelihoods(update: str) -> dict[str, LikelihoodRecipe]:
     return {name: LikelihoodRecipe(update=update) for name in ("semantic", "instance", "depth")}
+
+
+def test_a_signal_while_the_last_step_is_saved_is_heeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The model is whole, and whoever asked for the end gets it before a long evaluation starts."""
+
+    def written(path: Path, data: bytes) -> None:
+        if path.name == "model.json":
+            signal.raise_signal(signal.SIGTERM)
+        write_atomic(path, data)
+
+    monkeypatch.setattr(loop, "write_atomic", written)
+    outcome = run(RECIPE, tmp_path / "run")
+    assert (outcome.step, outcome.exit_status) == (7, 143)
+    load_model(tmp_path / "run")
 
 
 @pytest.mark.parametrize("update", ["gradient", "closed_form"])

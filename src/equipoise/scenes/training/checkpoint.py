@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from equipoise.scenes.configuration import parse_json
+from equipoise.scenes.data.files import there
 
 MANIFEST = "manifest.json"
 NAME = re.compile(r"step-\d{8,}")
@@ -26,14 +27,12 @@ def write_checkpoint(folder: Path, step: int, files: Mapping[str, bytes]) -> Pat
             write_synced(temporary / name, data)
         write_synced(temporary / MANIFEST, json.dumps(manifest, indent=1).encode())
         sync_folder(temporary)
-    except OSError:
+        if there(final):
+            remove_checkpoint(final, files)
+        temporary.rename(final)
+    except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)  # A full disk shall not stay fuller for it.
         raise
-    if final.is_dir() and not final.is_symlink():
-        shutil.rmtree(final)
-    else:
-        final.unlink(missing_ok=True)
-    temporary.rename(final)
     sync_folder(folder)
     return final
 
@@ -61,6 +60,8 @@ def checkpoints(folder: Path) -> list[Path]:
 def checkpoint_fault(path: Path, needed: Iterable[str] = ()) -> str | None:
     """What is wrong with a checkpoint; ``None`` where nothing is."""
     try:
+        if not (path / MANIFEST).is_file():
+            return f"{MANIFEST} is missing"
         manifest = parse_json((path / MANIFEST).read_bytes())
         if missing := sorted(set(needed) - manifest.keys()):
             return f"{MANIFEST} does not list {missing[0]}"
@@ -79,11 +80,27 @@ def checkpoint_fault(path: Path, needed: Iterable[str] = ()) -> str | None:
     return None
 
 
-def prune_checkpoints(folder: Path, keep: int) -> None:
-    """Remove all but the newest ``keep`` whole checkpoints, and what an interrupted write left."""
-    whole = [path for path in checkpoints(folder) if (path / MANIFEST).is_file()]
-    for path in [*whole[:-keep], *(set(checkpoints(folder)) - set(whole)), *folder.glob(".writing-*")]:
-        shutil.rmtree(path, ignore_errors=True)
+def prune_checkpoints(folder: Path, keep: int, step: int, files: Iterable[str]) -> None:
+    """Remove all but the newest ``keep`` checkpoints up to ``step``, and what an interrupted write left.
+
+    Those beyond the step were passed over when the run was resumed: they take no place from those that hold.
+    """
+    known = [path for path in checkpoints(folder) if int(path.name[5:]) <= step]
+    kept = [path for path in known if (path / MANIFEST).is_file()][-keep:]
+    for path in [*(set(known) - set(kept)), *folder.glob(".writing-*")]:
+        remove_checkpoint(path, files)
+
+
+def remove_checkpoint(path: Path, files: Iterable[str]) -> None:
+    """Remove the files of a checkpoint and, if nothing else lies there, its folder; of a link the link alone."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    for name in (MANIFEST, *files):
+        with suppress(OSError):
+            (path / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        path.rmdir()
 
 
 def write_synced(path: Path, data: bytes, *, sync: bool = True) -> None:
@@ -115,7 +132,7 @@ def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
         write_synced(temporary, data, sync=sync)
         with naming(path):
             temporary.replace(path)
-    except OSError:
+    except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise

@@ -92,26 +92,29 @@ def train(
     )
     model.train()
     started, window = time.perf_counter() - state.seconds, _Window(state.step)
-    with stop_on_signals() as request, closing(drawn):
-        for batch in drawn:
-            set_rate(state.optimizer, rate_factor(state.step, options.steps, recipe.optimizer))
-            joint, gradient_norm = training_step(state, batch, precision, recipe.optimizer.gradient_clip, team)
-            state.step += 1
-            state.seconds = time.perf_counter() - started
-            if log is not None and (state.step % options.log_every == 0 or state.step == options.steps):
-                entry = log_entry(state, joint, gradient_norm, batch.epoch, window.rate(state.step, options.batch_size))
-                log.append(entry)
-                on_log(entry)
-            status = team.largest(request.exit_status)
-            due = state.step % options.checkpoint_every == 0 or state.step == options.steps
-            if team.leads and (due or status):
-                save(state, recipe, identity, run)
-            if status:
-                team.wait()
-                return Outcome(model=model, step=state.step, seconds=state.seconds, exit_status=status)
-    for name, data in model_files(model).items() if team.leads else ():
-        write_atomic(run / name, data)
-    return Outcome(model=model, step=state.step, seconds=state.seconds)
+    with stop_on_signals() as request:
+        with closing(drawn):
+            for batch in drawn:
+                set_rate(state.optimizer, rate_factor(state.step, options.steps, recipe.optimizer))
+                joint, gradient_norm = training_step(state, batch, precision, recipe.optimizer.gradient_clip, team)
+                state.step += 1
+                state.seconds = time.perf_counter() - started
+                last = state.step == options.steps
+                if log is not None and (state.step % options.log_every == 0 or last):
+                    rate = window.rate(state.step, options.batch_size)
+                    entry = log_entry(state, joint, gradient_norm, batch.epoch, rate)
+                    log.append(entry)
+                    on_log(entry)
+                stopped = team.largest(request.exit_status)
+                if team.leads and (state.step % options.checkpoint_every == 0 or last or stopped):
+                    save(state, recipe, identity, run)
+                if stopped:
+                    break
+        if team.leads and state.step == options.steps:
+            for name, data in model_files(model).items():
+                write_atomic(run / name, data)
+        stopped = team.largest(request.exit_status)  # One may have come since.
+    return Outcome(model=model, step=state.step, seconds=state.seconds, exit_status=stopped)
 
 
 def shared_among(team: Team, network: nn.Module) -> nn.Module:

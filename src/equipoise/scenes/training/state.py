@@ -69,7 +69,7 @@ def save(state: State, recipe: Recipe, identity: dict[str, str], run: Path) -> N
             f"{error.strerror or error}: make room, then "
             + ("start again with --overwrite" if kept is None else f"go on from {kept.name} with --resume")
         ) from None
-    prune_checkpoints(run / "checkpoints", recipe.training.keep_checkpoints)
+    prune_checkpoints(run / "checkpoints", recipe.training.keep_checkpoints, state.step, FILES)
 
 
 def expect_finite(state: State) -> None:
