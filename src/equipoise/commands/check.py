@@ -2,6 +2,7 @@
 
 import io
 import json as json_format
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -27,6 +28,7 @@ from equipoise.scenes.model import SceneModel, describe
 from equipoise.scenes.recipe import Recipe, read_recipe
 from equipoise.scenes.sheet import contact_sheet
 from equipoise.scenes.sources import cache_home, open_raw, survey
+from equipoise.scenes.tasks import TASKS
 from equipoise.scenes.training.checkpoint import write_atomic
 
 SHOWN = 20
@@ -65,9 +67,12 @@ def check(
     recipe = read_recipe(data) if is_recipe(data) else None
     if root is not None and (recipe is not None or data.is_dir()):
         raise UsageError("--root: expected it with a description, found it with a folder or a recipe: leave it out")
-    reports, opened = _read(splits(data, root) if recipe is None else splits_of(recipe))
+    opened, reports = _opened(splits(data, root) if recipe is None else splits_of(recipe))
     if sheet is not None:
         expect_apart(sheet, opened)
+    _read(opened, reports)
+    if recipe is not None:
+        expect_all_tasks(recipe, reports)
     drawn = None if json and sheet is None else draw_sheet(opened, sheet, data)
     faults = sum(len(report.faults) for report in reports.values())
     notices = () if recipe is None or faults else told_of(recipe)
@@ -79,25 +84,28 @@ def check(
         sys.exit(DataError.exit_status)
 
 
-def _read(splits: Splits) -> tuple[dict[str, SplitReport], dict[str, FileDataset]]:
-    """What each split holds, and those that could be opened."""
-    reports: dict[str, SplitReport] = {}
-    opened: dict[str, FileDataset] = {}
-    seen: dict[Path, str] = {}
+def _opened(splits: Splits) -> tuple[dict[str, FileDataset], dict[str, SplitReport]]:
+    """The splits that can be opened, and a report of each: what is wrong with it, or nothing yet."""
+    opened, reports = {}, {}
     for split, opens in splits.items():
+        reports[split] = SplitReport()
         try:
-            dataset = opens()
+            opened[split] = opens()
         except DataError as error:
-            reports[split] = SplitReport(faults=[str(error)])
-            continue
-        opened[split] = dataset
+            reports[split].faults.append(str(error))
+    return opened, reports
+
+
+def _read(opened: dict[str, FileDataset], reports: dict[str, SplitReport]) -> None:
+    """Put into the reports what each split holds."""
+    seen: dict[Path, str] = {}
+    for split, dataset in opened.items():
         with counting(f"checking {split}", len(dataset), console()) as counter:
             report = check_split(dataset, on_image=counter.advance)
         told = {line for earlier in reports.values() for line in (*earlier.faults, *earlier.notes)}
         report.faults = [line for line in report.faults if line not in told]
         report.notes = [line for line in (*report.notes, *_again(dataset, split, seen)) if line not in told]
         reports[split] = report
-    return reports, opened
 
 
 def _again(dataset: FileDataset, split: str, seen: dict[Path, str]) -> list[str]:
@@ -118,14 +126,23 @@ def told_of(recipe: Recipe) -> tuple[str, ...]:
     return known.notices
 
 
+def expect_all_tasks(recipe: Recipe, reports: dict[str, SplitReport]) -> None:
+    """Put into the reports a task that no training image has a label for, which ends a run at its start."""
+    training = [f"{name}, {one.train}" if recipe.also else one.train for name, one in recipe.sets.items()]
+    for task in recipe.tasks:
+        kind = TASKS[task].label if task in TASKS else ""
+        if kind and not any(reports[split].labels[kind] for split in training):
+            line = f"expected a label for the task {task!r} in some training image, found none: leave the task out"
+            reports[training[0]].faults.append(line)
+
+
 def expect_apart(sheet: Path, opened: dict[str, FileDataset]) -> None:
-    """Refuse a contact sheet among the pictures of the data set: it would be one of them, or replace one."""
-    folder = sheet.resolve().parent
-    for dataset in opened.values():
-        for kind in ("image", *KINDS):
-            for path in paths_of(dataset, kind):
-                if path.resolve().parent == folder:
-                    raise UsageError(f"--sheet: expected a place apart from the data's pictures, found {sheet}")
+    """Refuse a contact sheet where the data set would take it for one of its pictures."""
+    place = Path(os.path.realpath(sheet.parent)) / sheet.name
+    if any(dataset.would_hold(place) for dataset in opened.values()):
+        raise UsageError(
+            f"--sheet: expected a place apart from the data's pictures, found {sheet}: choose another folder"
+        )
 
 
 def is_recipe(data: Path) -> bool:

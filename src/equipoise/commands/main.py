@@ -28,6 +28,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # Names of files may hold anything.
     warnings.filterwarnings("ignore", module=r"PIL\.")  # Metadata that nobody reads; damage ends in our own line.
+    warnings.showwarning = lambda message, *place: print(f"equipoise: {printable(str(message))}", file=sys.stderr)
     stop = Stop()
     try:
         command, bound, _ = app().parse_args(exit_on_error=False, print_error=False)  # Imports the command's module.

@@ -1,10 +1,12 @@
 """``equipoise predict RUN INPUT``."""
 
+import errno
 import glob
 import json as json_format
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from equipoise.commands.display import console, counting, output
@@ -12,8 +14,8 @@ from equipoise.commands.line import printable
 from equipoise.errors import DataError, RunError, UsageError
 from equipoise.scenes.data.files import there, walked
 from equipoise.scenes.data.images import SUFFIXES
-from equipoise.scenes.predict import load
-from equipoise.scenes.scene import listed
+from equipoise.scenes.predict import ScenePredictor, load
+from equipoise.scenes.scene import Scene, listed
 
 
 def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, json: bool = False) -> None:
@@ -40,13 +42,13 @@ def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, jso
     with counting("predicting", len(names), console()) as counter:
         for path, name in names.items():
             try:
-                files = model.predict(path).save(out, name=name, overwrite=overwrite)
+                files = predicted(model, path).save(out, name=name, overwrite=overwrite)
                 written[str(path)] = [str(file) for file in files]
-            except (DataError, RunError) as error:
+            except (DataError, RunError, UsageError) as error:
                 failed[str(error)] = error.exit_status
                 print(f"equipoise: {printable(str(error))}", file=sys.stderr)
-                if isinstance(error, RunError):
-                    break  # What cannot be written for one picture can hardly be for the next.
+                if isinstance(error.__context__, OSError) and error.__context__.errno in NO_PLACE:
+                    break  # What cannot be written for one picture cannot be for the next.
             counter.advance()
     if json:
         print(json_format.dumps({"written": written, "failed": list(failed)}, indent=1))
@@ -55,6 +57,21 @@ def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, jso
         output().print(printable(told), highlight=False, soft_wrap=True)
     if failed:
         sys.exit(max(failed.values()))
+
+
+NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EFBIG)
+
+
+def predicted(model: ScenePredictor, path: Path) -> Scene:
+    """The scene in one picture; one that wants too much memory is at fault alone."""
+    try:
+        return model.predict(path)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "DefaultCPUAllocator" not in str(error):
+            raise
+        raise DataError(
+            f"{path}: expected a picture that fits in memory, found one that does not: make it smaller"
+        ) from None
 
 
 def found_images(text: str, out: Path) -> dict[Path, str]:
@@ -69,12 +86,20 @@ def found_images(text: str, out: Path) -> dict[Path, str]:
         return {path: path.stem}
     if path.is_dir():
         return _named(_pictures(walked(path), path, out, text), path)
-    files = sorted(p for p in map(Path, glob.glob(text, recursive=True)) if p.is_file())  # noqa: PTH207
+    files = _each_once(p for p in map(Path, glob.glob(text, recursive=True)) if p.is_file())  # noqa: PTH207
     if not files:
         hint = ": in a pattern [ ] stand for one of some letters" if "[" in text else ": check the path"
         raise UsageError(f"expected an image, a folder or a pattern of images, found nothing at {text}{hint}")
     base = Path(os.path.commonpath([p.parent for p in files]))
     return _named(_pictures(files, base, out, text), base)
+
+
+def _each_once(files: Iterable[Path]) -> list[Path]:
+    """Each file by its shortest path, sorted: ** follows links that lead back again and again."""
+    shortest: dict[Path, Path] = {}
+    for path in sorted(files, key=lambda path: (len(path.parts), path)):
+        shortest.setdefault(Path(os.path.realpath(path.parent)) / path.name, path)
+    return sorted(shortest.values())
 
 
 def _pictures(files: list[Path], base: Path, out: Path, text: str) -> list[Path]:

@@ -40,6 +40,19 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from None
 
 
+LARGEST_JSON = 256 * 2**20
+"""Bytes: a file that is larger, or has no end, is none of ours."""
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file; raises ``ValueError`` for whatever is none, a pipe or a device among it."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ValueError("no regular file")
+    if path.is_file() and path.stat().st_size > LARGEST_JSON:
+        raise ValueError(f"more than {LARGEST_JSON >> 20} MB")
+    return parse_json(path.read_bytes())
+
+
 def parse_json(text: str | bytes) -> Any:
     """The value that JSON text holds; raises ``ValueError`` for whatever is none."""
     try:

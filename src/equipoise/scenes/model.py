@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from equipoise.errors import RecipeError, RunError
 from equipoise.multitask import MultiTaskLikelihood
-from equipoise.scenes.configuration import from_table, parse_json
+from equipoise.scenes.configuration import from_table, read_json
 from equipoise.scenes.data.files import there
 from equipoise.scenes.data.sample import IGNORE, SceneVocabulary
 from equipoise.scenes.models.network import SceneNetwork
@@ -130,7 +131,7 @@ def read_description(folder: Path) -> ModelDescription:
     """``model.json`` of a run or export."""
     path = folder / DESCRIPTION
     try:
-        table = parse_json(path.read_text(encoding="utf-8"))
+        table = read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"expected a model at {folder}, found no {DESCRIPTION}: {_hint(folder)}") from None
     except OSError as error:
@@ -181,6 +182,14 @@ def fit(model: SceneModel, tensors: Mapping[str, Tensor], path: Path, *, only_tr
     for name, wanted in model.state_dict().items():
         if name in tensors and tensors[name].dtype != wanted.dtype:
             raise RunError(f"{path}: expected {name} as {wanted.dtype}, found {tensors[name].dtype}")
+    known = {name: value.shape for name, value in model.state_dict().items()}
+    odd = sorted(known.keys() ^ tensors.keys()) or [n for n, shape in known.items() if tensors[n].shape != shape]
+    if odd:
+        shapes = [list(group[odd[0]].shape) if odd[0] in group else "none" for group in (model.state_dict(), tensors)]
+        raise RunError(
+            f"{path}: expected the weights of this model, found others: {odd[0]:.100} as {shapes[1]} instead of "
+            f"{shapes[0]}"
+        )
     try:
         model.load_state_dict(tensors, assign=only_try)
     except RuntimeError as error:
@@ -211,4 +220,7 @@ def load_model(folder: Path) -> SceneModel:
     expect_finite(tensors, folder / WEIGHTS)
     model = SceneModel(description)
     fit(model, tensors, folder / WEIGHTS)
+    for name, sigma in model.likelihood.sigmas().items():
+        if not np.all((np.asarray(sigma) > 0) & np.isfinite(sigma)):
+            raise RunError(f"{folder / WEIGHTS}: expected a finite σ above 0, found {sigma} for {name}: train it again")
     return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from equipoise.errors import DataError, UsageError
+from equipoise.errors import DataError, RunError, UsageError
 from equipoise.scenes.data.images import as_rgb, read_image
 from equipoise.scenes.data.transforms import resize_image
 from equipoise.scenes.grouping import group, together
@@ -51,6 +51,8 @@ class ScenePredictor:
         small = resize_image(pixels, self.model.description.input_size)
         images = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None]
         locations = {name: value[0] for name, value in self.model.locations(images).items()}
+        if wild := [name for name, value in locations.items() if not torch.isfinite(value).all()]:
+            raise RunError(f"expected finite predictions, found others of {wild[0]}: the model's weights are damaged")
         tasks, vocabulary = self.model.tasks, self.model.description.vocabulary
         answers = {name: task.prediction(locations[name], size) for name, task in tasks.items()}
         instance = instances = None

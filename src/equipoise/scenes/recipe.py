@@ -186,7 +186,10 @@ def between(low: int, high: int) -> Range:
 
 RANGES: dict[str, Range] = {
     "tasks": (lambda v: 0 < len(v) == len(set(v)), "at least one task, each once"),
-    "data.size": (lambda v: min(v) >= 32 and max(v) <= 16384, "height and width of 32 … 16,384 px"),
+    "data.size": (
+        lambda v: min(v) >= 32 and v[0] * v[1] <= 2**25,
+        "height and width of 32 px or more, 2^25 px in all",
+    ),
     "model.aspp_channels": between(1, 16384),
     "model.decoder_channels": between(1, 16384),
     "augmentation.scale": (lambda v: 0 < v[0] <= v[1] <= 100, "two factors above 0, the smaller first, at most 100"),

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from equipoise.errors import RecipeError, RunError, UsageError
-from equipoise.scenes.configuration import from_table, parse_json
+from equipoise.scenes.configuration import from_table, read_json
 from equipoise.scenes.lock import LOCK
 from equipoise.scenes.model import SceneModel, as_json, describe
 from equipoise.scenes.recipe import Recipe, check_recipe
@@ -85,7 +85,7 @@ def pictures_of(run: Path) -> list[Path]:
     """The pictures that the run's own list names, and the list."""
     folder = run / "pictures"
     try:
-        listed = parse_json((folder / "examples.json").read_bytes())
+        listed = read_json(folder / "examples.json")
         names = [str(name) for example in listed for name in example["files"].values()]
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return []
@@ -95,7 +95,7 @@ def pictures_of(run: Path) -> list[Path]:
 def _table(path: Path) -> dict[str, Any]:
     """The table in a JSON file; an empty one where there is none."""
     try:
-        table = parse_json(path.read_bytes()) if path.is_file() else {}
+        table = read_json(path) if path.is_file() else {}
     except (OSError, ValueError):
         return {}
     return table if isinstance(table, dict) else {}
@@ -176,8 +176,8 @@ def describe_run(recipe: Recipe, precision: Precision, known: Survey, team: Team
 def read_run(run: Path) -> tuple[Recipe, dict[str, Any]]:
     """The recipe and the record of a run; raises ``RunError`` where the folder holds none."""
     try:
-        recipe = parse_json((run / "recipe.json").read_text(encoding="utf-8"))
-        record = parse_json((run / "run.json").read_text(encoding="utf-8"))
+        recipe = read_json(run / "recipe.json")
+        record = read_json(run / "run.json")
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
         raise RunError(f"expected a run at {run}, found no {missing} there: name the folder that train wrote") from None

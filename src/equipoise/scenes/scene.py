@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from equipoise.errors import RunError, UsageError
-from equipoise.scenes.configuration import parse_json
+from equipoise.scenes.configuration import read_json
 from equipoise.scenes.data.files import there
 from equipoise.scenes.data.sample import Camera, InverseDepthUnit, SceneVocabulary
 from equipoise.scenes.grouping import Instance
@@ -56,8 +56,8 @@ class Scene:
 
         From disparity it is baseline · fx / d, with the camera of *this* image's size.
         """
-        if camera is not None and not (isinstance(camera, Camera) and 0 < camera.fx < math.inf):
-            raise UsageError(f"depth_m: expected a Camera with fx above 0, found {camera!r}")
+        if camera is not None and not (isinstance(camera, Camera) and _lengths_hold(camera)):
+            raise UsageError(f"depth_m: expected a Camera with fx and baseline above 0, found {camera!r}")
         if self.inverse_depth is None or self.inverse_depth_unit == "relative":
             return None
         if self.inverse_depth_unit == "1/m":
@@ -109,11 +109,17 @@ class Scene:
             record.parent.mkdir(parents=True, exist_ok=True)
             if not record.parent.resolve().is_relative_to(folder.resolve()):
                 raise RunError(f"expected {record} below {folder}, found a link out of it: choose another folder")
-            _expect_free([*pictures.values(), record], set(listed(record)) if overwrite else None)
+            earlier = set(listed(record))
+            _expect_free([*pictures.values(), record], earlier if overwrite else None)
+            # What is about to lie here, before it does: an interrupted one can be overwritten, and is no input.
+            unfinished = facts | {"unfinished": True, "files": sorted({*files, *earlier} - {record.name})}
+            write_atomic(record, json.dumps(unfinished).encode(), sync=False)
             for file, picture in files.items():
                 buffer = io.BytesIO()
                 picture.save(buffer, "PNG", compress_level=3)
                 write_atomic(pictures[file], buffer.getvalue(), sync=False)
+            for file in earlier - {*files, record.name}:
+                (record.parent / file).unlink(missing_ok=True)
             write_atomic(record, (json.dumps(facts, indent=1) + "\n").encode(), sync=False)
         except OSError as error:
             where = error.filename or folder
@@ -167,14 +173,21 @@ class Scene:
         }
 
 
+def _lengths_hold(camera: Camera) -> bool:
+    lengths = [camera.fx] if camera.baseline_m is None else [camera.fx, camera.baseline_m]
+    return all(isinstance(length, int | float) and 0 < length < math.inf for length in lengths)
+
+
 def listed(record: Path) -> list[str]:
     """The files of an earlier prediction, as its record lists them; none where it is no such record."""
     try:
-        facts = parse_json(record.read_bytes())
+        facts = read_json(record)
     except (OSError, ValueError):
         return []
     files = facts.get("files") if isinstance(facts, dict) and facts.get("format") == 1 else None
-    return [*map(str, files), record.name] if isinstance(files, list) and "sigma" in facts else []
+    if not isinstance(files, list) or "sigma" not in facts:
+        return []
+    return [*(str(file) for file in files if Path(str(file)).name == file), record.name]
 
 
 def _expect_free(paths: list[Path], replaceable: set[str] | None) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from equipoise.errors import DataError, RecipeError
 from equipoise.scenes.data.cache import CachedDataset
@@ -18,9 +17,9 @@ from equipoise.scenes.data.description import read_description
 from equipoise.scenes.data.joined import JoinedDataset, RenamedDataset, union
 from equipoise.scenes.data.open import open_dataset
 from equipoise.scenes.data.readable import ReadableDataset, Reading, read_through
-from equipoise.scenes.data.sample import IGNORE, FileDataset, SceneDataset, SceneVocabulary
+from equipoise.scenes.data.sample import FileDataset, SceneDataset, SceneVocabulary
 from equipoise.scenes.recipe import DataRecipe, Recipe, SetRecipe
-from equipoise.scenes.tasks import Task
+from equipoise.scenes.tasks import TASKS, Task, has_label
 
 
 class Progress(Protocol):
@@ -74,6 +73,9 @@ class Survey:
 def survey(recipe: Recipe) -> Survey:
     """Open every split; raises ``RecipeError`` where two splits of a set differ, or sets do not go together."""
     opened = {name: _both_splits(recipe, name) for name in recipe.sets}
+    for name, (train, _) in opened.items():
+        if not any(TASKS[task].label in train.vocabulary.labels for task in recipe.tasks if task in TASKS):
+            raise RecipeError(f"{name}: expected labels for one of {', '.join(recipe.tasks)}, found none: leave it out")
     vocabularies = {name: train.vocabulary for name, (train, _) in opened.items()}
     faults = {
         f"{name}, {split}": faults_of(dataset)
@@ -119,7 +121,7 @@ def expect_labels(dataset: SceneDataset, tasks: Mapping[str, Task]) -> None:
     missing = dict(tasks)
     for index in np.random.default_rng(0).permutation(len(dataset)):
         sample = dataset[int(index)]
-        missing = {name: task for name, task in missing.items() if not _labelled(task.target(sample))}
+        missing = {name: task for name, task in missing.items() if not has_label(task.target(sample))}
         if not missing:
             return
     name = next(iter(missing))
@@ -127,10 +129,6 @@ def expect_labels(dataset: SceneDataset, tasks: Mapping[str, Task]) -> None:
         f"expected a label for the task {name!r} in some training image, found none in all {len(dataset)}: see what "
         "equipoise check says, or leave the task out"
     )
-
-
-def _labelled(target: npt.NDArray[Any]) -> bool:
-    return bool((target != IGNORE).any() if target.dtype.kind in "iu" else (~np.isnan(target)).any())
 
 
 def _both_splits(recipe: Recipe, name: str) -> tuple[SceneDataset, SceneDataset]:

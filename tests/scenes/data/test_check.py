@@ -107,7 +107,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         changed("depth", put((20, 20), 1), np.uint16),
         "depth/a/0.png: expected depth of 0.01 … 10,000 m, found 0.001 … 4 m",
     ),
-    "no class at all": (changed("classes", put((slice(None),), 255)), "expected class labels, found none"),
+    "no class at all": (changed("classes", put((slice(None),), 255)), "found 7000 without a class label"),
     "misaligned folders": (
         lambda r: shutil.copy(labels(r, "classes"), r / "classes/a/99.png"),
         "expected an image for this semantic label",
@@ -162,6 +162,22 @@ def test_instances_on_another_class_than_their_ids_tell(tmp_path):
         save(path, np.where(np.isin(stored, ids), stored - 4000, stored).astype(np.uint16))
         found = [line for line in checked(description).faults if "(ground) on box" in line]
         assert len(found) == told
+
+
+def test_images_without_any_class_and_ids_of_no_class_are_looked_at(tmp_path):
+    """As the official test split's: void everywhere is no mistake. Ids of a wrong factor tell classes that are none."""
+    description = write_folder(tmp_path)
+    for kind in ("classes", "objects"):
+        stored = np.array(Image.open(labels(tmp_path, kind)))
+        save(labels(tmp_path, kind), np.full_like(stored, 255 if kind == "classes" else 0))
+    report = checked(description)
+    assert not report.faults
+    assert any("expected class labels, found none in the whole image (1 such" in line for line in report.notes)
+    description = write_folder(tmp_path)
+    description.write_text(DESCRIPTION.replace('/{name}.png"\n[depth]', '/{name}.png"\nfactor = 100\n[depth]'))
+    report = checked(description)
+    assert not report.faults
+    assert any("found 7000 (no class) on box" in line and "factor wrong?" in line for line in report.notes)
 
 
 def test_what_may_be_meant_so_is_told_without_failing(tmp_path):
@@ -250,6 +266,15 @@ def test_the_command_and_a_read_only_set(tmp_path):
     text = 'data = { kind = "folder", path = "data/data.toml", size = [32, 48] }\ntraining = { steps = 1 }\n'
     recipe.write_text(text)
     assert list(json.loads(run("check", recipe, "--json").stdout)) == ["train", "val"]
+    for path in (tmp_path / "data/depth").rglob("*.png"):
+        path.rename(path.with_suffix(".away"))
+    description.write_text(DESCRIPTION + "optional = true\n")
+    lacking = run("check", recipe)
+    assert lacking.returncode == 3
+    assert "expected a label for the task 'depth' in some training image" in lacking.stdout
+    description.write_text(DESCRIPTION)
+    for path in (tmp_path / "data/depth").rglob("*.away"):
+        path.rename(path.with_suffix(".png"))
     recipe.write_text("tasks = ['semantic', 'depht']\n" + text)
     assert "found 'depht'" in run("check", recipe).stderr
     recipe.write_text(text + also)

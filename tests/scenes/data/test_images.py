@@ -11,6 +11,18 @@ from equipoise.scenes.data.images import read_colors, read_image, read_labels
 from tests.support.cityscapes import save
 
 
+def test_labels_that_changed_since_they_were_written_are_told(tmp_path):
+    """One bit, with which the picture decodes all the same: to another class."""
+    save(tmp_path / "x.png", np.random.default_rng(0).integers(0, 9, (20, 30)).astype(np.uint8))
+    data = bytearray((tmp_path / "x.png").read_bytes())
+    data[-6] ^= 1  # of the last checksum
+    (tmp_path / "x.png").write_bytes(data)
+    read_image(tmp_path / "x.png")
+    for read in (read_labels, read_colors):
+        with pytest.raises(DataError, match="wrong checksum"):
+            read(tmp_path / "x.png")
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "CMYK", "I;16"])
 def test_any_mode_is_rgb(tmp_path, mode):
     path = tmp_path / ("x.jpg" if mode == "CMYK" else "x.png")

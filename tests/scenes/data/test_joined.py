@@ -36,6 +36,11 @@ def test_renaming_merges_and_takes_away():
     assert table[IGNORE] == IGNORE
 
 
+def test_a_class_is_not_called_a_blank():
+    with pytest.raises(RecipeError, match="without blanks"):
+        renamed(VOCABULARY, {VOCABULARY.classes[0].name: " "})
+
+
 def test_a_class_that_is_not_there():
     with pytest.raises(RecipeError, match="found 'boxx': did you mean 'box'"):
         renamed(VOCABULARY, {"boxx": "ground"})

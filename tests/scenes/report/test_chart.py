@@ -65,7 +65,7 @@ def test_rates_sigmas_and_weights_are_drawn_as_they_are():
 def test_the_number_is_the_end_of_the_strong_line():
     noisy = [2.0] * 99 + [7.0]
     loss, sigma = task_charts(log_of(loss=noisy, sigma=noisy))[0]
-    assert (loss["last"], sigma["last"]) == ("2", "7")
+    assert (loss["last"], sigma["last"]) == ("2.00", "7.00")
 
 
 def test_weighted_losses_share_one_axis():
@@ -80,7 +80,7 @@ def test_weighted_losses_share_one_axis():
 
 
 def ticks(chart: str, axis: str = "y") -> list[str]:
-    return re.findall(rf'<span class="{axis}"[^>]*>([^<]*)<', chart)
+    return re.findall(rf'<span class="{axis}(?: between)?"[^>]*>([^<]*)<', chart)
 
 
 def test_charts():

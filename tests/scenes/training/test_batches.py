@@ -3,8 +3,11 @@
 import multiprocessing
 import time
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,9 +15,9 @@ from equipoise.errors import DataError
 from equipoise.scenes.data.joined import JoinedDataset
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.data.transforms import Augmentation
-from equipoise.scenes.tasks import TASKS, make_tasks
-from equipoise.scenes.training.batches import Batch, batches, places
-from tests.support.tiny import VOCABULARY, PhotoDataset, TinyDataset
+from equipoise.scenes.tasks import TASKS, has_label, make_tasks
+from equipoise.scenes.training.batches import Batch, batches, collate, places
+from tests.support.tiny import VOCABULARY, PhotoDataset, TinyDataset, scene
 
 
 def make(start: int, stop: int, *, workers: int = 0, seed: int = 3) -> list[Batch]:
@@ -92,6 +95,22 @@ def test_layout_and_types():
     assert batch.targets["semantic"].dtype == torch.int64
     assert batch.targets["instance"].shape == (4, 2, 40, 56)
     assert batch.targets["depth"].shape == (4, 1, 40, 56)
+
+
+def test_a_batch_whose_labels_are_all_void_has_no_rows():
+    """As one without objects: no decoder shall learn its running means from images that it is not asked about."""
+    void = replace(scene(0), inverse_depth=np.full(scene(0).size, np.nan, np.float32))
+    tasks = make_tasks(TASKS, VOCABULARY)
+
+    def example(sample: Sample) -> dict[str, Any]:
+        return {"name": "", "epoch": 0, "image": sample.image} | {
+            "targets": (targets := {name: task.target(sample) for name, task in tasks.items()}),
+            "labelled": dict.fromkeys(tasks, True),
+            "valid": {name: has_label(target) for name, target in targets.items()},
+        }
+
+    for others, rows in (([], []), ([example(scene(1))], [0, 1, 2])):
+        assert collate([example(void), example(void), *others]).rows["depth"].tolist() == rows
 
 
 def test_a_task_has_the_rows_that_are_labelled():

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import DataError, RunError
-from equipoise.scenes.configuration import parse_json
+from equipoise.scenes.configuration import read_json
 from equipoise.scenes.data.ahead import ahead
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneDataset
 from equipoise.scenes.data.transforms import resize
@@ -82,7 +82,7 @@ _Present = tuple[dict[str, npt.NDArray[Any]], dict[str, list[bool]]]
 
 def _open(folder: Path, expected: dict[str, Any]) -> _Present | None:
     try:
-        manifest = parse_json((folder / "manifest.json").read_bytes())
+        manifest = read_json(folder / "manifest.json")
         has = manifest.pop("has")
         if manifest != expected:
             return None

@@ -33,7 +33,8 @@ class SplitReport:
         bits: how many depth and instance labels are stored in so many bits, ``KIND, BITS bit``.
         uncounted: instance labels without any instance, of images that show a countable class.
         agreement: how many more instances lie on the class that their id tells than on another.
-        crossed: labels with instances on another class than their id tells, a line each.
+        crossed: labels with instances on another class than their id tells, a line each; ``void``: labels without any
+            class.
         faults: what is wrong, a line each, with the path.
         notes: what may be meant so and should be looked at, a line each.
     """
@@ -49,6 +50,7 @@ class SplitReport:
     uncounted: list[str] = field(default_factory=list)
     agreement: int = 0
     crossed: list[str] = field(default_factory=list)
+    void: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -69,9 +71,15 @@ def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: 
         report.add(one)
         on_image()
     report.faults += [*_mixed(dataset, report, "inverse_depth"), *dataset.without_image()]
-    if report.agreement > 0:  # Else ids count classes in a way of their own.
+    if report.agreement > 0:
         report.faults += report.crossed
+    elif report.crossed:
+        own = "do ids count classes in their own way, or is the factor wrong?"
+        report.notes.append(f"{report.crossed[0]} ({len(report.crossed)} such labels): {own}")
     report.notes += [*dataset.remarks(), *_nowhere(report, dataset.vocabulary), *_mixed(dataset, report, "instance")]
+    if report.void:
+        first, more = report.void[0], len(report.void)
+        report.notes.append(f"{first}: expected class labels, found none in the whole image ({more} such labels)")
     if report.uncounted:
         first, more = report.uncounted[0], len(report.uncounted)
         report.notes.append(f"{first}: expected instances on countable classes, found none at all ({more} such labels)")
@@ -94,6 +102,7 @@ def _examined(dataset: FileDataset, index: int) -> SplitReport:
     report.labels.update(kind for kind in vocabulary.labels if getattr(sample, kind) is not None)
     if sample.semantic is not None:
         present = np.flatnonzero(np.bincount(sample.semantic.reshape(-1), minlength=256)).tolist()
+        report.void += [str(files["semantic"])] * (present == [IGNORE])
         report.classes.update(vocabulary.classes[k].name for k in present if k != IGNORE)
         if sample.instance is not None and not sample.instance.any() and set(present) & set(vocabulary.countable):
             report.uncounted.append(str(files["instance"]))
@@ -105,7 +114,7 @@ def _examined(dataset: FileDataset, index: int) -> SplitReport:
             report.crossed.append(f"{files['instance']}: {told}")
     kinds = [kind for kind in ("instance", "inverse_depth") if getattr(sample, kind) is not None]
     report.bits.update(f"{kind}, {stored_bits(files[kind])} bit" for kind in kinds)
-    report.faults += filter(None, map(broken_png, files.values()))
+    report.faults += filter(None, [broken_png(files["image"])])
     report.faults += faults(sample, vocabulary, files)
     return report
 
@@ -145,9 +154,7 @@ def paths_of(dataset: FileDataset, kind: str) -> Iterator[Path]:
 
 def faults(sample: Sample, vocabulary: SceneVocabulary, files: Mapping[str, Path]) -> Iterator[str]:
     """What is wrong with labels that can be read; ``files``: where each kind lies."""
-    if sample.semantic is not None and (sample.semantic == IGNORE).all():
-        yield f"{files['semantic']}: expected class labels, found none in the whole image"
-    elif sample.semantic is not None and sample.instance is not None and (wrong := _without_class(sample, vocabulary)):
+    if sample.semantic is not None and sample.instance is not None and (wrong := _without_class(sample, vocabulary)):
         yield f"{files['instance']}: expected instances on countable classes, found {wrong}: {MARK}"
     if sample.inverse_depth is not None:
         yield from _depth_faults(sample, vocabulary, files["inverse_depth"])
@@ -196,7 +203,8 @@ def _by_their_ids(dataset: FileDataset, sample: Sample) -> tuple[int, str]:
             continue
         agreement += 1 if told == k else -1
         if told != k:
-            crossed.append(f"{identity} ({vocabulary.classes[told].name}) on {vocabulary.classes[k].name}")
+            name = "no class" if told == IGNORE else vocabulary.classes[told].name
+            crossed.append(f"{identity} ({name}) on {vocabulary.classes[k].name}")
     return agreement, _some(crossed)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import DataError
-from equipoise.scenes.configuration import parse_json
+from equipoise.scenes.configuration import read_json
 from equipoise.scenes.data.files import there, walked
 from equipoise.scenes.data.fingerprint import fingerprint
 from equipoise.scenes.data.images import SUFFIXES, expect_size, read_image, read_labels
@@ -138,10 +138,13 @@ class CityscapesDataset:
         paths = {kind: self._path(kind, self.names[index]) for kind in ("image", *self._kinds)}
         return {kind: path for kind, path in paths.items() if there(path)}
 
+    def would_hold(self, path: Path) -> bool:
+        """Whether it lies in one of the layout's folders."""
+        return any(path.is_relative_to(self.root.resolve() / folder) for folder, _ in FILES.values())
+
     def class_of(self, instance: int) -> int | None:
         """The class of an id, class · 1000 + index."""
-        index = int(train_ids()[instance // INSTANCE_FACTOR])
-        return None if index == IGNORE else index
+        return int(train_ids()[instance // INSTANCE_FACTOR])
 
     def without_image(self) -> list[str]:
         """Labels of this split without an image, a line each."""
@@ -223,7 +226,7 @@ UNDERSTOOD: dict[str, Callable[[npt.NDArray[np.int32], Path], npt.NDArray[Any]]]
 def read_camera(path: Path) -> Camera:
     """A camera file in Cityscapes' form."""
     try:
-        table = parse_json(path.read_text(encoding="utf-8"))
+        table = read_json(path)
         intrinsic, extrinsic = table["intrinsic"], table["extrinsic"]
         camera = Camera(
             fx=float(intrinsic["fx"]),

@@ -1,6 +1,7 @@
 """The files below a folder, through links too."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from equipoise.errors import DataError
@@ -8,6 +9,8 @@ from equipoise.errors import DataError
 
 def walked(folder: Path) -> list[Path]:
     """All files below ``folder``, sorted; linked folders are followed, each once. Broken links are files, too.
+
+    But for what equipoise wrote itself: the folders of runs, and the pictures of predictions.
 
     Raises:
         DataError: a folder may not be read.
@@ -20,8 +23,21 @@ def walked(folder: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add(here)
-        found += [Path(parent, name) for name in names]
+        if {"run.json", "recipe.json", "log.jsonl"} <= set(names):
+            folders.clear()
+            continue
+        written = predicted(names)
+        found += [Path(parent, name) for name in names if name not in written]
     return sorted(found)
+
+
+def predicted(names: Iterable[str]) -> set[str]:
+    """Of the names in a folder those that predictions have: ``NAME.json``, its overlays, and what goes with them."""
+    here = set(names)
+    endings = [f"_{task}{end}.png" for task in ("semantic", "instance", "depth") for end in ("_overlay", "")]
+    stems = {name.removesuffix(end) for name in here for end in endings[::2] if name.endswith(end)}
+    endings += ["_disparity.png", ".json"]
+    return {stem + end for stem in stems if f"{stem}.json" in here for end in endings}
 
 
 def there(path: Path) -> bool:

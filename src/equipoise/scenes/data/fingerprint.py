@@ -11,7 +11,7 @@ def fingerprint(paths: Iterable[Path]) -> str:
     for path in paths:
         try:
             status = path.stat()
-            digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+            digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
         except OSError:
-            digest.update(f"{path}\0missing\n".encode())
+            digest.update(f"{path}\0missing\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

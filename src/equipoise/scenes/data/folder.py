@@ -21,7 +21,7 @@ from equipoise.scenes.data.files import there
 from equipoise.scenes.data.fingerprint import fingerprint
 from equipoise.scenes.data.images import expect_size, read_colors, read_image, read_labels
 from equipoise.scenes.data.sample import IGNORE, Camera, InverseDepthUnit, Sample, SceneClass, SceneVocabulary
-from equipoise.scenes.data.splits import below, fill, image_names, matching, split_names, why_none
+from equipoise.scenes.data.splits import below, fill, fits, image_names, matching, split_names, why_none
 from equipoise.scenes.pictures import hsv
 
 FIELDS = {"semantic": "semantic", "instance": "instance", "depth": "inverse_depth"}
@@ -126,6 +126,14 @@ class FolderDataset:
         paths |= {FIELDS[kind]: self.path(label.files, name) for kind, label in self.description.labels.items()}
         return {kind: path for kind, path in paths.items() if there(path)}
 
+    def would_hold(self, path: Path) -> bool:
+        """Whether one of the patterns fits it."""
+        patterns = [self.description.images, *(label.files for label in self.description.labels.values())]
+        filled = [fill(pattern, self.description, self.split, "{name}") for pattern in patterns]
+        return path.is_relative_to(self.root) and any(
+            fits(path.relative_to(self.root).as_posix(), pattern) for pattern in filled
+        )
+
     def class_of(self, instance: int) -> int | None:
         """The class of an id, class · factor + index, where classes are numbers."""
         semantic, described = self.description.semantic, self.description.instance
@@ -135,8 +143,7 @@ class FolderDataset:
             or (semantic.encoding, described.encoding) != ("value", "class_factor")
         ):
             return None
-        index = int(meanings(semantic)[instance // described.factor])
-        return None if index >= IGNORE else index
+        return min(int(meanings(semantic)[instance // described.factor]), IGNORE)
 
     def without_image(self) -> list[str]:
         """Label pictures without an image, in this split's folder (or in all, where splits share one), a line each."""

@@ -49,11 +49,7 @@ def read_labels(path: Path, *, wide: bool = False) -> npt.NDArray[np.int32]:
 
     ``wide``: what is meant does not fit in 8 bit; a picture that has no more, and is not empty, lost it when saved.
     """
-    with _opened(path) as picture:
-        if picture.format != "PNG":
-            raise DataError(
-                f"{path}: expected labels as PNG, found {picture.format}, whose compression changes numbers"
-            )
+    with _label(path) as picture:
         if picture.mode not in ("L", "P", "1", *_WIDE_MODES):
             raise DataError(f"{path}: expected one number a pixel (8 or 16 bit grey, or palette), found {picture.mode}")
         try:
@@ -63,6 +59,18 @@ def read_labels(path: Path, *, wide: bool = False) -> npt.NDArray[np.int32]:
         if wide and picture.mode not in _WIDE_MODES and numbers.any():
             raise DataError(f"{path}: expected 16 bit, found 8 (mode {picture.mode}), which cannot hold such labels")
         return numbers
+
+
+def _label(path: Path) -> Image.Image:
+    """A label picture, known to be what was written: a changed byte may decode to another class."""
+    picture = _opened(path)
+    fault = broken_png(path)
+    if picture.format != "PNG":
+        fault = f"{path}: expected labels as PNG, found {picture.format}, whose compression changes labels"
+    if fault is not None:
+        picture.close()
+        raise DataError(fault)
+    return picture
 
 
 SHALLOW = {2: 85, 4: 17}
@@ -119,11 +127,7 @@ def broken_png(path: Path) -> str | None:
 
 def read_colors(path: Path) -> npt.NDArray[np.int32]:
     """A label picture's colours as numbers 65536·R + 256·G + B, ``int32 (H, W)``."""
-    with _opened(path) as picture:
-        if picture.format != "PNG":
-            raise DataError(
-                f"{path}: expected labels as PNG, found {picture.format}, whose compression changes colours"
-            )
+    with _label(path) as picture:
         if picture.mode not in ("RGB", "RGBA", "P", "L", "1"):
             raise DataError(f"{path}: expected 8-bit colours, found {picture.mode}")
         try:

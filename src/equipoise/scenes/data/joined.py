@@ -30,6 +30,8 @@ def renamed(vocabulary: SceneVocabulary, names: Mapping[str, str]) -> tuple[Scen
         if name not in known:
             told = suggestion(name, known) if known else ": the data set has no classes"
             raise RecipeError(f"classes: found {name!r}{told}")
+    if unclean := [name for name in names.values() if name != name.strip()]:
+        raise RecipeError(f"classes: expected names without blanks around them, found {unclean[0]!r}")
     called = [names.get(name, name) for name in known]
     classes: dict[str, SceneClass] = {}
     for c, name in zip(vocabulary.classes, called, strict=True):

@@ -134,8 +134,12 @@ class FileDataset(SceneDataset, Protocol):
         """The files of one image that exist: ``image``, and its labels by kind, as ``Sample`` names them."""
         ...
 
+    def would_hold(self, path: Path) -> bool:
+        """Whether a picture at this path would be taken for one of the data set's."""
+        ...
+
     def class_of(self, instance: int) -> int | None:
-        """The class index that an instance's id tells, where ids tell one."""
+        """The class index that an instance's id tells, ``IGNORE`` for no class; ``None`` where ids tell none."""
         ...
 
     def without_image(self) -> list[str]:

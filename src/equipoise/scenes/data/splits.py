@@ -1,7 +1,8 @@
 """Which images belong to a split of a described folder."""
 
+import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -19,7 +20,9 @@ def below(root: Path, relative: str) -> Path:
         inside = path.resolve().is_relative_to(root)
     except (OSError, RuntimeError):  # Links that lead to themselves are told by who reads them.
         inside = True
-    if Path(relative).is_absolute() or ".." in Path(relative).parts or not inside:
+    if Path(relative).is_absolute():
+        raise DataError(f"expected a path from {root} on, found {relative!r}, which starts at the file system's root")
+    if ".." in Path(relative).parts or not inside:
         link = ", by a link: name what it points to as the root" if path.is_symlink() else ""
         raise DataError(f"expected a path below {root}, found {relative!r}, which leads out of it{link}")
     return path
@@ -28,7 +31,7 @@ def below(root: Path, relative: str) -> Path:
 def fill(pattern: str, description: FolderDescription, split: str, name: str) -> str:
     """A pattern with its placeholders filled in."""
     folder = description.split[split].folder or split
-    return pattern.removeprefix("./").replace("{split}", folder).replace("{name}", name)
+    return PurePosixPath(pattern).as_posix().replace("{split}", folder).replace("{name}", name)
 
 
 def split_names(description: FolderDescription, split: str, root: Path, *, strict: bool = True) -> list[str]:
@@ -66,7 +69,16 @@ def matching(root: Path, pattern: str) -> list[str]:
     folder = below(root, head if head.endswith("/") or not head else head.rpartition("/")[0] or ".")
     matcher = _matcher(pattern)
     paths = (p.relative_to(root).as_posix() for p in walked(folder))
-    return sorted(match[1] for match in map(matcher.fullmatch, paths) if match)
+    names = sorted(match[1] for match in map(matcher.fullmatch, paths) if match)
+    for name in names:
+        if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise DataError(f"{root}: expected names of files in UTF-8, found {name!r}: rename it")
+    return names
+
+
+def fits(path: str, pattern: str) -> bool:
+    """Whether a file at ``path``, from the root on, would be one of a pattern's."""
+    return _matcher(pattern).fullmatch(path) is not None
 
 
 def why_none(description: FolderDescription, split: str, root: Path) -> str:
@@ -85,6 +97,19 @@ def _matcher(pattern: str) -> re.Pattern[str]:
     return re.compile(re.escape(head) + "(.+)" + re.escape(tail), re.DOTALL)
 
 
+def _from_root(given: Path, root: Path, where: str) -> Path:
+    """A listed path from the root on; an absolute one may lead there through links."""
+    if ".." in given.parts:
+        raise DataError(f"{where}: expected a path below {root}, found {str(given)!r}, which leads out of it")
+    if not given.is_absolute():
+        return given
+    real = Path(os.path.realpath(given.parent)) / given.name
+    for candidate in (given, real):
+        if candidate.is_relative_to(root):
+            return candidate.relative_to(root)
+    raise DataError(f"{where}: expected a path below {root}, found {str(given)!r}, which lies elsewhere")
+
+
 def _listed(path: Path, pattern: str, root: Path, *, strict: bool) -> list[str]:
     """Names, or paths of images, one a line; raises where an image is listed twice or, if strict, does not exist."""
     if there(path) and not path.is_file():
@@ -98,7 +123,7 @@ def _listed(path: Path, pattern: str, root: Path, *, strict: bool) -> list[str]:
     for number, line in enumerate(lines, 1):
         if not line or line.startswith("#"):
             continue
-        given = Path(line).relative_to(root) if Path(line).is_relative_to(root) else Path(line)
+        given = _from_root(Path(line), root, f"{path}, line {number}")
         match = _matcher(pattern).fullmatch(given.as_posix())
         tail = pattern.split("{name}")[1]
         name = match[1] if match else given.as_posix()

@@ -4,6 +4,7 @@ Every pixel of a countable class votes for the place it points to. Votes are cou
 maxima are the centres; each pixel then belongs to the nearest centre. One pass over pixels, one over grid cells.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from equipoise.errors import UsageError
 from equipoise.scenes.data.sample import SceneVocabulary
 
 RADIUS = 1 / 100
@@ -73,12 +75,15 @@ def group(
     height, width = semantic_HW.shape
     smallest = max(8, height * width // 5000) if minimum_pixels is None else minimum_pixels
     radius = max(SMALLEST_RADIUS, width * RADIUS) if radius is None else radius
+    if not 0 < radius < math.inf:
+        raise UsageError(f"group: expected a radius above 0 px, found {radius}")
     result = np.zeros((height, width), np.int32)
     found: list[Instance] = []
     for classes in countable:
         ys, xs = np.nonzero(np.isin(semantic_HW, list(classes)))
         votes = np.stack([xs + offsets_2HW[0, ys, xs], ys + offsets_2HW[1, ys, xs]], 1)
-        votes = np.nan_to_num(np.clip(votes, 0, [width - 1, height - 1]))
+        finite = np.isfinite(votes).all(1)  # What votes for nowhere belongs to nothing.
+        ys, xs, votes = ys[finite], xs[finite], np.clip(votes[finite], 0, [width - 1, height - 1])
         sure = np.ones(len(xs)) if confidence_HW is None else confidence_HW[ys, xs]
         for own, distance in _clusters(votes, (height, width), radius, smallest):
             y, x = ys[own], xs[own]

@@ -106,9 +106,10 @@ def _words(axis: Axis, first: float, last: float) -> str:
     """What stands beside and below the lines."""
     ticks = zip(axis.ticks, axis.numbers, strict=True)
     words = [f'<span class="y" style="top:{axis.height(tick):.2f}%">{shown}</span>' for tick, shown in ticks]
-    for tick in step_ticks(first, last):
+    for place, tick in enumerate(step_ticks(first, last)):
         left = 100 * (tick - first) / (last - first)
-        words.append(f'<span class="x" style="left:{left:.2f}%">{step_number(tick)}</span>')
+        between = " between" if place % 2 else ""  # Where there is little room, every other one is left out.
+        words.append(f'<span class="x{between}" style="left:{left:.2f}%">{step_number(tick)}</span>')
     return "".join(words)
 
 

@@ -1,11 +1,12 @@
 """The log as charts: a row a quantity, a chart a task."""
 
+import math
 from typing import Any
 
 from markupsafe import Markup
 
 from equipoise.scenes.report.chart import Series, line_chart
-from equipoise.scenes.report.words import number
+from equipoise.scenes.report.words import decimals, fixed, number
 
 Log = list[dict[str, Any]]
 
@@ -50,7 +51,17 @@ def _chart(
     # A rate that a schedule brings to zero spans decades at its very end alone.
     svg = line_chart(series, title, span=span, logarithmic=False if key == "learning_rate" else None)
     ends = series.strong if series.smooth else values
-    return {"title": title, "svg": Markup(svg), "last": number(ends[-1] if ends else None), "color": color % 4}
+    return {"title": title, "svg": Markup(svg), "last": ending(ends[-1] if ends else None, series), "color": color % 4}
+
+
+def ending(value: Any, series: Series) -> str:
+    """The value where a line ends, with the decimals that tell it from the others on its axis."""
+    known = [shown for _, shown in series.points]
+    plain, places = _scalar(value), decimals(_scalar(value))
+    spread = max(known) - min(known) if known else 0.0
+    if plain is None or places is None or spread <= 0:
+        return number(value)
+    return fixed(plain, min(max(places, 1 - math.floor(math.log10(spread))), 10))
 
 
 def _series(log: Log, values: list[Any], *, color: int = 0, smooth: bool = False) -> Series:

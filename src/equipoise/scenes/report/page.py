@@ -10,11 +10,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from equipoise.errors import RunError
-from equipoise.scenes.configuration import parse_json
+from equipoise.scenes.configuration import read_json
 from equipoise.scenes.report.curves import Log, overall_charts, task_charts
 from equipoise.scenes.report.figures import data_sets, legend, set_result
 from equipoise.scenes.report.gallery import gallery
-from equipoise.scenes.report.words import facts, lead, unfinished, verdict
+from equipoise.scenes.report.words import facts, lead, legible, unfinished, verdict
 from equipoise.scenes.training.checkpoint import write_atomic
 from equipoise.scenes.training.log import read_log
 
@@ -46,6 +46,7 @@ def build_report(run: Path) -> Path:
         loader=PackageLoader("equipoise.scenes.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=legible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -60,6 +61,7 @@ def build_report(run: Path) -> Path:
         legend=legend(results),
         shown={task["task"] for group in groups for example in group["examples"] for task in example["tasks"]},
         results=results,
+        size="×".join(map(str, record.get("input_size") or ())),
     )
     path = run / "report.html"
     with _told(path):
@@ -70,7 +72,7 @@ def build_report(run: Path) -> Path:
 def _read(path: Path, kind: type) -> Any:
     """A JSON file's value; ``None`` where there is no such file."""
     try:
-        value = parse_json(path.read_text(encoding="utf-8"))
+        value = read_json(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

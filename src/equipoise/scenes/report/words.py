@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+from markupsafe import Markup
+
 TASKS = {"semantic": "semantic classes", "instance": "instances", "depth": "depth"}
 COUNTS = {2: "both tasks", 3: "all three tasks"}
 
@@ -18,6 +20,17 @@ def number(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return "–"
     return (f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}").replace("-", "−")
+
+
+def legible(value: Any) -> Any:
+    r"""Text whose hidden marks are spelled out: one that turns the direction would turn what stands beside it, too.
+
+    >>> legible("str\u202eeets")
+    'str\\u202eeets'
+    """
+    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
+        return value
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in value)
 
 
 def decimals(value: float | None) -> int | None:

@@ -7,7 +7,7 @@ from equipoise.scenes.data.sample import SceneVocabulary
 from equipoise.scenes.tasks.depth import DepthTask
 from equipoise.scenes.tasks.instance import InstanceTask
 from equipoise.scenes.tasks.semantic import SemanticTask
-from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task
+from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, has_label
 
 TASKS: dict[str, type[Task]] = {
     SemanticTask.name: SemanticTask,
@@ -15,7 +15,7 @@ TASKS: dict[str, type[Task]] = {
     DepthTask.name: DepthTask,
 }
 
-__all__ = ["TASKS", "Metrics", "Picture", "Primary", "Task", "make_tasks"]
+__all__ = ["TASKS", "Metrics", "Picture", "Primary", "Task", "has_label", "make_tasks"]
 
 
 def make_tasks(names: Sequence[str], vocabulary: SceneVocabulary) -> dict[str, Task]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from equipoise.likelihoods import Likelihood
-from equipoise.scenes.data.sample import Sample, SceneVocabulary
+from equipoise.scenes.data.sample import IGNORE, Sample, SceneVocabulary
 from equipoise.scenes.recipe import LikelihoodRecipe
 
 Picture = npt.NDArray[np.uint8]
@@ -105,6 +105,11 @@ class Task(ABC):
     @abstractmethod
     def per_position(self, targets: npt.NDArray[Any]) -> Tensor:
         """The best ``location`` that may depend on the pixel's place but not on the image."""
+
+
+def has_label(target: npt.NDArray[Any]) -> bool:
+    """Whether any pixel of a task's target is labelled."""
+    return bool((target != IGNORE).any() if target.dtype.kind in "iu" else (~np.isnan(target)).any())
 
 
 def upsampled(location: Tensor, size: tuple[int, int]) -> Tensor:

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from equipoise.errors import RunError, UserError
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.transforms import Augmentation, augment
-from equipoise.scenes.tasks import Task
+from equipoise.scenes.tasks import Task, has_label
 from equipoise.scenes.training.distributed import ALONE, Team
 from equipoise.scenes.training.signals import ENDING
 
@@ -93,7 +93,14 @@ class _Examples(Dataset[dict[str, Any]]):
         sample = augment(self.dataset[index], self.augmentation, self.size, unit, rng)
         targets = {name: task.target(sample) for name, task in self.tasks.items()}
         labelled = {name: getattr(sample, task.label) is not None for name, task in self.tasks.items()}
-        return {"name": sample.name, "epoch": epoch, "image": sample.image, "targets": targets, "labelled": labelled}
+        return {
+            "name": sample.name,
+            "epoch": epoch,
+            "image": sample.image,
+            "targets": targets,
+            "labelled": labelled,
+            "valid": {name: has_label(target) for name, target in targets.items()},
+        }
 
 
 def collate(examples: list[dict[str, Any]]) -> Batch | UserError:
@@ -108,7 +115,8 @@ def collate(examples: list[dict[str, Any]]) -> Batch | UserError:
     images = torch.from_numpy(np.stack([e["image"] for e in examples])).permute(0, 3, 1, 2)
     rows, targets = {}, {}
     for name in examples[0]["targets"]:
-        labelled = [i for i, e in enumerate(examples) if e["labelled"][name]]
+        some = any(e["valid"][name] for e in examples)  # Else a decoder's running means would learn from none.
+        labelled = [i for i, e in enumerate(examples) if some and e["labelled"][name]]
         rows[name] = torch.tensor(labelled, dtype=torch.int64)
         stacked = _stacked([e["targets"][name] for e in examples])
         targets[name] = stacked if len(labelled) == len(examples) else stacked[rows[name]]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from equipoise.scenes.configuration import parse_json
+from equipoise.scenes.configuration import read_json
 from equipoise.scenes.data.files import there
 
 MANIFEST = "manifest.json"
@@ -62,7 +62,7 @@ def checkpoint_fault(path: Path, needed: Iterable[str] = ()) -> str | None:
     try:
         if not (path / MANIFEST).is_file():
             return f"{MANIFEST} is missing"
-        manifest = parse_json((path / MANIFEST).read_bytes())
+        manifest = read_json(path / MANIFEST)
         if missing := sorted(set(needed) - manifest.keys()):
             return f"{MANIFEST} does not list {missing[0]}"
         for name, entry in manifest.items():

@@ -41,6 +41,8 @@ def read_log(run: Path) -> list[Entry]:
         RunError: another line is no entry.
     """
     path = run / "log.jsonl"
+    if path.exists() and not path.is_file():
+        raise RunError(f"{path}: expected a log, found no regular file: remove it")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
     entries: list[Entry] = []
     for number, line in enumerate(lines, 1):

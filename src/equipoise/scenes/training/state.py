@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.errors import NonFiniteError, RunError
-from equipoise.scenes.configuration import parse_json
+from equipoise.scenes.configuration import read_json
 from equipoise.scenes.model import (
     DESCRIPTION,
     WEIGHTS,
@@ -96,7 +96,7 @@ def restore(
     if path is None:
         raise RunError(f"expected a checkpoint under {run / 'checkpoints'}, found none: start anew with --overwrite")
     try:
-        table = parse_json((path / STATE).read_bytes())
+        table = read_json(path / STATE)
         recorded, data, groups = (dict(table["recipe"]), dict(table["data"]), list(table["param_groups"]))
         step, seconds = int(table["step"]), float(table["seconds"])
     except (ValueError, TypeError, KeyError) as error:
