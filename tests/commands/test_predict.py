@@ -10,7 +10,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from equipoise.commands.predict import predicted
+from equipoise.errors import DataError
 from equipoise.scenes import load
+from equipoise.scenes import scene as scene_module
+from equipoise.scenes.data.files import walked
+from equipoise.scenes.training.checkpoint import write_atomic
 from tests.scenes.test_predict import write_run
 from tests.support.commands import equipoise, one_line
 from tests.support.tiny import scene
@@ -185,6 +190,74 @@ def test_predictions_are_not_predicted(home):
         assert "1 of 1 images" in done.stdout
     for given, out in (("photos/*.png", "photos"), ("", "out"), ("photos/[a.png", "out")):
         assert equipoise("predict", "run", given, "--out", out, cwd=home).returncode == 2
+
+
+def test_an_interrupted_prediction_can_be_overwritten_and_is_no_input(home, monkeypatch):
+    """The record comes first, so that whatever lies there is known to be a prediction's."""
+    path, model = save(home / "photos/a.png", street()), load(home / "run")
+
+    def stopped(path: Path, data: bytes, **options: object) -> None:
+        if path.name == "a_instance.png":
+            raise KeyboardInterrupt
+        write_atomic(path, data, **options)
+
+    monkeypatch.setattr(scene_module, "write_atomic", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        model.predict(path).save(home / "out", name="a")
+    monkeypatch.undo()
+    assert (home / "out/a_semantic_overlay.png").exists()
+    assert not walked(home / "out")
+    refused = equipoise("predict", "run", "photos", "--out", "out", cwd=home)
+    assert "--overwrite" in one_line(refused)
+    assert equipoise("predict", "run", "photos", "--out", "out", "--overwrite", cwd=home).returncode == 0
+    assert "unfinished" not in json.loads((home / "out/a.json").read_text())
+
+
+def test_a_model_of_fewer_tasks_leaves_nothing_of_the_other_behind(home):
+    save(home / "photos/a.png", street())
+    (home / "less").mkdir()
+    write_run(home / "less", ("semantic",))
+    for run in ("run", "less", "run"):
+        done = equipoise("predict", run, "photos", "--out", "out", "--overwrite", cwd=home)
+        assert done.returncode == 0, done.stderr
+        assert (home / "out/a_disparity.png").exists() == (run == "run")
+
+
+def test_one_odd_picture_harms_no_other(home):
+    """One whose name is too long for what is written, one whose place is taken, some that a link leads to again."""
+    for name in ("a", "m" * 240, "x", "z"):
+        save(home / f"photos/{name}.png", street())
+    save(home / "out/x_semantic.png", street())
+    (home / "photos/loop").symlink_to(".")
+    done = equipoise("predict", "run", "photos/**/*.png", "--out", "out", "--json", "--overwrite", cwd=home)
+    assert done.returncode == 5
+    found = json.loads(done.stdout)
+    assert sorted(found["written"]) == ["photos/a.png", "photos/z.png"]
+    assert len(found["failed"]) == 2
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
+def test_a_picture_that_wants_all_memory_is_at_fault_alone(error):
+    class Model:
+        def predict(self, path: Path) -> None:
+            raise error
+
+    with pytest.raises(DataError, match=r"bar\.png: expected a picture that fits in memory"):
+        predicted(Model(), Path("bar.png"))
+
+
+@pytest.mark.parametrize("file", ["model.json", "run.json", "recipe.json", "log.jsonl", "metrics.json"])
+def test_a_pipe_in_a_run_is_told(home, file):
+    for name in ("run.json", "recipe.json"):
+        (home / "run" / name).write_text("{}")
+    (home / "run" / file).unlink(missing_ok=True)
+    os.mkfifo(home / "run" / file)
+    save(home / "photos/a.png", street())
+    command = ["predict", "run", "photos", "--out", "out"] if file == "model.json" else ["report", "run"]
+    done = equipoise(*command, cwd=home)
+    assert done.returncode == 5
+    assert f"{file}: expected" in one_line(done)
+    assert "no regular file" in one_line(done)
 
 
 def test_what_lies_there_is_told_before_anything_is_predicted(home):
