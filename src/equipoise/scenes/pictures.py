@@ -11,6 +11,8 @@ from equipoise.scenes.data.sample import SceneVocabulary
 
 Picture = npt.NDArray[np.uint8]
 NO_LABEL = (0, 0, 0)
+OUTLINE = 600
+"""So many px of a picture's shorter side for each px of an outline."""
 
 
 def class_colors(values: npt.NDArray[Any], vocabulary: SceneVocabulary) -> Picture:
@@ -65,9 +67,11 @@ def instance_colors(instance: npt.NDArray[np.int32]) -> Picture:
 
 
 def outlines(instance: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    """The pixels of instances ``(H, W)`` that border on another instance, or on none."""
-    around = np.pad(instance, 1, mode="edge")
-    above, below, left, right = around[:-2, 1:-1], around[2:, 1:-1], around[1:-1, :-2], around[1:-1, 2:]
+    """The pixels of instances ``(H, W)`` that border on another instance, or on none; wider in large pictures."""
+    wide = max(1, round(min(instance.shape) / OUTLINE))
+    around = np.pad(instance, wide, mode="edge")
+    inner, before, after = slice(wide, -wide), slice(None, -2 * wide), slice(2 * wide, None)
+    above, below, left, right = around[before, inner], around[after, inner], around[inner, before], around[inner, after]
     inside = (above == instance) & (below == instance) & (left == instance) & (right == instance)
     edge: npt.NDArray[np.bool_] = (instance > 0) & ~inside
     return edge
