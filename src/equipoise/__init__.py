@@ -17,7 +17,8 @@ from equipoise.likelihoods import (
     StudentT,
     Term,
 )
-from equipoise.multitask import JointTerm, MultiTaskLikelihood
+from equipoise.joint import JointTerm
+from equipoise.multitask import MultiTaskLikelihood
 from equipoise.optim import param_groups
 from equipoise.uncertainty import UncertaintyWeighting
 from equipoise.version import __version__
