@@ -58,8 +58,8 @@ class GradientAudit:
 def audit_gradients(terms: JointTerm | Mapping[str, Tensor], shared_parameters: Iterable[Tensor]) -> GradientAudit:
     """Each task's gradient on the shared parameters: one backward pass a task, nothing left in ``.grad``.
 
-    The graph is kept, so ``backward`` may follow. Every so many steps is enough. Of several ranks every one must call it:
-    the gradients are those of the whole batch where the terms come from a likelihood in training mode, whose values are
+    The graph is kept, so ``backward`` may follow. Every so many steps is enough. Of several ranks every one must
+    call it: the gradients are those of the whole batch where the terms come from a likelihood in training mode, whose values are
     global; given losses are averaged over the ranks, as DistributedDataParallel does.
 
     Args:

@@ -73,11 +73,11 @@ def calibration_report(
     Local: of several ranks each reports on the data it is given. Gather them first for a report on all.
 
     Raises:
-        ValueError: a task without a density (Gibbs, Laplace in the paper's form), an unknown one, or one without target.
+        ValueError: a task without a density (Gibbs, Laplace in the paper's form), an unknown task, or no target.
     """
     masks = masks or {}
     for name in outputs:
-        if name not in likelihood.keys():
+        if name not in set(likelihood.keys()):
             raise ValueError(f"outputs: expected the tasks {list(likelihood.keys())}, found {name!r}")
         if targets.get(name) is None:
             raise ValueError(f"task {name!r}: expected a target to compare its output with, found none")

@@ -78,10 +78,10 @@ class MultiTaskLikelihood(Tasks):
         self._check_names(outputs, targets, masks, weights, counts)
         # Activation checkpointing wants the second pass to be as the first was.
         second = is_recomputing()
-        if not (masks or weights or counts) and self._may_be_quick() and (self._was_quick or not second):
-            if (joint := self._quickly(outputs, targets)) is not None:
-                self._was_quick = True
-                return joint
+        may_be_quick = not (masks or weights or counts) and self._may_be_quick() and (self._was_quick or not second)
+        if may_be_quick and (joint := self._quickly(outputs, targets)) is not None:
+            self._was_quick = True
+            return joint
         self._was_quick = self._was_quick and second
         if counts:
             self._refuse_partial_starts(counts)

@@ -26,7 +26,7 @@ def param_groups(
     To add a task to a running optimizer: build the likelihood with the new task, load the old one's state into it with
     ``strict=False`` (state follows the tasks' names), and add its parameters with ``optimizer.add_param_group(group)``
     for each ``group`` of ``param_groups(new_head, new_likelihood, lr=...)``; the old likelihood's group stays without
-    gradients. The log-variances of all tasks that move alike are one vector in the order of their kinds and names, so an
+    gradients. The log-variances of all tasks that move alike are one vector in the order of their kinds and names: an
     optimizer's state for the same tasks fits in whichever order they are written, and one for other tasks does not.
 
     Args:

@@ -54,7 +54,10 @@ def over_ranks(sums: Sequence[Sums]) -> list[Sums]:
     parts = [part for s in sums for part in _parts(s)]
     flat = torch.cat([part.reshape(-1).to(_wide(part.device)) for part in parts])
     dist.all_reduce(flat)
-    totals = (total.reshape(part.shape) for total, part in zip(flat.split([p.numel() for p in parts]), parts, strict=True))
+    totals = (
+        total.reshape(part.shape)
+        for total, part in zip(torch.split(flat, [p.numel() for p in parts]), parts, strict=True)
+    )
     ranks = dist.get_world_size()
     reduced = []
     for local in sums:

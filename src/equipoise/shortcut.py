@@ -53,8 +53,8 @@ def _key(member: Likelihood, output: Tensor, target: Tensor) -> tuple[object, ..
         return None
     kind: object = type(member)
     large: object = id(member) if output.numel() > SMALL else None
-    if kind is Gaussian or kind is Laplace:
-        unit = member.unit  # type: ignore[attr-defined]
+    if isinstance(member, Regression) and kind in (Gaussian, Laplace):
+        unit = member.unit
         plain = member.noise.channels is None and output.shape == target.shape and target.is_floating_point()
         if not plain or (unit is not None and member.training and (unit.looks or unit.is_changing(True))):
             return None

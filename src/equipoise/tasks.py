@@ -10,7 +10,7 @@ from torch.optim.optimizer import Optimizer
 from equipoise.execution import in_functorch, is_readable
 from equipoise.joint import JointTerm, Stacked
 from equipoise.likelihoods.bank import NoiseBank
-from equipoise.likelihoods.checks import bad_losses, check, complain_of_flags
+from equipoise.likelihoods.checks import bad_losses, complain_of_flags
 from equipoise.likelihoods.likelihood import Likelihood, look
 from equipoise.likelihoods.noise import Noise, join
 from equipoise.named import NamedModules
@@ -60,7 +60,7 @@ class Tasks(nn.Module, Followed):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy is followed as its original is."""
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         follow(self)
 
     def __getitem__(self, name: str) -> Likelihood:
@@ -77,9 +77,7 @@ class Tasks(nn.Module, Followed):
         """Names and likelihoods."""
         return [(name, self[name]) for name in self._names]
 
-    def _all_healthy(
-        self, means: Tensor, counts: Tensor | None = None
-    ) -> JointTerm | None:
+    def _all_healthy(self, means: Tensor, counts: Tensor | None = None) -> JointTerm | None:
         """The joint loss in a few operations for all tasks, where all are labelled and nothing is to be done or said.
 
         Args:
@@ -108,9 +106,7 @@ class Tasks(nn.Module, Followed):
         bank = self[self._groups[0][0]].noise.bank
         return bank.by_gradient and not bank.pending and is_readable(bank.low)
 
-    def _joined(
-        self, sums: dict[str, Sums], empty: dict[str, bool | None], counts: Counts
-    ) -> JointTerm:
+    def _joined(self, sums: dict[str, Sums], empty: dict[str, bool | None], counts: Counts) -> JointTerm:
         parts: list[Stacked] = []
         for names in self._groups:
             members = [self[name] for name in names]
@@ -127,9 +123,7 @@ class Tasks(nn.Module, Followed):
             )
             parts.append(part)
             _look(members[0].noise.bank, part, self.training)
-        single = {
-            name: self[name].term(sums[name], counts.get(name), is_empty=empty[name]) for name in self._single
-        }
+        single = {name: self[name].term(sums[name], counts.get(name), is_empty=empty[name]) for name in self._single}
         for name, term in single.items():
             look(self[name], term)
         losses = [part.nll.sum() for part in parts] + [term.nll for term in single.values()]

@@ -49,7 +49,9 @@ class UncertaintyWeighting(Tasks):
     def __init__(self, kinds: Mapping[str, Kind], **noise: Unpack[NoiseOptions]) -> None:
         NoiseSettings.read("UncertaintyWeighting", noise)
         if not isinstance(kinds, Mapping) or not kinds:
-            raise ValueError(f"UncertaintyWeighting: expected a kind for each of one or more task names, found {kinds!r}")
+            raise ValueError(
+                f"UncertaintyWeighting: expected a kind for each of one or more task names, found {kinds!r}"
+            )
         if noise.get("channels") is not None:
             raise ValueError("UncertaintyWeighting: channels: expected None, since losses are scalars")
         super().__init__({name: _likelihood(name, kind, noise) for name, kind in kinds.items()})
@@ -73,8 +75,8 @@ class UncertaintyWeighting(Tasks):
                 ``counts`` but without ``totals`` before an optimizer's step, whose sum would be that of no batch.
             FloatingPointError: a loss that is not finite; names the task. On a GPU see ``check``.
         """
-        if counts is None and self._may_be_quick() and (total := self._quickly(losses)) is not None:
-            return total
+        if counts is None and self._may_be_quick() and (quick := self._quickly(losses)) is not None:
+            return quick
         self._check_known(losses=losses, counts=counts or {}, totals=totals or {})
         self._check_accumulation(counts, totals)
         members = [self[name] for name in self._names]
@@ -103,8 +105,8 @@ class UncertaintyWeighting(Tasks):
             return self[name].no_sums(given[0].detach() if given else None)
         if not isinstance(loss, Tensor):
             raise TypeError(
-                f"{where}: expected a scalar tensor, found the {type(loss).__name__} {loss!r}: a number has no gradient; "
-                "for a task without labels in this batch pass None"
+                f"{where}: expected a scalar tensor, found the {type(loss).__name__} {loss!r}: a number has no "
+                "gradient; for a task without labels in this batch pass None"
             )
         if loss.dim() != 0:
             raise ValueError(f"{where}: expected a scalar loss, found one of shape {tuple(loss.shape)}: take its mean")

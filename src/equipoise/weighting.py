@@ -154,8 +154,8 @@ class Scalarized(Followed):
             method = type(self.scalarizer).__name__
             when = "after each optimizer step" if name == "update" else "at the end of each epoch"
             warnings.warn(
-                f"{method}: {name}() has not been called in {self._batches_without - 1} batches, so its weights have not "
-                f"changed: call scalarizer.{name} {when}, as TorchJD's documentation says",
+                f"{method}: {name}() has not been called in {self._batches_without - 1} batches, so its weights "
+                f"have not changed: call scalarizer.{name} {when}, as TorchJD's documentation says",
                 stacklevel=3,
             )
 
@@ -177,11 +177,11 @@ class Scalarized(Followed):
 
 
 PATIENCE = {"update": 2, "step": 100}
-"""After how many batches without a call of it a method's own ``update`` (each step) or ``step`` (each epoch) is missed."""
+"""After how many batches without a call of it a method's own ``update`` or ``step`` is missed."""
 
 
 class Aggregated:
-    """A gradient aggregator of TorchJD: UPGrad, PCGrad, CAGrad, MGDA, NashMTL, AlignedMTL …, on the standardized losses.
+    """A gradient aggregator of TorchJD: UPGrad, PCGrad, CAGrad, MGDA, NashMTL, AlignedMTL …, on standardized losses.
 
     The Jacobian of the tasks' losses by the shared parameters is aggregated into one gradient; all other parameters get
     the gradient of the sum. Rows of tasks without labels in the batch are left out (on a GPU that reads their counts
@@ -218,7 +218,9 @@ class Aggregated:
         gradient = self._aggregate(matrix) * factor
         before = [None if p.grad is None else p.grad.clone() for p in shared]
         _backward(torch.stack(losses).sum(), joint, scaler)
-        for parameter, part, earlier in zip(shared, gradient.split([p.numel() for p in shared]), before, strict=True):
+        for parameter, part, earlier in zip(
+            shared, torch.split(gradient, [p.numel() for p in shared]), before, strict=True
+        ):
             new = part.reshape(parameter.shape).to(parameter.dtype)
             _put_gradient(parameter, new if earlier is None else earlier + new)
 

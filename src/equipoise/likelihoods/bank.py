@@ -87,7 +87,7 @@ class NoiseBank(nn.Module, Followed):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy begins to watch anew."""
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._begin_to_watch()
         follow(self)
 

@@ -24,8 +24,8 @@ AT_ONCE = 2**24
 class Categorical(Tempered):
     r"""p(y | f) = Softmax(f/σ²), a Boltzmann distribution with temperature σ².
 
-    Outputs are ``(N, C, *)``, targets ``(N, *)`` of integers; −100 and ``ignore_index`` are no labels. Logits of −∞ rule
-    a class out; they must not be those of a label.
+    Outputs are ``(N, C, *)``, targets ``(N, *)`` of integers; −100 and ``ignore_index`` are no labels. Logits of −∞
+    rule a class out; they must not be those of a label.
 
     *Approximate* (the paper trains it, eq. 7–10; the default): nll = e^(−s)·CE(f, y) + ½·s, at the optimum e^s = 2·CE.
     It takes (1/σ)·Σexp(f/σ²) ≈ (Σexp f)^(1/σ²), an equality at σ = 1 and no bound. Its network learns to make
@@ -154,7 +154,7 @@ class Categorical(Tempered):
         finite = torch.where(torch.isfinite(logits), logits, 0.0)
         chosen = finite.gather(1, labels.clamp_min(0).unsqueeze(1)).squeeze(1)
         found = []
-        for part in s.split(max(1, AT_ONCE // max(1, logits.numel()))):
+        for part in torch.split(s, max(1, AT_ONCE // max(1, logits.numel()))):
             inverse = torch.exp(-part).to(logits.dtype)[:, None, None]
             probability = (logits * inverse).softmax(-1)
             mean = (probability * finite).sum(-1)
@@ -217,7 +217,9 @@ def _class_weights(given: Sequence[float] | Tensor | None) -> Tensor | None:
         return None
     weights = torch.as_tensor(given, dtype=torch.get_default_dtype(), device="cpu").detach().clone()
     if weights.dim() != 1 or not bool((weights >= 0).all() & torch.isfinite(weights).all() & (weights > 0).any()):
-        raise ValueError(f"Categorical: class_weights: expected one number of 0 or more for each class, found {given!r}")
+        raise ValueError(
+            f"Categorical: class_weights: expected one number of 0 or more for each class, found {given!r}"
+        )
     return weights
 
 

@@ -33,7 +33,9 @@ def complain(losses: Sequence[float], where: str) -> None:
     for value in losses:
         if value < 0:
             found = "one" if math.isinf(value) else f"{value:g}"
-            raise ValueError(f"{where}: expected losses of at least 0, found {found} below: a likelihood has no such error")
+            raise ValueError(
+                f"{where}: expected losses of at least 0, found {found} below: a likelihood has no such error"
+            )
         if not math.isfinite(value):
             raise FloatingPointError(f"{where}: the loss is {value}: the outputs or targets are not finite")
 

@@ -11,7 +11,7 @@ from equipoise.likelihoods.sharding import as_stored, full, is_sharded, local
 from equipoise.likelihoods.spec import NoiseSpec
 
 PLENTY = 10
-"""With so many rows for each dimension a sample covariance is used as it is; with fewer it is shrunk to its diagonal."""
+"""With so many rows for each dimension a sample covariance is used as it is; with fewer it is shrunk."""
 
 
 class CovarianceNoise(Noise):
@@ -123,11 +123,10 @@ class CovarianceNoise(Noise):
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 
-        optimizer.step(closure)  # type: ignore[arg-type]
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
         with torch.no_grad():
             self._put_lower(lower.tril(-1).to(self.lower.dtype))
             self.set_log_variance(s)
-
 
 
 def covariance_nll(scatter: Tensor, factor: Tensor, log_variance: Tensor) -> Tensor:

@@ -75,9 +75,7 @@ class Elementwise(Likelihood):
         """The target in the network's numbers."""
         return target.to(dtype)
 
-    def summed(
-        self, values: Tensor, valid: Tensor, weights: Tensor | None = None, rows: Tensor | None = None
-    ) -> Sums:
+    def summed(self, values: Tensor, valid: Tensor, weights: Tensor | None = None, rows: Tensor | None = None) -> Sums:
         """Sums of ``(k, *target)`` and counts, for each noise channel."""
         if weights is not None:
             weights = torch.where(valid, weights, 0.0).to(values.dtype)

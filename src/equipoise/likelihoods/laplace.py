@@ -3,7 +3,6 @@
 import math
 from typing import Literal, Unpack
 
-import torch
 from torch import Tensor
 from torch.distributions import Laplace as LaplaceDistribution
 from torch.nn import functional

@@ -6,7 +6,8 @@ ranks, into a negative log-likelihood (``nll``). Everything else (masks, starts,
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Unpack
@@ -187,7 +188,19 @@ class Likelihood(nn.Module, ABC):
     @property
     def is_moving(self) -> bool:
         """Whether a forward pass may change state: in training, and neither in a transform nor run a second time."""
-        return self.training and not in_functorch() and not is_recomputing()
+        return self.training and not self._is_asked and not in_functorch() and not is_recomputing()
+
+    _is_asked = False
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Sums within change nothing: they answer a question, and are no training."""
+        before, self._is_asked = self._is_asked, True
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self._is_asked = before
 
     @property
     def waits(self) -> bool:
@@ -215,7 +228,9 @@ class Likelihood(nn.Module, ABC):
         """The sums of a batch without labels; with a graph to the output, where there is one and ranks wait for it."""
         s = self.noise.bank.low
         like = s if like is None else like
-        values = at_least_single(like.new_zeros((self.summed_rows, *self.noise.settings.shape), dtype=self._dtype(like)))
+        values = at_least_single(
+            like.new_zeros((self.summed_rows, *self.noise.settings.shape), dtype=self._dtype(like))
+        )
         if is_distributed() and like.requires_grad:
             values = values + torch.where(torch.zeros_like(like, dtype=torch.bool), like, 0.0).sum().to(values.dtype)
         return Sums(values, torch.zeros(self.noise.settings.shape, dtype=torch.int64, device=like.device))
@@ -223,12 +238,12 @@ class Likelihood(nn.Module, ABC):
     def _dtype(self, like: Tensor) -> torch.dtype:
         return like.dtype if like.is_floating_point() else self.noise.bank.low.dtype
 
-    @torch.no_grad()
     def optimal_log_variance(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
         """The s that is best for this rank's outputs, in closed form; the present one where there is no information."""
-        return self._best(self.sums(output, target, mask, weights, where=type(self).__name__))[0]
+        with self.asked():
+            return self._best(self.sums(output, target, mask, weights, where=type(self).__name__))[0]
 
     def _best(self, sums: Sums) -> tuple[Tensor, Tensor]:
         """The best s, and whether the sums have any information; else the present s."""
@@ -237,7 +252,6 @@ class Likelihood(nn.Module, ABC):
         best = self.optimum(torch.where(known, statistic, 1.0))
         return torch.where(known, best, self.log_variance.to(best.dtype)), known
 
-    @torch.no_grad()
     def refit(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> None:
@@ -245,8 +259,9 @@ class Likelihood(nn.Module, ABC):
 
         Without information (no label, a loss of zero, entries that are not finite) it stays as it was.
         """
-        (sums,) = over_ranks([self.sums(output, target, mask, weights, where=type(self).__name__)])
-        self.set_refitted(*self._best(sums))
+        with self.asked():
+            (sums,) = over_ranks([self.sums(output, target, mask, weights, where=type(self).__name__)])
+            self.set_refitted(*self._best(sums))
 
     def set_refitted(self, best: Tensor, known: Tensor) -> None:
         """Take what a refit found, and say where it found nothing or met a bound."""
@@ -270,7 +285,7 @@ class Likelihood(nn.Module, ABC):
         if self.noise.prior is not None:
             nll = nll + self.prior_nll(s)
         divisor = mass.sum() if normalizer is None else normalizer
-        shares = mass / torch.as_tensor(divisor, dtype=mass.dtype, device=mass.device).clamp_min(1e-30)
+        shares: Tensor | None = mass / torch.as_tensor(divisor, dtype=mass.dtype, device=mass.device).clamp_min(1e-30)
         if mass.dim() == 0 and normalizer is None and is_empty is False:
             shares = None
         return Term(
@@ -322,8 +337,8 @@ def warn_of_refit(name: str, best: Tensor, known: Tensor, bounds: tuple[float, f
     """Say where held-out data have no information, or ask for more than the bounds allow."""
     if not bool(known.all()):
         warnings.warn(
-            f"{name}: refit: the data have no information (no label, a loss of zero, or entries that are not finite): "
-            "the noise stays as it was",
+            f"{name}: refit: these data do not determine the noise (no label, a loss of zero, too few rows, or entries "
+            "that are not finite): it stays as it was",
             stacklevel=4,
         )
     if bool((known & ((best <= bounds[0]) | (best >= bounds[1]))).any()):
@@ -357,12 +372,12 @@ def reduced(likelihoods: Sequence[Likelihood], sums: Sequence[Sums]) -> list[Sum
     training = any(likelihood.is_moving for likelihood in likelihoods)
     total = over_ranks(sums) if training else list(sums)
     for likelihood, s in zip(likelihoods, total, strict=True):
-        if likelihood.is_moving:
-            likelihood_unit: Any = getattr(likelihood, "unit", None)
-            if likelihood_unit is not None:
-                if s.rows is not None:
-                    likelihood_unit.look(s.rows if s.rows.dim() == 3 else s.rows[None])
-                likelihood_unit.advance()
+        unit: Any = getattr(likelihood, "unit", None)
+        if unit is None or not likelihood.is_moving or (is_readable(s.count) and not bool(s.count.any())):
+            continue
+        if s.rows is not None:
+            unit.look(s.rows if s.rows.dim() == 3 else s.rows[None])
+        unit.advance()
     return total
 
 

@@ -33,8 +33,8 @@ def as_weights(weights: Tensor, shape: Sequence[int], where: str) -> Tensor:
     fits = weights.dim() == len(shape) and all(w in (1, n) for w, n in zip(weights.shape, shape, strict=True))
     if not fits and weights.dim() != 0:
         raise ValueError(
-            f"{where}: expected weights of the target's shape {shape}, or ({shape[0] if shape else ''},), one a sample, "
-            f"found {tuple(weights.shape)}"
+            f"{where}: expected weights of the target's shape {shape}, or one a sample "
+            f"({shape[0] if shape else ''},), found {tuple(weights.shape)}"
         )
     if is_readable(weights) and weights.numel() and not bool((weights >= 0).all() & torch.isfinite(weights).all()):
         raise ValueError(f"{where}: expected weights of 0 or more, found {float(weights.min()):g}")

@@ -165,35 +165,35 @@ class MultivariateGaussian(Likelihood):
         """Log of the diagonal of the residuals' covariance."""
         return statistic.diagonal().log()
 
-    @torch.no_grad()
     def optimal_covariance(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
         """The Σ that is best for this rank's outputs: the mean of r·rᵀ, ``(dim, dim)``, dimensionless as s is."""
-        return self.statistic(self.sums(output, target, mask, weights, where="MultivariateGaussian").means)
+        with self.asked():
+            return self.statistic(self.sums(output, target, mask, weights, where="MultivariateGaussian").means)
 
-    @torch.no_grad()
     def optimal_log_variance(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
         """Log diag of ``optimal_covariance``; the present one where there is no information."""
-        variance = self.optimal_covariance(output, target, mask, weights=weights).diagonal()
-        known = torch.isfinite(variance) & (variance > 0)
-        return torch.where(known, torch.where(known, variance, 1.0).log(), self.log_variance.to(variance.dtype))
+        with self.asked():
+            variance = self.optimal_covariance(output, target, mask, weights=weights).diagonal()
+            known = torch.isfinite(variance) & (variance > 0)
+            return torch.where(known, torch.where(known, variance, 1.0).log(), self.log_variance.to(variance.dtype))
 
-    @torch.no_grad()
     def refit(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> None:
         """Set Σ to what is best for held-out data, all ranks' together: every rank must call it."""
-        (sums,) = over_ranks([self.sums(output, target, mask, weights, where="MultivariateGaussian")])
-        covariance = self.statistic(sums.means)
-        usable = self.noise.set_covariance(covariance, sums.count / self.dim)
-        if bool(usable) and self.noise.prior is not None:
-            with torch.enable_grad():
-                self.noise.fit_with_prior(covariance, self.noise.prior)
-        best = covariance.diagonal().clamp_min(1e-38).log()
-        warn_of_refit(self.noise.bank.names[0], best, usable.expand(self.dim), self.noise.settings.bounds)
+        with self.asked():
+            (sums,) = over_ranks([self.sums(output, target, mask, weights, where="MultivariateGaussian")])
+            covariance = self.statistic(sums.means)
+            usable = self.noise.set_covariance(covariance, sums.count / self.dim)
+            if bool(usable) and self.noise.prior is not None:
+                with torch.enable_grad():
+                    self.noise.fit_with_prior(covariance, self.noise.prior)
+            best = covariance.diagonal().clamp_min(1e-38).log()
+            warn_of_refit(self.noise.bank.names[0], best, usable.expand(self.dim), self.noise.settings.bounds)
 
     @property
     def covariance(self) -> Tensor:

@@ -89,19 +89,19 @@ class StudentT(Regression):
         sigma0, strength = self.noise.prior or (0.0, 0.0)
         return torch.log((statistic + strength * sigma0**2) / (1 + strength))
 
-    @torch.no_grad()
     def optimal_log_variance(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
         """The s that is best for this rank's outputs; the present one where there is no information."""
-        return self._fit(output, target, mask, weights, over_ranks=False)[0]
+        with self.asked():
+            return self._fit(output, target, mask, weights, over_ranks=False)[0]
 
-    @torch.no_grad()
     def refit(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> None:
         """Set s to what is best for held-out data, all ranks' together: every rank must call it."""
-        self.set_refitted(*self._fit(output, target, mask, weights, over_ranks=True))
+        with self.asked():
+            self.set_refitted(*self._fit(output, target, mask, weights, over_ranks=True))
 
     def _fit(
         self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, *, over_ranks: bool
@@ -115,9 +115,7 @@ class StudentT(Regression):
         known = torch.isfinite(best)
         return torch.where(known, best, self.log_variance.to(best.dtype)), known
 
-    def _best_of(
-        self, square: Tensor, valid: Tensor, weights: Tensor | None = None, *, over_ranks: bool
-    ) -> Tensor:
+    def _best_of(self, square: Tensor, valid: Tensor, weights: Tensor | None = None, *, over_ranks: bool) -> Tensor:
         """The best s for squared residuals, by bisection over their histogram; NaN without information."""
         mass = valid.to(square.dtype) if weights is None else torch.where(valid, weights, 0.0).to(square.dtype)
         bins = histogram(self.by_channel(square), self.by_channel(mass))

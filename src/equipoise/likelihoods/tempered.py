@@ -88,18 +88,17 @@ class Tempered(Likelihood):
         """Log 2·CE; of the exact form the logarithm of its statistic."""
         return torch.log(statistic) if self.exact else scaled_optimum(statistic, 1.0, 0.5, self.noise.prior)
 
-    @torch.no_grad()
     def optimal_log_variance(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
         """The s that is best for this rank's outputs: in closed form, or on a refined grid for the exact form."""
-        if not self.exact:
-            return super().optimal_log_variance(output, target, mask, weights=weights)
-        prepared = self.prepared(output, target, mask, weights, type(self).__name__)
-        best, known = self.best(*prepared, over_ranks=False)
-        return torch.where(known, best, self.log_variance.to(best.dtype))
+        with self.asked():
+            if not self.exact:
+                return super().optimal_log_variance(output, target, mask, weights=weights)
+            prepared = self.prepared(output, target, mask, weights, type(self).__name__)
+            best, known = self.best(*prepared, over_ranks=False)
+            return torch.where(known, best, self.log_variance.to(best.dtype))
 
-    @torch.no_grad()
     def refit(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> None:
@@ -108,19 +107,20 @@ class Tempered(Likelihood):
         It is s of the exact form, and a buffer of its own of the approximate one. Where the data do not determine it
         (no label, or all of them predicted perfectly) it stays as it was, and a warning says so.
         """
-        prepared = self.prepared(output, target, mask, weights, type(self).__name__)
-        best, known = self.best(*prepared, over_ranks=True)
-        if self.exact:
-            self.set_refitted(best, known)
-        else:
-            name = self.noise.bank.of_entry(self.noise.span.start)[1]
-            warn_of_refit(name, best, known, (-REACH, REACH))
-            self.temperature.set(best, known)
+        with self.asked():
+            prepared = self.prepared(output, target, mask, weights, type(self).__name__)
+            best, known = self.best(*prepared, over_ranks=True)
+            if self.exact:
+                self.set_refitted(best, known)
+            else:
+                name = self.noise.bank.of_entry(self.noise.span.start)[1]
+                warn_of_refit(name, best, known, (-REACH, REACH))
+                self.temperature.set(best, known)
 
     def best(
         self, logits: Tensor, labels: Tensor, weight: Tensor, *, over_ranks: bool, rounds: int = 2
     ) -> tuple[Tensor, Tensor]:
-        """The s of the least CE(f·e^(−s), y), the prior of the exact form included, and whether the data determine it."""
+        """The s of the least CE(f·e^(−s), y), the prior of the exact form included, and whether data determine it."""
         prior = self.noise.prior if self.exact else None
         return best_log_temperature(
             lambda s: self.slopes(s, logits, labels, weight),

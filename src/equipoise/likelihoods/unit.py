@@ -1,9 +1,9 @@
 """The unit of a regression target: its offset and scale, so that a network may work in dimensionless numbers.
 
-target = offset + scale · dimensionless. The unit is *gathered*: until 32 valid elements have been seen it is provisional
-and follows every batch; then it stays. A few later batches (most of the first 16, then the 32nd, 64th … 1024th) are
-looked at as well: where they show that the first ones were not typical (a sorted loader), the unit is taken again and a
-warning says so, because that changes what the network's outputs mean. After that it never changes by itself.
+target = offset + scale · dimensionless. The unit is *gathered*: until 32 valid elements have been seen it is
+provisional and follows every batch; then it stays. Some later batches (the first 16, then the 32nd, 64th … 1024th) are
+looked at as well: where they show that the first ones were not typical (a sorted loader), the unit is taken again, and
+a warning says so, because that changes what the network's outputs mean. After that it never changes by itself.
 
 Outliers (beyond 30 median absolute deviations, where they are rare) do not count; data without spread give no unit.
 """
@@ -65,7 +65,7 @@ class Unit(nn.Module, Followed):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy begins to watch anew."""
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._begin_to_watch()
         follow(self)
 
@@ -205,8 +205,8 @@ class Unit(nn.Module, Followed):
             return
         self._warned_unknown = True
         warnings.warn(
-            f"{where}: the target's unit is not known yet, so these are the network's own numbers: train first, or call "
-            "fit(targets)",
+            f"{where}: the target's unit is not known yet, so these are the network's own numbers: train first, or "
+            "call fit(targets)",
             stacklevel=3,
         )
 
@@ -236,9 +236,7 @@ class Unit(nn.Module, Followed):
         error_msgs: list[str],
     ) -> None:
         unexpected: list[str] = []
-        super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, strict, missing_keys, unexpected, error_msgs
-        )
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected, error_msgs)
         key = prefix + "batches"
         unexpected_keys += [k for k in unexpected if k != key]
         if key in state_dict:

@@ -47,7 +47,11 @@ class BoundWatch:
         self._reached: set[int] = set()
 
     def look(
-        self, values: Sequence[float], low: Sequence[float], high: Sequence[float], of: Callable[[int], tuple[NoiseSpec, str]]
+        self,
+        values: Sequence[float],
+        low: Sequence[float],
+        high: Sequence[float],
+        of: Callable[[int], tuple[NoiseSpec, str]],
     ) -> None:
         """Compare the present values with their limits."""
         for i, (value, lo, hi) in enumerate(zip(values, low, high, strict=True)):
