@@ -58,9 +58,9 @@ class GradientAudit:
 def audit_gradients(terms: JointTerm | Mapping[str, Tensor], shared_parameters: Iterable[Tensor]) -> GradientAudit:
     """Each task's gradient on the shared parameters: one backward pass a task, nothing left in ``.grad``.
 
-    The graph is kept, so ``backward`` may follow. Every so many steps is enough. Of several ranks every one must
-    call it: the gradients are those of the whole batch where the terms come from a likelihood in training mode, whose values are
-    global; given losses are averaged over the ranks, as DistributedDataParallel does.
+    The graph is kept, so ``backward`` may follow. Every so many steps is enough. Of several ranks every one must call
+    it: the gradients of a likelihood's terms (in training mode) are those of the whole batch; those of given losses are
+    averaged over the ranks, as DistributedDataParallel does.
 
     Args:
         terms: what ``MultiTaskLikelihood`` gave (terms weighted by the learned noise), or scalar losses by task.

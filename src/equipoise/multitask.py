@@ -12,7 +12,7 @@ from equipoise.joint import JointTerm
 from equipoise.likelihoods.checks import check
 from equipoise.likelihoods.likelihood import Likelihood, reduced
 from equipoise.reduction import Sums
-from equipoise.shortcut import whole_batch_means
+from equipoise.shortcut import Shortcut
 from equipoise.tasks import Counts, Tasks
 
 Optional = Mapping[str, Tensor | None]
@@ -49,6 +49,7 @@ class MultiTaskLikelihood(Tasks):
         if len({id(member) for member in likelihoods.values()}) < len(likelihoods):
             raise ValueError("MultiTaskLikelihood: expected a likelihood of its own for each task, found one shared")
         super().__init__(likelihoods)
+        self._shortcut = Shortcut([self[name] for name in self._groups[0]] if self._groups else [])
 
     def forward(
         self,
@@ -84,7 +85,7 @@ class MultiTaskLikelihood(Tasks):
             return joint
         self._was_quick = self._was_quick and second
         if counts:
-            self._refuse_partial_starts(counts)
+            self._refuse_partial_starts(counts, "counts=", "call likelihood.fit(targets) first, or ")
         members = [self[name] for name in self._names]
         total = reduced(members, [self._sums(name, outputs, targets, masks, weights) for name in self._names])
         labels = [f"task {name!r}" for name in self._names]
@@ -98,13 +99,13 @@ class MultiTaskLikelihood(Tasks):
     def _quickly(self, outputs: Optional, targets: Optional) -> JointTerm | None:
         """The usual case on a CPU: all tasks labelled, none masked, nothing pending."""
         names = self._groups[0]
-        members = [self[name] for name in names]
-        found = whole_batch_means(members, [outputs.get(n) for n in names], [targets.get(n) for n in names])
-        if found is None or (joint := self._all_healthy(*found)) is None:
+        found = self._shortcut.means([outputs.get(n) for n in names], [targets.get(n) for n in names])
+        if found is None or (joint := self._of_whole_batch(*found)) is None:
             return None
-        for member in members:
-            if self.training and (unit := getattr(member, "unit", None)) is not None:
-                unit.advance()
+        if self.training:
+            for unit in self._shortcut.units:
+                if unit is not None:
+                    unit.advance()
         return joint
 
     def _sums(

@@ -1,5 +1,6 @@
 """Several tasks, each with its noise, whose losses make one: what the joint likelihood and scalar weighting share."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -51,6 +52,10 @@ class Tasks(nn.Module, Followed):
         self._groups = [sorted(names, key=lambda n: (type(self[n]).__name__, n)) for names in alike.values()]
         for names in self._groups:
             join([self[name].noise for name in names], [f"task {name!r}" for name in names])
+        # Plain tuples: looking a module up by name costs as much as an operation.
+        self._joined_groups = [
+            (tuple(names), tuple(self[n] for n in names), self[names[0]].noise.bank) for names in self._groups
+        ]
         grouped = {name for names in self._groups for name in names}
         self._single = [name for name in self._names if name not in grouped]
 
@@ -77,34 +82,34 @@ class Tasks(nn.Module, Followed):
         """Names and likelihoods."""
         return [(name, self[name]) for name in self._names]
 
-    def _all_healthy(self, means: Tensor, counts: Tensor | None = None) -> JointTerm | None:
-        """The joint loss in a few operations for all tasks, where all are labelled and nothing is to be done or said.
+    def _of_whole_batch(self, means: Tensor, counts: Tensor | None = None) -> JointTerm | None:
+        """The joint loss in a few operations for all tasks, where all of them are labelled.
 
         Args:
             means: raw losses in the order of the bank, on the CPU.
             counts: valid elements of each.
         """
-        names = self._groups[0]
-        members = [self[name] for name in names]
-        bank = members[0].noise.bank
-        values, s = means.tolist(), bank.log_variance.tolist()
-        low, high = bank.limits()
-        if not all(lo < v < hi and 0.0 <= x < float("inf") for v, x, lo, hi in zip(s, values, low, high, strict=True)):
+        values = means.tolist()
+        if not all(0.0 <= value < math.inf for value in values):
             return None
-        if self.training:
+        names, members, bank = self._joined_groups[0]
+        counts = torch.ones(len(names), dtype=torch.int64) if counts is None else counts
+        whole = not self.training or bank.is_at_rest()
+        if whole and self.training:
             constant = means.detach()
             bank.mark_healthy(lambda: bank.linear_optimum(constant))
-            bank.lag.look(s, lambda: bank.linear_optimum(constant).tolist(), lambda i: bank.of_entry(i)[1])
-        counts = torch.ones(len(names), dtype=torch.int64) if counts is None else counts
-        part = stacked(bank, members, names, Sums(means[None], counts), whole=True)
+            bank.look_for_lag(lambda: bank.linear_optimum(constant))
+        sums = Sums(means[None] if whole else (means * counts)[None], counts)
+        part = stacked(bank, members, names, sums, whole=whole, training=self.training)
+        if not whole:
+            _look(bank, self.training)
         return JointTerm(loss=part.nll.sum(), _names=self._names, _parts=(part,))
 
     def _may_be_quick(self) -> bool:
-        """Whether all noises lie in one vector, on the CPU, and none waits for a start."""
-        if self._single or len(self._groups) != 1 or is_distributed():
+        """Whether all noises lie in one vector, on the CPU of one process."""
+        if self._single or len(self._joined_groups) != 1 or is_distributed():
             return False
-        bank = self[self._groups[0][0]].noise.bank
-        return bank.by_gradient and not bank.pending and is_readable(bank.low)
+        return is_readable(self._joined_groups[0][2].low)
 
     def _joined(self, sums: dict[str, Sums], empty: dict[str, bool | None], counts: Counts) -> JointTerm:
         parts: list[Stacked] = []
@@ -122,7 +127,7 @@ class Tasks(nn.Module, Followed):
                 training=self.training,
             )
             parts.append(part)
-            _look(members[0].noise.bank, part, self.training)
+            _look(members[0].noise.bank, self.training)
         single = {name: self[name].term(sums[name], counts.get(name), is_empty=empty[name]) for name in self._single}
         for name, term in single.items():
             look(self[name], term)
@@ -172,21 +177,21 @@ class Tasks(nn.Module, Followed):
         found = {name: likelihood.weight for name, likelihood in self.items()}
         return {name: None if weight is None else weight.tolist() for name, weight in found.items()}
 
-    def _refuse_partial_starts(self, counts: Counts) -> None:
-        """With ``counts=`` nothing may be taken from one micro-batch that belongs to all of them."""
+    def _refuse_partial_starts(self, counts: Counts, argument: str, remedy: str = "") -> None:
+        """With micro-batches nothing may be taken from one micro-batch that belongs to all of them."""
         if not self.training or torch.compiler.is_compiling():
             return
         for name in counts:
             member = self[name]
             if not member.noise.bank.by_gradient:
                 raise ValueError(
-                    f"task {name!r}: counts= with update='closed_form' would follow each micro-batch by itself: use "
+                    f"task {name!r}: {argument} with update='closed_form' would follow each micro-batch by itself: use "
                     "update='gradient', or whole batches"
                 )
             if member.waits:
                 raise ValueError(
-                    f"task {name!r}: counts= before its unit or start is known, which would come from one micro-batch: "
-                    "call likelihood.fit(targets) first, or run a first batch without counts="
+                    f"task {name!r}: {argument} before its unit or start is known, which would come from one "
+                    f"micro-batch: {remedy}run a first batch without {argument}"
                 )
 
     def _check_known(self, **given: Mapping[str, object]) -> None:
@@ -209,9 +214,8 @@ def _one_row(sums: Sequence[Sums]) -> Sums:
     )
 
 
-def _look(bank: NoiseBank, part: Stacked, training: bool) -> None:
+def _look(bank: NoiseBank, training: bool) -> None:
     """Warn of bounds and of σ that lags, where looking costs nothing."""
-    if training and is_readable(part.log_variance):
-        values = part.log_variance.tolist()
+    if training and is_readable(bank.low):
         bank.warn_at_bounds(bank.values().detach().tolist())
-        bank.lag.look(values, lambda: bank.best.tolist(), lambda i: bank.of_entry(i)[1])
+        bank.look_for_lag(lambda: bank.best)

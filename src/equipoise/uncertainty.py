@@ -94,7 +94,7 @@ class UncertaintyWeighting(Tasks):
         values = [v for v in given if isinstance(v, Tensor) and v.dim() == 0]
         if len(values) != len(given) or len(losses) != len(given) or not is_readable(*values):
             return None
-        joint = self._all_healthy(at_least_single(torch.stack(values)))
+        joint = self._of_whole_batch(at_least_single(torch.stack(values)))
         return None if joint is None else joint.loss
 
     def _sums(self, name: str, losses: Mapping[str, Tensor | None], counts: Counts) -> Sums:
@@ -123,7 +123,7 @@ class UncertaintyWeighting(Tasks):
             return
         self._passes += 1
         if totals is not None:
-            self._refuse_partial_starts(totals)
+            self._refuse_partial_starts(totals, "totals=")
         elif self._passes > 1:
             raise ValueError(
                 "UncertaintyWeighting: found a second pass with counts= before an optimizer's step: to accumulate, say "

@@ -80,6 +80,7 @@ class NoiseBank(nn.Module, Followed):
     def _begin_to_watch(self) -> None:
         self.ownership, self.bounds, self.lag = OwnershipWatch(), BoundWatch(), LagWatch()
         self.has_run = self._fresh = self._traced = self.all_labelled = False
+        self._steps = 0
         self._before: Tensor | None = None
         self._optimum: Callable[[], Tensor] | None = None
         self._starts: Tensor | None = None
@@ -125,6 +126,9 @@ class NoiseBank(nn.Module, Followed):
             return self.values()[span]
         if is_recomputing():
             return self._detached_where_started(span)
+        if statistic.numel() == len(self.low) and self.is_at_rest() and is_readable(count) and bool((count > 0).all()):
+            self.mark_healthy(lambda: optimum(statistic))
+            return self.values()
         with torch.no_grad():
             informed = (count > 0) & torch.isfinite(statistic) & (statistic > 0)
             best = optimum(torch.where(informed, statistic, 1.0)).to(self.low.dtype)
@@ -134,8 +138,34 @@ class NoiseBank(nn.Module, Followed):
                 self._start(span, informed, best)
             if not self.by_gradient:
                 return self._track(span, statistic, informed, optimum, deferred)
-            self.write(span, torch.clamp(self.values()[span], self.low[span], self.constants[4, span]))
+            high, s = self.constants[4, span], self.values()[span]
+            # Up there a task weighs nothing, and no gradient would bring it back: it comes back at once.
+            s = torch.where((s >= high) & informed, best, s)
+            self.write(span, torch.clamp(s, self.low[span], high))
         return self._detached_where_started(span)
+
+    def is_at_rest(self) -> bool:
+        """Whether every s has started and lies within its bounds: then a batch only needs their values. On the CPU."""
+        if not self.by_gradient or not is_readable(self.low) or is_sharded(self.log_variance):
+            return False
+        self._settle()
+        low, high = self.limits()
+        return not self.pending and all(
+            lo <= v < hi for v, lo, hi in zip(self.log_variance.tolist(), low, high, strict=True)
+        )
+
+    def _settle(self) -> None:
+        """Starts are over once every entry has met data with information.
+
+        A GPU is asked after the 1st, 2nd, 4th, 8th … step only: it would stall each time.
+        """
+        if not self.pending or is_recomputing():
+            return
+        if not is_readable(self.low) and self._steps & (self._steps - 1):
+            return
+        if bool((self.started > 0).all()):
+            self.started.clamp_(max=1.0)
+            self.pending, self._starts = False, None
 
     def _mark(self, span: slice, count: Tensor, informed: Tensor, best: Tensor) -> None:
         """Remember for the coming step which entries had labels, and where their optimum is."""
@@ -155,9 +185,12 @@ class NoiseBank(nn.Module, Followed):
     def _start(self, span: slice, informed: Tensor, best: Tensor) -> None:
         """First data with information: put s to its optimum where that is asked for; set the first batch's floor."""
         new = informed & (self.started[span] == 0)
+        starting = self._starts_at_first_batch(span)
         floor = torch.minimum(best - self.constants[7, span], self.constants[4, span])
+        # A floor guards against a loss that falls; it must not lift an s that starts below it.
+        floor = torch.where(starting, floor, torch.minimum(floor, self.values()[span]))
         self.low[span].copy_(torch.where(new, torch.maximum(self.low[span], floor), self.low[span]))
-        starts = torch.where(new & self._starts_at_first_batch(span), best, self.values()[span])
+        starts = torch.where(new & starting, best, self.values()[span])
         self.write(span, starts)
         if not torch.compiler.is_compiling():
             self._starts = self.values().clone()
@@ -225,9 +258,8 @@ class NoiseBank(nn.Module, Followed):
         """Bounds hold, a task without labels keeps its s, and no step carries s far beyond the optimum."""
         if not self.has_run:
             return
-        if self.pending and bool((self.started > 0).all()):
-            self.started.clamp_(max=1.0)
-            self.pending, self._starts = False, None
+        self._steps += 1
+        self._settle()
         if self.by_gradient:
             before, self._before = self._before, None
             if before is None:
@@ -244,8 +276,12 @@ class NoiseBank(nn.Module, Followed):
 
     def _guard(self, before: Tensor) -> None:
         now = local(self.log_variance.detach())
-        if self.all_labelled and is_readable(now) and self._is_harmless(before.tolist(), now.tolist()):
-            return
+        if self.all_labelled and is_readable(now) and not is_sharded(self.log_variance):
+            old, new = before.tolist(), now.tolist()
+            if all(-FARTHEST < b - a < FARTHEST for a, b in zip(old, new, strict=True)):
+                if not all(lo <= b <= hi for b, lo, hi in zip(new, *self.limits(), strict=True)):
+                    now.copy_(torch.clamp(now, self.low, self.constants[4]))
+                return
         best = self.best if self._optimum is None else self._optimum()
         best, low, high, labelled = (
             as_stored(v, self.log_variance) for v in (best, self.low, self.constants[4], self.labelled)
@@ -256,15 +292,6 @@ class NoiseBank(nn.Module, Followed):
             kept = torch.where(labelled > 0, kept, before)
         now.copy_(torch.clamp(kept, low, high))
         self.labelled.zero_()
-
-    def _is_harmless(self, before: list[float], now: list[float]) -> bool:
-        """Whether no entry moved far and none is at a bound: then there is nothing to guard."""
-        if is_sharded(self.log_variance):
-            return False
-        low, high = self.limits()
-        return all(
-            -FARTHEST < b - a < FARTHEST and lo < b < hi for a, b, lo, hi in zip(before, now, low, high, strict=True)
-        )
 
     def limits(self) -> tuple[list[float], list[float]]:
         """The lower and upper bounds as plain numbers, read again when they have changed."""
@@ -278,6 +305,16 @@ class NoiseBank(nn.Module, Followed):
     def warn_at_bounds(self, values: Sequence[float]) -> None:
         """Warn once for each log-variance that lies on a bound or beyond."""
         self.bounds.look(values, *self.limits(), self.of_entry)
+
+    def look_for_lag(self, best: Callable[[], Tensor]) -> None:
+        """Warn where s stays far from its optimum (within its bounds) for long."""
+        if not self.by_gradient:
+            return
+
+        def reachable() -> list[float]:
+            return torch.clamp(best(), self.low, self.constants[4]).tolist()
+
+        self.lag.look(lambda: self.values().detach().tolist(), reachable, lambda i: self.of_entry(i)[1])
 
     def of_entry(self, i: int) -> tuple[NoiseSpec, str]:
         """The likelihood that entry ``i`` belongs to, and its name."""

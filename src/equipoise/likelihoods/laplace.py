@@ -24,6 +24,7 @@ class Laplace(Regression):
         standardize: see ``Regression``; ``None``: for the exact form. The paper's form keeps the target's unit.
         **noise: see ``NoiseSettings``.
 
+    >>> import torch
     >>> Laplace().optimal_log_variance(torch.tensor([2.0]), torch.tensor([0.0])).exp()  # 2·b², b = 2
     tensor(8.)
     """

@@ -387,6 +387,5 @@ def look(likelihood: Likelihood, term: Term) -> None:
     if not likelihood.training or not is_readable(s):
         return
     if likelihood.noise.bank.specs == (likelihood.noise.spec,):
-        values = listed(likelihood.log_variance)
-        bank.warn_at_bounds(values)
-        bank.lag.look(values, lambda: listed(bank.best), lambda i: bank.of_entry(i)[1])
+        bank.warn_at_bounds(listed(bank.values()))
+        bank.look_for_lag(lambda: bank.best)

@@ -247,7 +247,7 @@ class MultivariateGaussian(Likelihood):
 
     def distribution(self, output: Tensor) -> MultivariateNormal:
         """N(f, Σ) in the target's unit; the last axis is the event."""
-        if self.unit is not None and not self.training:
+        if self.unit is not None:
             self.unit.warn_if_unknown("MultivariateGaussian.distribution")
         return MultivariateNormal(self.location(output), scale_tril=self._scale_tril().detach())
 

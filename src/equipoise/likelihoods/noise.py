@@ -129,9 +129,12 @@ class Noise(nn.Module):
                 missing_keys.append(key)
             elif state_dict[key].shape != own.shape:
                 error_msgs.append(f"{key}: expected shape {tuple(own.shape)}, found {tuple(state_dict[key].shape)}")
-            elif own.is_meta:
-                error_msgs.append(f"{key}: this module is on the meta device: call to_empty(device=...) first")
+            elif own.is_meta and not local_metadata.get("assign_to_params_buffers"):
+                error_msgs.append(f"{key}: this module is on the meta device: call to_empty, or load with assign=True")
             else:
+                if self.bank.low.is_meta:
+                    self.bank.to_empty(device=state_dict[key].device)
+                    self.bank.reset_parameters()
                 self.put(name, state_dict[key])
         if strict:
             known = {prefix + name for name in tensors}

@@ -57,6 +57,8 @@ class Regression(Elementwise):
         if not super()._may_shorten(target):
             return False
         unit = self.unit
+        if unit is not None and not self.training:
+            unit.warn_if_unknown(type(self).__name__)
         return unit is None or not (self.is_moving and (unit.is_changing(self.training) or unit.looks))
 
     def take_unit(self, target: Tensor, valid: Tensor) -> Tensor | None:
@@ -114,6 +116,6 @@ class Regression(Elementwise):
 
     def sigma_like(self, output: Tensor) -> Tensor:
         """σ in the target's unit, at the shape of an output."""
-        if self.unit is not None and not self.training:
+        if self.unit is not None:
             self.unit.warn_if_unknown(f"{type(self).__name__}.distribution")
         return self.broadcastable(self.sigma, output.dim()).expand(output.shape)

@@ -182,7 +182,7 @@ def best_log_temperature(
     points = max(2, math.ceil((high - low) / SPACING) + 1)
     steps = torch.linspace(0.0, 1.0, points, dtype=mass.dtype, device=mass.device).reshape(-1, *[1] * mass.dim())
     grid = (low + (high - low) * steps).expand(-1, *mass.shape)
-    known = torch.ones_like(mass, dtype=torch.bool)
+    known = None
     for _ in range(rounds):
         slope, derivative, total = _reduced(*slopes(grid), mass, over_ranks)
         slope, derivative = slope / total, derivative / total
@@ -191,11 +191,13 @@ def best_log_temperature(
             slope = slope + 0.5 * strength * (grid.exp() - sigma0**2)
             derivative = derivative + 0.5 * strength * grid.exp()
         right = (slope > 0).long().argmax(0, keepdim=True).clamp_min(1)
-        known = known & (slope[0] <= 0) & (slope[-1] > 0) & (slope[-1] > slope[0])
+        # Where everything is predicted perfectly, the slope is nowhere below zero: the best T would be 0.
+        known = (slope.amin(0) < 0) & (slope[-1] > 0) if known is None else known
         ends = [(t.gather(0, right - 1)[0], t.gather(0, right)[0]) for t in (grid, slope, derivative)]
         best = _cubic_root(*ends)
         (left, right_end), steps = ends[0], torch.linspace(0.0, 1.0, REFINED + 1, dtype=mass.dtype, device=mass.device)
         grid = left + (right_end - left) * steps.reshape(-1, *[1] * mass.dim())
+    assert known is not None
     return best, known
 
 

@@ -61,6 +61,7 @@ class Unit(nn.Module, Followed):
 
     def _begin_to_watch(self) -> None:
         self._cache: tuple[object, Tensor, Tensor] | None = None
+        self._asked_at = 0
         self._ran_traced = self._warned_flat = self._warned_unknown = self._warned_again = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -159,6 +160,8 @@ class Unit(nn.Module, Followed):
 
     def advance(self) -> None:
         """A training batch has passed."""
+        if self.batches > LAST_LOOK:
+            return  # nothing is due any more
         if torch.compiler.is_compiling():
             self._ran_traced = True
         elif not in_functorch() and not is_recomputing():
@@ -218,8 +221,10 @@ class Unit(nn.Module, Followed):
         if self._ran_traced:
             self._ran_traced = False
             self._set_batches(self.batches + 1)
-            if self.pending and (self.known.device.type == "cpu" or self.batches & (self.batches - 1) == 0):
-                self.pending = not bool(self.is_settled.all())
+        # A GPU is asked after the 1st, 2nd, 4th, 8th … batch only: it would stall each time.
+        if self.pending and self.batches != self._asked_at and self.batches & (self.batches - 1) == 0:
+            self._asked_at = self.batches
+            self.pending = not bool(self.is_settled.all())
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)

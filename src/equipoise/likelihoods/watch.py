@@ -85,12 +85,14 @@ class LagWatch:
         self._warned = False
         self._lags: dict[int, tuple[int, float]] = {}
 
-    def look(self, values: Sequence[float], best: Callable[[], Sequence[float]], name_of: Callable[[int], str]) -> None:
+    def look(
+        self, values: Callable[[], Sequence[float]], best: Callable[[], Sequence[float]], name_of: Callable[[int], str]
+    ) -> None:
         """Compare s with its optimum, every few batches."""
         self._looks += 1
         if self._warned or self._looks % LOOK_EVERY:
             return
-        for i, (s, b) in enumerate(zip(values, best(), strict=True)):
+        for i, (s, b) in enumerate(zip(values(), best(), strict=True)):
             gap = abs(s - b)
             if not math.isfinite(b) or gap <= LAG:
                 self._lags.pop(i, None)

@@ -79,20 +79,29 @@ class LikelihoodRecipe:
         kind: the likelihood, one of the task's kinds; empty: the task's default.
         init: the first log σ² (of dimensionless targets where ``standardize``), or ``first_batch``.
         update: ``gradient`` (the paper) or ``closed_form`` (a running mean of the loss gives σ).
-        momentum: of the running mean.
-        standardize: the likelihood owns its target's unit, from the first batch. Regressions only.
+        momentum: of the running mean, with ``closed_form`` only; 0.99 by default.
+        standardize: the likelihood owns its target's unit, gathered from the first batches. Regressions only; by
+            default all but ``laplace-paper``.
+        floor: σ stays above this fraction of the target's spread (of a coin flip's σ for classes); 0 turns it off.
+            0.01 by default, with the target's own unit 0.0001 of the first batch's σ.
+        class_weights: how much each class counts, by name; 1 where it is not named, 0: no label. Semantic task only.
+        label_smoothing: how much of each label is spread evenly over the classes, 0 or more, below 1. Semantic task,
+            not ``categorical-exact``.
     """
 
     kind: str = ""
-    init: float | Literal["first_batch"] = "first_batch"
-    update: Literal["gradient", "closed_form"] = "closed_form"
-    momentum: float = 0.99
-    standardize: bool = True
+    init: float | Literal["first_batch"] = 0.0
+    update: Literal["gradient", "closed_form"] = "gradient"
+    momentum: float | None = None
+    standardize: bool | None = None
+    floor: float | None = None
+    class_weights: dict[str, float] = field(default_factory=dict)
+    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerRecipe:
-    """The optimizer, and the rate of the log-variances (``None``: the network's own).
+    """The optimizer, and the rate of the log-variances (``None``: ten times the network's).
 
     ``lr`` follows the schedule; ``log_variance_lr`` follows it too, in proportion.
     """
