@@ -49,7 +49,7 @@ def log1p_nll(loss: Tensor, log_variance: Tensor, coefficient: float) -> Tensor:
     return coefficient * torch.exp(-log_variance) * loss + torch.nn.functional.softplus(log_variance)
 
 
-def prior_nll(log_variance: Tensor, sigma0: float, strength: float) -> Tensor:
+def prior_nll(log_variance: Tensor, sigma0: float | Tensor, strength: float | Tensor) -> Tensor:
     r"""strength·(½·s + ½·σ₀²·e^(−s)): as if that fraction of each batch were observations with error σ₀."""
     return strength * (0.5 * log_variance + 0.5 * sigma0**2 * torch.exp(-log_variance))
 
@@ -79,16 +79,20 @@ def laplace_optimum(loss: Tensor, prior: tuple[float, float] | None = None) -> T
     return 2.0 * torch.log((linear + root) / (2.0 * (1.0 + strength)))
 
 
-def linear_nll(loss: Tensor, log_variance: Tensor, coefficient: Tensor, rate: Tensor, penalty: Tensor) -> Tensor:
+def linear_nll(
+    loss: Tensor, log_variance: Tensor, log_coefficient: Tensor, negative_rate: Tensor, penalty: Tensor
+) -> Tensor:
     r"""a·e^(−r·s)·L + p·s for many tasks at once: every form here that is linear in its raw loss L.
 
-    (a, r, p): Gaussian (½, 1, ½), Laplace (√2, ½, ½), the paper's L1 (½, 1, ½), approximate classes (1, 1, ½).
+    (a, r, p): Gaussian (½, 1, ½), Laplace (√2, ½, ½), the paper's L1 (½, 1, ½), approximate classes (1, 1, ½). Given as
+    log a and −r, it takes four operations.
 
     >>> half = torch.tensor(0.5)
-    >>> linear_nll(torch.tensor(4.0), torch.tensor(0.0), half, torch.tensor(1.0), half)
+    >>> linear_nll(torch.tensor(4.0), torch.tensor(0.0), half.log(), torch.tensor(-1.0), half)
     tensor(2.)
     """
-    return torch.addcmul(penalty * log_variance, coefficient * torch.exp(-rate * log_variance), loss)
+    weight = torch.exp(torch.addcmul(log_coefficient, log_variance, negative_rate))
+    return torch.addcmul(penalty * log_variance, weight, loss)
 
 
 def linear_optimum(

@@ -49,6 +49,7 @@ class MultiTaskLikelihood(Tasks):
         if len({id(member) for member in likelihoods.values()}) < len(likelihoods):
             raise ValueError("MultiTaskLikelihood: expected a likelihood of its own for each task, found one shared")
         super().__init__(likelihoods)
+        self._was_quick = False
         self._shortcut = Shortcut([self[name] for name in self._groups[0]] if self._groups else [])
 
     def forward(
@@ -93,8 +94,6 @@ class MultiTaskLikelihood(Tasks):
             self._flag(total)
         empty = dict(zip(self._names, check(total, labels), strict=True))
         return self._joined(dict(zip(self._names, total, strict=True)), empty, counts or {})
-
-    _was_quick = False
 
     def _quickly(self, outputs: Optional, targets: Optional) -> JointTerm | None:
         """The usual case on a CPU: all tasks labelled, none masked, nothing pending."""

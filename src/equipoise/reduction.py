@@ -62,16 +62,19 @@ def over_ranks(sums: Sequence[Sums]) -> list[Sums]:
     reduced = []
     for local in sums:
         values = next(totals).to(local.values.dtype)
-        count = next(totals).round().to(local.count.dtype)
-        weight = None if local.weight is None else next(totals).to(local.weight.dtype)
+        count = next(totals)
+        count = count.to(local.count.dtype) if local.count.is_floating_point() else count.round().to(local.count.dtype)
+        weight = next(totals).to(local.values.dtype)
         rows = None if local.rows is None else next(totals).to(local.rows.dtype)
-        reduced.append(Sums(values + ranks * (local.values - local.values.detach()), count, weight, rows))
+        # The gradient of this rank's sums, and no more: ∞ − ∞, where a loss is bad, would hide which way it is.
+        straight = torch.nan_to_num(local.values - local.values.detach(), 0.0, 0.0, 0.0)
+        reduced.append(Sums(values + ranks * straight, count, weight, rows))
     return reduced
 
 
 def _parts(sums: Sums) -> list[Tensor]:
-    parts = [sums.values.detach(), sums.count]
-    parts += [] if sums.weight is None else [sums.weight]
+    # The weights always: another rank may have some where this one has none.
+    parts = [sums.values.detach(), sums.count, sums.mass]
     return parts if sums.rows is None else [*parts, _own_row(sums.rows)]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equipoise.functional import at_least_single, linear_nll, prior_nll
+from equipoise.functional import at_least_single
 from equipoise.joint import Stacked
 from equipoise.likelihoods.bank import NoiseBank
 from equipoise.likelihoods.likelihood import Likelihood
@@ -41,10 +41,7 @@ def stacked(
     else:
         means, mass = sums.means[0], sums.mass
         s = bank.for_batch(slice(None), means.detach(), counts, bank.linear_optimum, training=training)
-    a, r, p, _, _, sigma0, strength, _ = bank.constants
-    nll = linear_nll(means, at_least_single(s), a, r, p)
-    if any(spec.settings.prior is not None for spec in bank.specs):
-        nll = nll + prior_nll(s, sigma0, strength)
+    nll = bank.linear_nll(means, at_least_single(s))
     shares = _shares(members, mass, normalizers, any_empty)
     return Stacked(
         nll=nll if shares is None else nll * shares,

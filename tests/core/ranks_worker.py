@@ -13,6 +13,7 @@ import torch.distributed as dist
 
 import equipoise as eq
 from tests.core import ranks_cases
+from tests.core.ranks_data import KINDS, share, task
 
 
 def reductions(of: Callable[[], object]) -> int:
@@ -34,10 +35,12 @@ def reductions(of: Callable[[], object]) -> int:
 def count_reductions() -> dict[str, list[int]]:
     """Of each of three training batches, then of one in eval mode."""
     found = {}
-    kinds = ranks_cases.KINDS
+    kinds = KINDS
     regressions = ("gaussian", "channels", "student", "multivariate")
     whole = {
-        "nothing pending": {k: make(**({"standardize": False} if k in regressions else {})) for k, make in kinds.items()},
+        "nothing pending": {
+            k: make(**({"standardize": False} if k in regressions else {})) for k, make in kinds.items()
+        },
         "one unit": {"gaussian": eq.Gaussian(), "classes": eq.Categorical()},
         "exact start": {"exact": eq.Categorical(exact=True, init="first_batch"), "classes": eq.Categorical()},
         "Student's start": {"student": eq.StudentT(3.0, init="first_batch", standardize=False)},
@@ -48,9 +51,9 @@ def count_reductions() -> dict[str, list[int]]:
     }
     for name, members in whole.items():
         likelihood = eq.MultiTaskLikelihood(members).double()
-        batch = {k: ranks_cases.task(k) for k in members}
-        outputs = {k: ranks_cases.share(o) for k, (o, _) in batch.items()}
-        targets = {k: ranks_cases.share(t) for k, (_, t) in batch.items()}
+        batch = {k: task(k) for k in members}
+        outputs = {k: share(o) for k, (o, _) in batch.items()}
+        targets = {k: share(t) for k, (_, t) in batch.items()}
         found[name] = [reductions(lambda: likelihood(outputs, targets)) for _ in range(3)]  # noqa: B023
         likelihood.eval()
         found[name].append(reductions(lambda: likelihood(outputs, targets)))  # noqa: B023

@@ -167,5 +167,3 @@ def test_fully_shard_on_one_rank(one_rank, noise):
     assert found[1][1].keys() == found[0][1].keys()
     for name, value in found[0][1].items():
         assert torch.allclose(found[1][1][name], value, atol=1e-5), name
-
-

@@ -1,11 +1,23 @@
 """A task whose loss tends to zero does not take all the weight: its σ has a floor, which warns."""
 
 import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
 
 import equipoise as eq
+
+
+@contextmanager
+def recorded(said: list[str]) -> Iterator[None]:
+    """Append the texts of warnings to a list."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        yield
+    said += [str(one.message) for one in found]
 
 
 def joint(**tasks: eq.Likelihood) -> eq.MultiTaskLikelihood:
@@ -25,7 +37,7 @@ def test_a_memorised_task_beside_another(kind):
     for _ in range(300):
         x = torch.randn(64, 2)
         optimizer.zero_grad()
-        with _recorded(said):
+        with recorded(said):
             terms = likelihood({"memorised": unit, "other": net(x)}, {"memorised": target, "other": 5 + 3 * x[:, :1]})
             terms.loss.backward()
             optimizer.step()
@@ -44,29 +56,11 @@ def test_a_memorised_task_beside_another(kind):
     assert terms.tasks["other"].loss.item() < 0.1
 
 
-class _recorded:
-    """Append the texts of warnings to a list."""
-
-    def __init__(self, said: list[str]) -> None:
-        self.said = said
-
-    def __enter__(self) -> None:
-        import warnings
-
-        self.block = warnings.catch_warnings(record=True)
-        self.found = self.block.__enter__()
-        warnings.simplefilter("always")
-
-    def __exit__(self, *error: object) -> None:
-        self.block.__exit__(*error)
-        self.said += [str(one.message) for one in self.found]
-
-
 def floored(likelihood: eq.Likelihood, output: torch.Tensor, target: torch.Tensor, first: torch.Tensor | None = None):
     """After batches of zero loss with steps that would carry s anywhere."""
     optimizer = torch.optim.SGD(likelihood.parameters(), lr=30.0)
     said: list[str] = []
-    with _recorded(said):
+    with recorded(said):
         if first is not None:
             likelihood(first, target).nll.backward()
         for _ in range(5):
@@ -102,7 +96,7 @@ def test_it_may_be_turned_off():
     likelihood = eq.Gaussian(floor=0.0, bounds=(-20.0, 20.0))
     optimizer = torch.optim.SGD(likelihood.parameters(), lr=30.0)
     said: list[str] = []
-    with _recorded(said):
+    with recorded(said):
         for _ in range(10):
             optimizer.zero_grad()
             likelihood((target - target.mean()) / target.std(correction=0), target).nll.backward()
@@ -131,7 +125,7 @@ def test_a_one_class_data_set():
     likelihood = eq.MultiTaskLikelihood({"c": eq.Categorical()})
     optimizer = torch.optim.Adam(eq.param_groups(net, likelihood, lr=0.1))
     said: list[str] = []
-    with _recorded(said):
+    with recorded(said):
         for _ in range(400):
             optimizer.zero_grad()
             likelihood({"c": net(torch.randn(8, 2))}, {"c": torch.zeros(8).long()}).loss.backward()

@@ -64,7 +64,8 @@ def test_s_of_an_unlabelled_task_stays_put(case, found):
 
 
 def test_a_negative_loss_on_one_rank_is_an_error_on_both(found):
-    assert [result["negative"] for result in found] == [{"error": True}] * 2
+    for result in found:
+        assert result["negative"]["error"].startswith("ValueError: Gibbs: expected losses of at least 0")
 
 
 def test_one_reduction_a_training_step(found):

@@ -123,9 +123,13 @@ class TestFewerRowsThanDimensions:
 
 class TestPredict:
     def test_values_in_the_target_s_unit(self):
-        likelihood = eq.MultiTaskLikelihood({"g": eq.Gaussian(), "m": eq.MultivariateGaussian(2), "r": eq.Laplace(form="paper")})
+        likelihood = eq.MultiTaskLikelihood(
+            {"g": eq.Gaussian(), "m": eq.MultivariateGaussian(2), "r": eq.Laplace(form="paper")}
+        )
         likelihood.fit({"g": torch.tensor([10.0, 30.0]), "m": torch.tensor([[0.0, 100.0], [2.0, 300.0]])})
-        found = likelihood.predict({"g": torch.tensor([1.5]), "m": torch.tensor([[1.0, -1.0]]), "r": torch.tensor([4.0])})
+        found = likelihood.predict(
+            {"g": torch.tensor([1.5]), "m": torch.tensor([[1.0, -1.0]]), "r": torch.tensor([4.0])}
+        )
         assert found["g"].tolist() == pytest.approx([35.0])
         assert found["m"].tolist() == [pytest.approx([2.0, 100.0])]
         assert found["r"].tolist() == [4.0]

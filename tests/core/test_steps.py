@@ -33,7 +33,7 @@ def test_bounds_hold_after_the_step(optimizer, joint):
 
 @either
 def test_no_step_carries_s_far_beyond_its_optimum(optimizer):
-    """Loss 10⁶, optimum 13.8: with SGD at 0.1 the first step would go to 5·10⁴, and to the bound with the weight e^−40."""
+    """Loss 10⁶, optimum 13.8: the first step of SGD at 0.1 would go to 5·10⁴, where the weight is gone."""
     likelihood = eq.MultiTaskLikelihood({"a": eq.Gaussian(standardize=False)})
     steps = OPTIMIZERS[optimizer](likelihood.parameters(), 0.1)
     for _ in range(30):
@@ -124,7 +124,9 @@ class TestAccumulation:
         start(output, target)
         start(output, target, counts={"a": 8})
 
-    @pytest.mark.parametrize("kind", [eq.Gaussian, eq.Laplace, lambda: eq.StudentT(3.0), lambda: eq.MultivariateGaussian(2)])
+    @pytest.mark.parametrize(
+        "kind", [eq.Gaussian, eq.Laplace, lambda: eq.StudentT(3.0), lambda: eq.MultivariateGaussian(2)]
+    )
     def test_micro_batches_of_a_fitted_unit_are_one_batch(self, kind):
         g = torch.Generator().manual_seed(0)
         output, target = (torch.randn(9, 2, generator=g, dtype=torch.float64) for _ in range(2))

@@ -1,6 +1,5 @@
 """Warnings are true: none where log-variances do move, one where they cannot."""
 
-import gc
 import math
 import warnings
 
@@ -15,11 +14,6 @@ def caught(run) -> list[str]:
         warnings.simplefilter("always")
         run()
     return [str(warning.message) for warning in found]
-
-
-@pytest.fixture(autouse=True)
-def _no_optimizers_of_other_tests():
-    gc.collect()
 
 
 def raw(**noise) -> eq.Gaussian:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
 from equipoise.execution import in_functorch, is_readable, is_recomputing
-from equipoise.functional import linear_optimum
+from equipoise.functional import linear_nll, linear_optimum, prior_nll
 from equipoise.likelihoods.settings import DEFAULT_MOMENTUM
 from equipoise.likelihoods.sharding import as_stored, full, is_sharded, local
 from equipoise.likelihoods.spec import NoiseSpec
@@ -44,6 +44,7 @@ class NoiseBank(nn.Module, Followed):
         self.specs = tuple(specs)
         self.names: Sequence[str] = ["likelihood"] * len(self.specs)
         settings = self.specs[0].settings
+        self.has_prior = any(spec.settings.prior is not None for spec in self.specs)
         self.by_gradient = settings.update == "gradient"
         self.momentum = DEFAULT_MOMENTUM if settings.momentum is None else settings.momentum
         size = sum(spec.size for spec in self.specs)
@@ -84,6 +85,7 @@ class NoiseBank(nn.Module, Followed):
         self._before: Tensor | None = None
         self._optimum: Callable[[], Tensor] | None = None
         self._starts: Tensor | None = None
+        self._rows: tuple[Tensor, ...] | None = None
         self._limits: tuple[int, int, list[float], list[float]] | None = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -94,7 +96,7 @@ class NoiseBank(nn.Module, Followed):
 
     def __getstate__(self) -> dict[str, Any]:
         """What lives from a forward pass to the next step is not copied."""
-        return self.__dict__ | {"_optimum": None, "_before": None, "_starts": None}
+        return self.__dict__ | {"_optimum": None, "_before": None, "_starts": None, "_rows": None}
 
     def _save_to_state_dict(self, *args: Any, **kwargs: Any) -> None:
         """Each likelihood saves its part."""
@@ -125,7 +127,7 @@ class NoiseBank(nn.Module, Followed):
         if not training or in_functorch():
             return self.values()[span]
         if is_recomputing():
-            return self._detached_where_started(span)
+            return self.second_pass(span)
         if statistic.numel() == len(self.low) and self.is_at_rest() and is_readable(count) and bool((count > 0).all()):
             self.mark_healthy(lambda: optimum(statistic))
             return self.values()
@@ -142,17 +144,22 @@ class NoiseBank(nn.Module, Followed):
             # Up there a task weighs nothing, and no gradient would bring it back: it comes back at once.
             s = torch.where((s >= high) & informed, best, s)
             self.write(span, torch.clamp(s, self.low[span], high))
-        return self._detached_where_started(span)
+        return self.second_pass(span)
 
     def is_at_rest(self) -> bool:
         """Whether every s has started and lies within its bounds: then a batch only needs their values. On the CPU."""
         if not self.by_gradient or not is_readable(self.low) or is_sharded(self.log_variance):
             return False
         self._settle()
+        if self.pending:
+            return False
         low, high = self.limits()
-        return not self.pending and all(
-            lo <= v < hi for v, lo, hi in zip(self.log_variance.tolist(), low, high, strict=True)
-        )
+        values = self.log_variance.tolist()
+        if all(lo < v < hi for v, lo, hi in zip(values, low, high, strict=True)):
+            return True
+        if self.training:
+            self.warn_at_bounds(values)
+        return all(lo <= v < hi for v, lo, hi in zip(values, low, high, strict=True))
 
     def _settle(self) -> None:
         """Starts are over once every entry has met data with information.
@@ -188,7 +195,7 @@ class NoiseBank(nn.Module, Followed):
         starting = self._starts_at_first_batch(span)
         floor = torch.minimum(best - self.constants[7, span], self.constants[4, span])
         # A floor guards against a loss that falls; it must not lift an s that starts below it.
-        floor = torch.where(starting, floor, torch.minimum(floor, self.values()[span]))
+        floor = torch.where(starting, floor, torch.minimum(floor, self.values()[span] - 1.0))
         self.low[span].copy_(torch.where(new, torch.maximum(self.low[span], floor), self.low[span]))
         starts = torch.where(new & starting, best, self.values()[span])
         self.write(span, starts)
@@ -200,8 +207,11 @@ class NoiseBank(nn.Module, Followed):
         flags = [spec.settings.starts_at_first_batch for spec in self.specs for _ in range(spec.size)][span]
         return torch.tensor(flags, device=self.low.device)
 
-    def _detached_where_started(self, span: slice) -> Tensor:
-        """At its optimum s takes no gradient: it would be a rounding error, which Adam blows up to a whole step."""
+    def second_pass(self, span: slice) -> Tensor:
+        """S as it was after the moves of a first pass; that of a start takes no gradient.
+
+        At its optimum the gradient is a rounding error, which Adam would blow up to a whole step.
+        """
         s = self.values()[span]
         if not self.by_gradient or not self.pending:
             return s
@@ -226,10 +236,24 @@ class NoiseBank(nn.Module, Followed):
         best = torch.clamp(best, self.low[span], self.constants[4, span])
         self.log_variance[span].copy_(torch.where(known, best, self.log_variance[span]))
 
+    def rows(self) -> tuple[Tensor, ...]:
+        """Rows of log a, −r, p, low, high, σ₀, strength and the depth of the floor."""
+        if not is_readable(self.constants):
+            return self.constants.unbind()
+        if self._rows is None or self._rows[0] is not self.constants:
+            self._rows = (self.constants, *self.constants.unbind())
+        return self._rows[1:]
+
+    def linear_nll(self, loss: Tensor, s: Tensor) -> Tensor:
+        """a·e^(−r·s)·L + p·s of every entry, priors included."""
+        log_a, minus_r, p, _, _, sigma0, strength, _ = self.rows()
+        nll = linear_nll(loss, s, log_a, minus_r, p)
+        return nll + prior_nll(s, sigma0, strength) if self.has_prior else nll
+
     def linear_optimum(self, loss: Tensor) -> Tensor:
         """The optimum of every entry of linear form, priors included."""
-        a, r, p, _, _, sigma0, strength, _ = self.constants
-        return linear_optimum(loss, a, r, p, sigma0, strength)
+        log_a, minus_r, p, _, _, sigma0, strength, _ = self.rows()
+        return linear_optimum(loss, log_a.exp(), -minus_r, p, sigma0, strength)
 
     @torch.no_grad()
     def write(self, span: slice, value: Tensor) -> None:

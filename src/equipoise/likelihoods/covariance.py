@@ -52,7 +52,8 @@ class CovarianceNoise(Noise):
     @torch.no_grad()
     def follow(self, scatter: Tensor, rows: Tensor) -> None:
         """Add a batch to the running scatter, and follow it once there are as many rows as dimensions."""
-        seen = ((rows > 0) & torch.isfinite(scatter).all()).to(self.scatter.dtype)
+        informed = (rows > 0) & torch.isfinite(scatter).all() & (scatter.diagonal() > 0).all()
+        seen = informed.to(self.scatter.dtype)
         momentum = self.bank.momentum
         keep = 1.0 - seen * (1.0 - momentum)
         new = torch.cat([torch.ones(2, device=scatter.device, dtype=scatter.dtype), scatter.reshape(-1)])

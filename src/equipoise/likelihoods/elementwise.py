@@ -1,5 +1,6 @@
 """What likelihoods of single elements share: outputs and targets of equal shape, masks, NaN targets, channels."""
 
+import math
 from abc import abstractmethod
 
 import torch
@@ -7,9 +8,9 @@ from torch import Tensor
 
 from equipoise.execution import is_readable, is_recomputing
 from equipoise.functional import at_least_single
-from equipoise.likelihoods.likelihood import Likelihood
+from equipoise.likelihoods.likelihood import Likelihood, Term
 from equipoise.likelihoods.masks import as_mask, as_weights
-from equipoise.reduction import Sums
+from equipoise.reduction import Sums, is_distributed
 
 
 class Elementwise(Likelihood):
@@ -19,9 +20,46 @@ class Elementwise(Likelihood):
     def element_losses(self, output: Tensor, target: Tensor, valid: Tensor, weights: Tensor | None = None) -> Tensor:
         """``(k, *target)``: what is summed, 0 where it is not valid; the first is the raw loss."""
 
-    def whole_losses(self, output: Tensor, target: Tensor) -> Tensor | None:
-        """The losses where all elements are valid, as cheaply as possible; ``None``: no shortcut."""
+    def whole_mean(self, output: Tensor, target: Tensor) -> Tensor | None:
+        """The mean raw loss where all elements are valid, as cheaply as possible; ``None``: no shortcut."""
         return None
+
+    def quick_term(self, output: Tensor, target: Tensor) -> Term | None:
+        """The term where all elements are valid and the noise, by itself in its bank, is at rest."""
+        bank = self.noise.bank
+        if self.noise.spec.linear is None or len(bank.low) != 1 or is_distributed() or is_recomputing():
+            return None
+        if not (self.training and bank.is_at_rest()) or (mean := self._short_mean(output, target)) is None:
+            return None
+        constant = mean.detach().reshape(1)
+        bank.mark_healthy(lambda: bank.linear_optimum(constant))
+        bank.look_for_lag(lambda: bank.linear_optimum(constant))
+        self.batch_passed()
+        s = bank.values()
+        count = torch.tensor(target.numel())
+        return Term(
+            nll=bank.linear_nll(mean, at_least_single(s))[0],
+            count=count,
+            _likelihood=self,
+            _means=mean.reshape(1),
+            _mass=count,
+            _shares=None,
+            _log_variance=s.detach().clone()[0],
+        )
+
+    def batch_passed(self) -> None:
+        """A training batch has passed that changed nothing."""
+
+    def _short_mean(self, output: Tensor, target: Tensor) -> Tensor | None:
+        """The mean raw loss over all elements, where none is missing; only a look at the result tells."""
+        if self.noise.channels is not None or not is_readable(output, target) or not self._may_shorten(target):
+            return None
+        self._check_shapes(output, target, type(self).__name__)
+        if target.numel() == 0:
+            return None
+        output = at_least_single(output)
+        mean = self.whole_mean(output, self.dimensionless(target, output.dtype))
+        return None if mean is None or not 0.0 <= mean.item() < math.inf else mean
 
     def sums(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, weights: Tensor | None = None, *, where: str
@@ -41,14 +79,11 @@ class Elementwise(Likelihood):
         return self.summed(losses, valid, weights, rows)
 
     def _short_sums(self, output: Tensor, target: Tensor) -> Sums | None:
-        """The sum over all elements, where none is missing; only a look at the result tells, so only on the CPU."""
-        if self.noise.channels is not None or not is_readable(output, target) or not self._may_shorten(target):
-            return None
-        losses = self.whole_losses(output, self.dimensionless(target, output.dtype))
-        if losses is None or not bool(torch.isfinite(total := losses.sum())):
+        """The sum over all elements, where none is missing."""
+        if (mean := self._short_mean(output, target)) is None:
             return None
         self._shortened = True
-        return Sums(total[None], torch.tensor(target.numel()))
+        return Sums((mean * target.numel())[None], torch.tensor(target.numel()))
 
     _shortened = False
 

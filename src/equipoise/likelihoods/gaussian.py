@@ -33,9 +33,9 @@ class Gaussian(Regression):
         """Squared error."""
         return residual.square()[None]
 
-    def whole_losses(self, output: Tensor, target: Tensor) -> Tensor:
-        """Squared error."""
-        return functional.mse_loss(output, target, reduction="none")
+    def whole_mean(self, output: Tensor, target: Tensor) -> Tensor:
+        """The mean squared error."""
+        return functional.mse_loss(output, target)
 
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
         """½·e^(−s)·MSE + ½·s."""

@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from equipoise.functional import at_least_single, log1p_nll, log1p_optimum, scaled_nll, scaled_optimum
-from equipoise.likelihoods.likelihood import Likelihood
+from equipoise.likelihoods.likelihood import Likelihood, nothing_of
 from equipoise.likelihoods.masks import as_mask, as_weights
 from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.reduction import Sums
+from equipoise.reduction import Sums, is_distributed
 
 
 class Gibbs(Likelihood):
@@ -76,6 +76,14 @@ class Gibbs(Likelihood):
         hidden = torch.where((losses.detach() < 0).any(), -torch.inf, 0.0)
         summed = losses.sum() if weights is None else (losses * kept).sum()
         return Sums((summed + hidden)[None], valid.sum(), total)
+
+    def no_sums(self, output: Tensor | None) -> Sums:
+        """The sums of a batch without labels. What ``loss_fn`` would take is not known, and no rank needs more."""
+        like = self.noise.bank.low if output is None else output
+        values = at_least_single(like.new_zeros(1, dtype=self._dtype(like)))
+        if output is not None and output.requires_grad and is_distributed():
+            values = values + nothing_of(output).to(values.dtype)
+        return Sums(values, torch.zeros((), dtype=torch.int64, device=like.device))
 
     def _losses(self, output: Tensor, target: Tensor, where: str) -> tuple[Tensor, Tensor]:
         """The losses of single elements, and which have a label."""

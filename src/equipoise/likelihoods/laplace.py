@@ -48,9 +48,9 @@ class Laplace(Regression):
         """Absolute error."""
         return residual.abs()[None]
 
-    def whole_losses(self, output: Tensor, target: Tensor) -> Tensor:
-        """Absolute error."""
-        return functional.l1_loss(output, target, reduction="none")
+    def whole_mean(self, output: Tensor, target: Tensor) -> Tensor:
+        """The mean absolute error."""
+        return functional.l1_loss(output, target)
 
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
         """√2·e^(−s/2)·MAE + ½·s; the paper's form: ½·e^(−s)·MAE + ½·s."""

@@ -4,6 +4,7 @@ A likelihood reduces a batch to sums over its valid elements (``sums``), and tur
 ranks, into a negative log-likelihood (``nll``). Everything else (masks, starts, running means, checks) is here once.
 """
 
+import dataclasses
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -220,20 +221,39 @@ class Likelihood(nn.Module, ABC):
             weights: how much each element counts, 0 or more: of the target's shape, broadcastable to it with as many
                 axes, or ``(N,)``, one a sample. Means are weighted ones; a weight of 0 is no label.
         """
+        if mask is None and weights is None and target is not None:
+            quick = self.quick_term(output, target)
+            if quick is not None:
+                return quick
         where = type(self).__name__
         sums = self.no_sums(output) if target is None else self.sums(output, target, mask, weights, where=where)
         return terms([self], [sums], [where])[0]
 
-    def no_sums(self, like: Tensor | None) -> Sums:
-        """The sums of a batch without labels; with a graph to the output, where there is one and ranks wait for it."""
-        s = self.noise.bank.low
-        like = s if like is None else like
-        values = at_least_single(
-            like.new_zeros((self.summed_rows, *self.noise.settings.shape), dtype=self._dtype(like))
-        )
-        if is_distributed() and like.requires_grad:
-            values = values + torch.where(torch.zeros_like(like, dtype=torch.bool), like, 0.0).sum().to(values.dtype)
-        return Sums(values, torch.zeros(self.noise.settings.shape, dtype=torch.int64, device=like.device))
+    def quick_term(self, output: Tensor, target: Tensor) -> Term | None:
+        """The term in a few operations, where that is the usual case on a CPU; ``None``: take the general way."""
+        return None
+
+    def no_sums(self, output: Tensor | None) -> Sums:
+        """The sums of a batch without labels.
+
+        Among ranks they take part in whatever the other ranks add up, and have a graph to the output, where there is
+        one, since DistributedDataParallel waits for its gradient.
+        """
+        if not is_distributed():
+            like = self.noise.bank.low if output is None else output
+            shape, dtype = self.noise.settings.shape, self._dtype(like)
+            values = at_least_single(like.new_zeros((self.summed_rows, *shape), dtype=dtype))
+            return Sums(values, torch.zeros(shape, dtype=torch.int64, device=like.device))
+        blank, target = self.blank()
+        sums = self.sums(blank, target, where=type(self).__name__)
+        if output is None or not output.requires_grad:
+            return sums
+        return dataclasses.replace(sums, values=sums.values + nothing_of(output).to(sums.values.dtype))
+
+    def blank(self) -> tuple[Tensor, Tensor]:
+        """An output and a target of one sample without a label."""
+        output = self.noise.bank.low.new_zeros((1, *self.noise.settings.shape))
+        return output, torch.full_like(output, torch.nan)
 
     def _dtype(self, like: Tensor) -> torch.dtype:
         return like.dtype if like.is_floating_point() else self.noise.bank.low.dtype
@@ -331,6 +351,11 @@ class Likelihood(nn.Module, ABC):
     def extra_repr(self) -> str:
         """The present s."""
         return f"log_variance={self.log_variance.detach().cpu().tolist()}"
+
+
+def nothing_of(output: Tensor) -> Tensor:
+    """Zero, with a graph to an output, whatever its values."""
+    return torch.where(torch.zeros_like(output, dtype=torch.bool), output, 0.0).sum()
 
 
 def warn_of_refit(name: str, best: Tensor, known: Tensor, bounds: tuple[float, float]) -> None:

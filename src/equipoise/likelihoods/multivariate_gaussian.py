@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
+from equipoise.execution import is_recomputing
 from equipoise.functional import at_least_single, regression_residual
 from equipoise.likelihoods.covariance import CovarianceNoise, covariance_nll
 from equipoise.likelihoods.likelihood import Likelihood, warn_of_refit
 from equipoise.likelihoods.masks import as_mask, as_weights
 from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.likelihoods.unit import Unit, target_rows
+from equipoise.likelihoods.unit import Unit
 from equipoise.reduction import Sums, gather_rows, over_ranks
 
 
@@ -67,10 +68,10 @@ class MultivariateGaussian(Likelihood):
         values = torch.cat([scatter.diagonal().sum()[None], scatter.reshape(-1)])
         return Sums(values, valid.sum() * self.dim, None if weight is None else weight.sum() * self.dim, rows)
 
-    def no_sums(self, like: Tensor | None) -> Sums:
+    def no_sums(self, output: Tensor | None) -> Sums:
         """The sums of a batch without labels."""
-        sums = super().no_sums(like)
-        return Sums(sums.values[:, 0], sums.count[0])
+        sums = super().no_sums(output)
+        return sums if sums.count.dim() == 0 else Sums(sums.values[:, 0], sums.count[0])
 
     def _residual(
         self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, where: str
@@ -108,7 +109,7 @@ class MultivariateGaussian(Likelihood):
         changing = unit.is_changing(self.training)
         if not changing and not unit.looks:
             return None
-        shown = target_rows(*self._columns(target, rows), unit.known.dtype)
+        shown = unit.shown(*self._columns(target, rows))
         if changing:
             unit.gather(gather_rows(shown))
             return None
@@ -137,7 +138,7 @@ class MultivariateGaussian(Likelihood):
     def _noise_for(self, means: Tensor, count: Tensor) -> Tensor:
         noise, bank = self.noise, self.noise.bank
         if not self.is_moving:
-            return bank.values()
+            return bank.second_pass(noise.span) if self.training and is_recomputing() else bank.values()
         scatter, rows = self.statistic(means), count / self.dim
         variance = scatter.diagonal()
         enough = rows >= (self.dim if noise.settings.starts_at_first_batch else 1)

@@ -9,7 +9,7 @@ from torch import Tensor
 from equipoise.functional import at_least_single, regression_residual
 from equipoise.likelihoods.elementwise import Elementwise
 from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.likelihoods.unit import Unit, target_rows
+from equipoise.likelihoods.unit import Unit
 from equipoise.reduction import gather_rows
 
 
@@ -61,6 +61,11 @@ class Regression(Elementwise):
             unit.warn_if_unknown(type(self).__name__)
         return unit is None or not (self.is_moving and (unit.is_changing(self.training) or unit.looks))
 
+    def batch_passed(self) -> None:
+        """A training batch has passed that changed nothing."""
+        if self.unit is not None:
+            self.unit.advance()
+
     def take_unit(self, target: Tensor, valid: Tensor) -> Tensor | None:
         """Gather the unit while it is provisional; later give what the batch shows of the targets, at times."""
         unit = self.unit
@@ -71,7 +76,7 @@ class Regression(Elementwise):
         changing = unit.is_changing(self.training)
         if not changing and not unit.looks:
             return None
-        rows = target_rows(self.by_channel(target), self.by_channel(valid), unit.known.dtype)
+        rows = unit.shown(self.by_channel(target), self.by_channel(valid))
         if changing:
             unit.gather(gather_rows(rows))
             return None

@@ -26,11 +26,12 @@ class NoiseSpec:
         return self.settings.channels or 1
 
     def constants(self) -> list[float]:
-        """a, r, p, low, high, σ₀, strength, depth of the floor below the first batch (∞: that is no reference)."""
+        """The numbers log a, −r, p, low, high, σ₀, strength, depth of the floor below the first batch (∞: no reference)."""
         low, high = self.settings.bounds
         floor = self.settings.floor_below(self.reference is not None)
         depth = -2.0 * math.log(floor) if floor > 0 else math.inf
         if self.reference is not None:
             low, depth = max(low, min(self.reference - depth, high)), math.inf
         sigma0, strength = self.settings.prior or (0.0, 0.0)
-        return [*(self.linear or (0.0, 1.0, 0.5)), low, high, sigma0, strength, depth]
+        coefficient, rate, penalty = self.linear or (1.0, 1.0, 0.5)
+        return [math.log(coefficient), -rate, penalty, low, high, sigma0, strength, depth]

@@ -62,6 +62,7 @@ class Unit(nn.Module, Followed):
     def _begin_to_watch(self) -> None:
         self._cache: tuple[object, Tensor, Tensor] | None = None
         self._asked_at = 0
+        self._resolution = torch.finfo(torch.float32).eps
         self._ran_traced = self._warned_flat = self._warned_unknown = self._warned_again = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -123,7 +124,7 @@ class Unit(nn.Module, Followed):
 
     @torch.no_grad()
     def gather(self, rows_RKC: Tensor) -> None:
-        """Add what a batch shows (``target_rows`` of every rank), and take the unit while it is provisional."""
+        """Add what a batch shows (``shown`` by every rank), and take the unit while it is provisional."""
         self._add(rows_RKC)
         count, mean, spread, informed = self._estimate()
         provisional = torch.maximum(spread, 0.1 * mean.abs())
@@ -158,19 +159,23 @@ class Unit(nn.Module, Followed):
             )
         self._take(take, count, mean, spread)
 
+    def shown(self, target_CE: Tensor, valid_CE: Tensor) -> Tensor:
+        """What a batch shows of the targets: count, mean and squared deviations of each channel, ``(3, C)``."""
+        kind = target_CE.dtype
+        self._resolution = torch.finfo(kind).eps if kind.is_floating_point else 0.0
+        return target_rows(target_CE, valid_CE, self.known.dtype)
+
     def advance(self) -> None:
         """A training batch has passed."""
-        if self.batches > LAST_LOOK:
-            return  # nothing is due any more
         if torch.compiler.is_compiling():
             self._ran_traced = True
-        elif not in_functorch() and not is_recomputing():
+        elif self.batches <= LAST_LOOK and not in_functorch() and not is_recomputing():
             self._set_batches(self.batches + 1)
 
     @torch.no_grad()
     def fit(self, target_CE: Tensor, valid_CE: Tensor, where: str) -> None:
         """Take the unit from the valid elements E of each channel C, over all ranks, for good."""
-        rows = merged(gather_rows(target_rows(target_CE, valid_CE, self.known.dtype)))
+        rows = merged(gather_rows(self.shown(target_CE, valid_CE)))
         count, mean, spread, informed = self._read(rows)
         if is_readable(self.known) and bool(((count > 0) & ~informed).any()):
             warnings.warn(
@@ -193,7 +198,7 @@ class Unit(nn.Module, Followed):
         """Count, mean, standard deviation, and whether that is information."""
         count, mean, squares = rows_KC
         spread = (squares / count.clamp_min(1.0)).sqrt()
-        informed = (count > 0) & (spread > 4 * torch.finfo(spread.dtype).eps * mean.abs())
+        informed = (count > 0) & (spread > 4 * self._resolution * mean.abs())
         return count, mean, spread, informed & torch.isfinite(spread) & torch.isfinite(mean)
 
     def _take(self, where: Tensor, count: Tensor, mean: Tensor, scale: Tensor) -> None:
