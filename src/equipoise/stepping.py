@@ -4,9 +4,10 @@ PyTorch calls these hooks for every optimizer of the process, so a training loop
 """
 
 import gc
+import itertools
 from abc import ABC, abstractmethod
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import torch
 from torch import Tensor
@@ -29,14 +30,16 @@ class Followed(ABC):
         """Called after ``optimizer`` has changed its parameters."""
 
 
-_followed: WeakSet[Followed] = WeakSet()
+# In the order in which they were made, which is the same on every rank: their work may be collective.
+_followed: WeakValueDictionary[int, Followed] = WeakValueDictionary()
+_numbers = itertools.count()
 _held: WeakKeyDictionary[Optimizer, tuple[int, frozenset[int]]] = WeakKeyDictionary()
 _hooks: list[Any] = []
 
 
 def follow(what: Followed) -> None:
     """Call the hooks of ``what`` around every optimizer's step, as long as it lives."""
-    _followed.add(what)
+    _followed[next(_numbers)] = what
     if not _hooks:
         _hooks.append(register_optimizer_step_pre_hook(_before))
         _hooks.append(register_optimizer_step_post_hook(_after))
@@ -61,12 +64,12 @@ def is_in_any_optimizer(parameter: Tensor) -> bool:
 def _before(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
     if torch.compiler.is_compiling():
         return
-    for one in list(_followed):
+    for one in list(_followed.values()):
         one.before_step(optimizer)
 
 
 def _after(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
     if torch.compiler.is_compiling():
         return
-    for one in list(_followed):
+    for one in list(_followed.values()):
         one.after_step(optimizer)

@@ -84,6 +84,15 @@ class TestCalibration:
         assert report["m"].nll == pytest.approx(math.log(2 * math.pi))
         assert report["l"].nll == pytest.approx(math.log(2))
 
+    @pytest.mark.parametrize("logit", [200.0, 1e4])
+    def test_extreme_logits_have_their_own_nll(self, logit):
+        """Not that of a probability rounded to the smallest float, 16 or 88."""
+        likelihood = eq.MultiTaskLikelihood({"c": eq.Categorical(), "b": eq.Bernoulli()})
+        outputs = {"c": torch.tensor([[logit, 0.0]]), "b": torch.tensor([[logit]])}
+        report = eq.calibration_report(likelihood, outputs, {"c": torch.tensor([1]), "b": torch.zeros(1, 1)})
+        assert report["c"].nll == pytest.approx(logit)
+        assert report["b"].nll == pytest.approx(logit)
+
     def test_error_by_hand(self):
         confidence = torch.tensor([0.95, 0.95, 0.55, 0.55])
         right = torch.tensor([1.0, 1.0, 0.0, 1.0])

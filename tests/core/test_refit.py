@@ -1,5 +1,6 @@
 """Refits, starts and predictions: the optimum of held-out data, or the state as it was and a warning."""
 
+import copy
 import math
 import warnings
 
@@ -39,17 +40,21 @@ def nothing(kind: str, how: str) -> tuple[torch.Tensor, torch.Tensor]:
         target = torch.full_like(target, -100 if kind in ("Categorical", "exact") else math.nan)
     elif how == "infinite":
         output = torch.full_like(output, math.nan)
-    elif how == "perfect":
-        sign = torch.nn.functional.one_hot(target, 2) if kind in ("Categorical", "exact") else target
-        output = target.clone() if kind not in ("Categorical", "exact", "Bernoulli") else 30.0 * (2 * sign - 1)
+    elif how in ("perfect", "separable"):
+        is_class = kind in ("Categorical", "exact")
+        certain = 2 * (torch.nn.functional.one_hot(target, 2) if is_class else target) - 1
+        output = (30.0 if how == "perfect" else 2.5) * certain if is_class or kind == "Bernoulli" else target.clone()
     return output, target
 
 
 KINDS = ["Gaussian", "Laplace", "StudentT", "Multivariate", "Categorical", "exact", "Bernoulli", "Gibbs"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("how", ["no label", "infinite", "perfect"])
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [(kind, how) for kind in KINDS for how in ("no label", "infinite", "perfect")]
+    + [(kind, "separable") for kind in ("Categorical", "exact", "Bernoulli")],
+)
 def test_a_refit_without_information_warns_and_changes_nothing(kind, how):
     likelihood = make(kind, init=0.7)
     before = {key: value.clone() for key, value in likelihood.state_dict().items()}
@@ -165,3 +170,18 @@ class TestPredict:
     def test_an_unknown_task(self):
         with pytest.raises(ValueError, match=r"outputs: expected the tasks \['c'\], found 'q'"):
             eq.MultiTaskLikelihood({"c": eq.Categorical()}).predict({"q": torch.zeros(1)})
+
+
+def test_a_closed_form_of_student_reports_the_nll_of_the_s_it_used():
+    """It follows one batch behind: in eval mode the same batch has the same nll before the next one comes."""
+    likelihood = eq.StudentT(3.0, update="closed_form", momentum=0.5, standardize=False)
+    for k in range(4):
+        target = 10.0**k * torch.randn(500, generator=torch.Generator().manual_seed(k))
+        before = copy.deepcopy(likelihood)
+        reported = likelihood(torch.zeros(500), target).nll.item()
+        if k:
+            before.noise.bank.catch_up(before.noise.span, before.optimum)
+            assert reported == pytest.approx(before.eval()(torch.zeros(500), target).nll.item(), rel=1e-5)
+        else:
+            assert reported == pytest.approx(likelihood.eval()(torch.zeros(500), target).nll.item(), rel=1e-3)
+            likelihood.train()

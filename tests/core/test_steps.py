@@ -43,14 +43,16 @@ def test_no_step_carries_s_far_beyond_its_optimum(optimizer):
         assert likelihood["a"].log_variance.item() < 13.816 + 1.01
 
 
-def test_beyond_its_bounds_a_task_comes_back_at_once():
+@pytest.mark.parametrize(("value", "loss", "s"), [(35.0, 4.0, math.log(4.0)), (35.0, 100.0, 2.0), (-35.0, 4.0, -2.0)])
+def test_beyond_its_bounds_a_task_comes_back_at_once(value, loss, s):
+    """From above to its optimum, or to the bound where that lies beyond: there no gradient would bring it back."""
     likelihood = eq.MultiTaskLikelihood({"a": eq.Gaussian(standardize=False, bounds=(-2.0, 2.0))})
     with torch.no_grad():
-        likelihood["a"].log_variance.fill_(35.0)
+        likelihood["a"].log_variance.fill_(value)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*bounds")
-        joint = likelihood({"a": torch.zeros(3)}, {"a": torch.ones(3)})
-    assert joint.tasks["a"].weight.item() == pytest.approx(0.5 * math.exp(-2.0))
+        joint = likelihood({"a": torch.zeros(3)}, {"a": torch.full((3,), math.sqrt(loss))})
+    assert joint.tasks["a"].weight.item() == pytest.approx(0.5 * math.exp(-s), rel=1e-5)
 
 
 @pytest.mark.parametrize("set_to_none", [True, False])

@@ -1,6 +1,7 @@
 """A regression owns its target's unit: no odd first batch may set it for good, and nothing else may change it."""
 
 import math
+import sys
 import warnings
 
 import pytest
@@ -199,3 +200,20 @@ def test_channels_have_units_of_their_own():
     unit = shown(eq.Gaussian(channels=2), target).unit
     assert unit.offset.tolist() == pytest.approx(target.mean(0).tolist(), abs=1e-3)
     assert unit.scale.tolist() == pytest.approx(target.std(0, correction=0).tolist(), rel=1e-4)
+
+
+def test_a_device_that_is_not_read_back_stops_gathering_too(monkeypatch):
+    """As on a GPU, where the forward pass looks at nothing: 32 elements settle the unit, later ones do not count."""
+    for module in [m for name, m in sys.modules.items() if name.startswith("equipoise.")]:
+        if hasattr(module, "is_readable"):
+            monkeypatch.setattr(module, "is_readable", lambda *tensors: False)
+    likelihood = eq.MultiTaskLikelihood({"a": eq.Gaussian()})
+    optimizer = torch.optim.SGD(likelihood.parameters(), lr=1e-3)
+    for i in range(40):
+        optimizer.zero_grad()
+        likelihood({"a": torch.zeros(64, 1)}, {"a": normal(64, 7.0, 2.0, i).reshape(64, 1)}).loss.backward()
+        optimizer.step()
+    unit = likelihood["a"].unit
+    assert not unit.pending
+    assert unit.gathered[0].item() < 40 * 64
+    assert unit.scale.item() == pytest.approx(normal(64, 7.0, 2.0).std(correction=0).item(), rel=0.2)

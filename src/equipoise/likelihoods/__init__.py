@@ -2,6 +2,7 @@
 
 from equipoise.likelihoods.bernoulli import Bernoulli
 from equipoise.likelihoods.categorical import Categorical
+from equipoise.likelihoods.elementwise import Elementwise
 from equipoise.likelihoods.gaussian import Gaussian
 from equipoise.likelihoods.gibbs import Gibbs
 from equipoise.likelihoods.laplace import Laplace
@@ -13,6 +14,7 @@ from equipoise.likelihoods.student_t import StudentT
 __all__ = [
     "Bernoulli",
     "Categorical",
+    "Elementwise",
     "Gaussian",
     "Gibbs",
     "Laplace",

@@ -66,17 +66,27 @@ class NoiseBank(nn.Module, Followed):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Put everything to its beginning, as after ``to_empty``."""
-        columns = [column for spec in self.specs for column in [spec.constants()] * spec.size]
+        self._fill_constants()
         inits = [0.0 if s.settings.init == "first_batch" else float(s.settings.init) for s in self.specs]
         start = [value for value, spec in zip(inits, self.specs, strict=True) for _ in range(spec.size)]
         device = self.constants.device
-        self.constants.copy_(torch.tensor(columns, device=device).T)
         local(self.log_variance.detach()).copy_(as_stored(torch.tensor(start, device=device), self.log_variance))
         self.low.copy_(self.constants[3])
         for buffer in (self.started, self.labelled, self.best, *([] if self.by_gradient else [self.running])):
             buffer.zero_()
         self.pending = True
         """Whether an entry may still wait for data with information; cleared between steps, outside of any graph."""
+
+    @torch.no_grad()
+    def _fill_constants(self) -> None:
+        columns = [column for spec in self.specs for column in [spec.constants()] * spec.size]
+        self.constants.copy_(torch.tensor(columns, dtype=self.constants.dtype, device=self.constants.device).T)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "NoiseBank":
+        """The constants are made again in the new type: log ½ of float32 is off by 10⁻⁹ in float64."""
+        super()._apply(fn, recurse)
+        self._fill_constants()
+        return self
 
     def _begin_to_watch(self) -> None:
         self.ownership, self.bounds, self.lag = OwnershipWatch(), BoundWatch(), LagWatch()

@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,10 @@ from equipoise.reduction import Sums, is_distributed
 
 class Elementwise(Likelihood):
     """A likelihood whose outputs and targets have equal shapes, any, and no broadcasting; a NaN target is no label."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._shortened = False
 
     @abstractmethod
     def element_losses(self, output: Tensor, target: Tensor, valid: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -84,8 +89,6 @@ class Elementwise(Likelihood):
             return None
         self._shortened = True
         return Sums((mean * target.numel())[None], torch.tensor(target.numel()))
-
-    _shortened = False
 
     def _may_shorten(self, target: Tensor) -> bool:
         return target.is_floating_point()

@@ -26,7 +26,7 @@ class NoiseSpec:
         return self.settings.channels or 1
 
     def constants(self) -> list[float]:
-        """The numbers log a, −r, p, low, high, σ₀, strength, depth of the floor below the first batch (∞: no reference)."""
+        """The numbers log a, −r, p, low, high, σ₀, strength, depth of the floor below the first batch (or ∞)."""
         low, high = self.settings.bounds
         floor = self.settings.floor_below(self.reference is not None)
         depth = -2.0 * math.log(floor) if floor > 0 else math.inf

@@ -12,8 +12,8 @@ from equipoise.likelihoods.regression import Regression
 from equipoise.likelihoods.settings import NoiseOptions
 from equipoise.reduction import add_over_ranks
 
-BINS_PER_OCTAVE, OCTAVES = 8, 126
-"""Squared residuals are counted in bins of their logarithm, from 2^−126 to 2^126, with the mean of each bin."""
+BINS_PER_OCTAVE, OCTAVES = 64, 126
+"""Squared residuals are counted in bins of their logarithm, 2^−126 … 2^126, with each bin's mean: right to 10⁻⁶."""
 
 
 class StudentT(Regression):
