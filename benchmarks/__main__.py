@@ -5,13 +5,14 @@ import sys
 
 import torch
 
-from benchmarks import grouping, import_time, inertia, loading, small_mlp, streets, weighting
+from benchmarks import cost, grouping, import_time, inertia, loading, small_mlp, streets, weighting
 
 ALL = {
     "import": import_time.run,
     "weighting": weighting.run,
     "inertia": inertia.run,
     "small-mlp": small_mlp.run,
+    "cost": cost.run,
     "loading": loading.run,
     "streets": streets.run,
     "grouping": grouping.run,

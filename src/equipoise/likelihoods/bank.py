@@ -84,7 +84,7 @@ class NoiseBank(nn.Module, Followed):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "NoiseBank":
         """The constants are made again in the new type: log ½ of float32 is off by 10⁻⁹ in float64."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self._fill_constants()
         return self
 

@@ -1,0 +1,23 @@
+"""Every Python snippet of the README and of the documents runs, and none of them warns."""
+
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NEEDS_A_RUN = {"own-data.md"}
+PAGES = [ROOT / "README.md", *(p for p in sorted((ROOT / "docs").glob("*.md")) if p.name not in NEEDS_A_RUN)]
+SNIPPET = re.compile(r"```python\n(.*?)```", re.S)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if SNIPPET.search(p.read_text())], ids=lambda p: p.name)
+def test_snippets_run(page, tmp_path, monkeypatch):
+    """One after the other in one namespace, as a reader would type them."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "snippet"}
+    for number, code in enumerate(SNIPPET.findall(page.read_text()), 1):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            exec(compile(code, f"{page.name}, snippet {number}", "exec"), names)
