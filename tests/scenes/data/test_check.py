@@ -183,7 +183,7 @@ def test_images_without_any_class_and_ids_of_no_class_are_looked_at(tmp_path):
 def test_what_may_be_meant_so_is_told_without_failing(tmp_path):
     description = write_folder(tmp_path / "data")
     text = description.read_text()
-    description.write_text(text.replace('files = "objects/{name}.png"', 'files = "objects/{name}.png"\nfactor = 9000'))
+    description.write_text(text.replace('files = "objects/{name}.png"', 'files = "objects/{name}.png"\nfactor = 8000'))
     done = run("check", description)
     assert done.returncode == 0
     assert "look at val: " in done.stdout

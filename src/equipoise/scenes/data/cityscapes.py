@@ -17,6 +17,7 @@ from equipoise.scenes.configuration import read_json
 from equipoise.scenes.data.files import there, walked
 from equipoise.scenes.data.fingerprint import fingerprint
 from equipoise.scenes.data.images import SUFFIXES, expect_size, read_image, read_labels
+from equipoise.scenes.data.one_class import contradiction
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneClass, SceneVocabulary
 
 _CLASSES: tuple[tuple[int, str, tuple[int, int, int], bool, str], ...] = (
@@ -120,6 +121,8 @@ class CityscapesDataset:
                 wrong.append(str(error))
         if wrong:
             raise DataError("; ".join(wrong))
+        if {"semantic", "instance"} <= found.keys():
+            self._expect_one_class_each(found["instance"], found["semantic"], name)
         if "semantic" in found and "inverse_depth" in found:
             found["inverse_depth"][found["semantic"] == SKY] = 0.0 if self.sky_is_zero else np.nan
         return Sample(name=name, image=image, **found)
@@ -183,6 +186,14 @@ class CityscapesDataset:
                     "data.optional_labels = true in the recipe"
                 )
         return {kind: path for kind, path in paths.items() if there(path)}
+
+    def _expect_one_class_each(
+        self, instance: npt.NDArray[np.int32], semantic: npt.NDArray[np.uint8], name: str
+    ) -> None:
+        """Raise ``DataError`` for an id on several classes: its centroid would lie between them."""
+        if wrong := contradiction(instance, semantic, self.vocabulary):
+            path, classes = self._path("instance", name), self._path("semantic", name)
+            raise DataError(f"{path}: expected each instance on one class, found {wrong}: mend it or {classes}")
 
     def _path(self, kind: str, name: str) -> Path:
         folder, ending = FILES[kind]

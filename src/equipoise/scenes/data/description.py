@@ -1,6 +1,7 @@
 """The description of a user's own folder: a short TOML, read into frozen dataclasses. See docs/own-data.md."""
 
 import math
+import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,16 +18,24 @@ class ClassDescription:
     Attributes:
         name: of the class.
         value: the number, or the numbers, that mean it (``encoding = "value"``).
-        color: in pictures; with ``encoding = "color"`` also what means it. Left out: chosen.
+        color: in pictures; with ``encoding = "color"`` also what means it, where a list of colours may be given (the
+            first one is that of pictures). Left out: one is chosen that no other class has.
         countable: whether its objects are instances.
         category: a group of classes, for category IoU.
     """
 
     name: str
     value: int | tuple[int, ...] = ()
-    color: tuple[int, int, int] | None = None
+    color: tuple[int, int, int] | tuple[tuple[int, int, int], ...] | None = None
     countable: bool = False
     category: str = ""
+
+    @property
+    def colors(self) -> tuple[tuple[int, int, int], ...]:
+        """All its colours; none where none is given."""
+        if not self.color:
+            return ()
+        return tuple(c for c in self.color if isinstance(c, tuple)) or (typing.cast(tuple[int, int, int], self.color),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +72,9 @@ class InstanceDescription:
         factor: of ``class_factor``.
         background: numbers or colours that are no instance.
         only_countable: pixels whose class is not countable are no instance (panoptic pictures have ids everywhere).
+        across_classes: what an id on several classes means. ``error``: the labels contradict each other; ``split``:
+            an object for each class, since each class counts its own ids; ``merge``: one object whose borders are
+            not exactly those of its class.
         optional: images may lack their label.
     """
 
@@ -71,6 +83,7 @@ class InstanceDescription:
     factor: int = 1000
     background: tuple[int | tuple[int, int, int], ...] = (0,)
     only_countable: bool = False
+    across_classes: Literal["error", "split", "merge"] = "error"
     optional: bool = False
 
 
@@ -179,6 +192,8 @@ def check_description(description: FolderDescription, where: str) -> None:
         _check_instance(description.instance, where)
     if description.semantic is not None:
         _check_classes(description.semantic, where)
+    if description.instance is not None:
+        _check_both(description.instance, description.semantic, where)
 
 
 def _check_instance(instance: InstanceDescription, where: str) -> None:
@@ -191,9 +206,26 @@ def _check_instance(instance: InstanceDescription, where: str) -> None:
         _check_stored(key, f"{where}: instance.background")
 
 
+def _check_both(instance: InstanceDescription, semantic: SemanticDescription | None, where: str) -> None:
+    """What instances and classes say of each other."""
+    if instance.across_classes != "error" and semantic is None:
+        raise RecipeError(f"{where}: instance.across_classes: expected [semantic] to tell the classes, found none")
+    if semantic is None or (instance.encoding, semantic.encoding) != ("class_factor", "value"):
+        return
+    for c in semantic.classes:
+        for number in class_numbers(c) if c.countable else ():
+            if not 0 < number * instance.factor <= 65535:
+                told = "which means no instance" if number == 0 else "which 16 bit cannot hold"
+                raise RecipeError(
+                    f"{where}: instance.encoding: expected class · {instance.factor} + index of {instance.factor} … "
+                    f"65,535, found {number * instance.factor} for {c.name!r}, {told}: renumber the class or change "
+                    'the factor, or write plain ids and encoding = "id"'
+                )
+
+
 def _check_depth(depth: DepthDescription, where: str) -> None:
-    if not math.isfinite(depth.offset):
-        raise RecipeError(f"{where}: depth.offset: expected a finite number, found {depth.offset}")
+    if not abs(depth.offset) <= 1e9:
+        raise RecipeError(f"{where}: depth.offset: expected a finite number of at most 10^9, found {depth.offset}")
     if not 1e-6 <= abs(depth.divisor) <= 1e9:
         raise RecipeError(f"{where}: depth.divisor: expected 10^-6 … 10^9 in size, found {depth.divisor}")
     for key in ("invalid", "infinite"):
@@ -215,8 +247,8 @@ def _check_classes(semantic: SemanticDescription, where: str) -> None:
         raise RecipeError(f"{where}: semantic.sky: expected a class, found {semantic.sky!r}")
     meant: dict[object, str] = {}
     for c in semantic.classes:
-        keys: tuple[object, ...] = (c.color,) if semantic.encoding == "color" else _numbers(c.value)
-        if keys in ((), (None,)):
+        keys: tuple[object, ...] = c.colors if semantic.encoding == "color" else class_numbers(c)
+        if not keys:
             wanted = "color" if semantic.encoding == "color" else "value"
             raise RecipeError(f"{where}: semantic.classes: {c.name!r}: expected its {wanted}, found none")
         for key in keys:
@@ -225,7 +257,10 @@ def _check_classes(semantic: SemanticDescription, where: str) -> None:
                 told = f"{meant[key]!r} twice" if meant[key] == c.name else f"both {meant[key]!r} and {c.name!r}"
                 raise RecipeError(f"{where}: semantic.classes: {key} means {told}: leave one out")
             meant[key] = c.name
-        _check_stored(c.color or 0, f"{where}: semantic.classes: {c.name!r}: color")
+        if len(c.colors) > 1 and semantic.encoding == "value":
+            raise RecipeError(f"{where}: semantic.classes: {c.name!r}: color: expected one, found {len(c.colors)}")
+        for color in c.colors:
+            _check_stored(color, f"{where}: semantic.classes: {c.name!r}: color")
     kind = tuple if semantic.encoding == "color" else int
     for key in semantic.ignore:
         if not isinstance(key, kind):
@@ -243,5 +278,6 @@ def _check_stored(key: object, where: str) -> None:
         raise RecipeError(f"{where}: expected 0 … {highest:,}, found {list(key) if isinstance(key, tuple) else key}")
 
 
-def _numbers(value: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (value,) if isinstance(value, int) else value
+def class_numbers(c: ClassDescription) -> tuple[int, ...]:
+    """The stored numbers that mean a class."""
+    return (c.value,) if isinstance(c.value, int) else c.value
