@@ -100,7 +100,7 @@ def stored_bits(path: Path) -> int:
     """How many bits a label picture has for a number: 8 or 16; 0 where it cannot be told."""
     try:
         with _opened(path) as picture:
-            return 16 if picture.mode in _WIDE_MODES else 8
+            return 16 if picture.format == "PNG" and _header(path)[0] == 16 else 8
     except DataError:
         return 0
 
@@ -155,7 +155,7 @@ def read_colors(path: Path) -> npt.NDArray[np.int32]:
                 rgba = _low_bytes(path, rgba)
         except _DAMAGE as error:
             raise _damaged(path, error) from None
-    if (rgba[..., 3] != 255).any():
+    if (rgba[..., 3] != 255).any() or (bits == 16 and "transparency" in picture.info):
         raise DataError(f"{path}: expected opaque colours, found transparent pixels: save it as RGB")
     red, green, blue = (rgba[..., channel].astype(np.int32) for channel in range(3))
     return red * 65536 + green * 256 + blue
