@@ -5,6 +5,7 @@ import pytest
 
 from equipoise.errors import DataError, RecipeError
 from equipoise.scenes.configuration import from_table
+from equipoise.scenes.data.check import check_split
 from equipoise.scenes.data.description import FolderDescription, check_description
 from equipoise.scenes.data.folder import FolderDataset, vocabulary
 from equipoise.scenes.data.images import read_colors, read_labels, stored_bits
@@ -172,3 +173,21 @@ def test_classes_of_several_sets_have_different_colours():
     both = union({"one": one, "two": two}).classes
     assert both[0].color == one.classes[0].color
     assert len({both[0].color, both[1].color, NO_LABEL}) == 3
+
+
+@pytest.mark.parametrize(
+    ("table", "lines"),
+    [
+        ({"kind": "disparity_px"}, 1),
+        ({"kind": "disparity_px", "invalid": [0]}, 0),
+        ({"kind": "disparity_px", "infinite": [0]}, 0),
+        ({"kind": "disparity_px", "offset": -1, "invalid": [0]}, 0),
+        ({"kind": "depth_m"}, 0),
+        ({"kind": "relative"}, 0),
+    ],
+)
+def test_stored_zeros_that_may_be_holes_are_looked_at(tmp_path, table, lines):
+    """KITTI stores 0 where it has no disparity; read as it stands, 0 px is infinitely far."""
+    write_png(tmp_path / "depth/x.png", np.tile([0, 1, 2, 3, 0], (7, 2)), 8, GREY)
+    notes = check_split(FolderDataset(write_description(tmp_path, depth=table), "train")).notes
+    assert sum("expected the stored number 0 in depth.invalid" in note for note in notes) == lines

@@ -15,7 +15,14 @@ from equipoise.scenes.data.description import (
     SemanticDescription,
     read_description,
 )
-from equipoise.scenes.data.encodings import instance_ids, inverse_depths, meanings, read_label, semantic_indices
+from equipoise.scenes.data.encodings import (
+    instance_ids,
+    inverse_depths,
+    meanings,
+    read_label,
+    semantic_indices,
+    zero_disparity,
+)
 from equipoise.scenes.data.files import there
 from equipoise.scenes.data.fingerprint import fingerprint
 from equipoise.scenes.data.images import expect_size, read_image
@@ -154,6 +161,10 @@ class FolderDataset:
         return lines
 
     def remarks(self) -> list[str]:
+        """Zeros that may be holes, and images that no list names."""
+        return [*zero_disparity(self.description.depth), *self._in_no_list()]
+
+    def _in_no_list(self) -> list[str]:
         """Images that no list names."""
         splits = self.description.split
         if not all(split.list for split in splits.values()):
