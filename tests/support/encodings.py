@@ -34,17 +34,20 @@ def objects_of(objects: np.ndarray, classes: np.ndarray) -> set[tuple[int, bytes
     return {(int(np.unique(classes[mask])[0]), mask.tobytes()) for mask in found.values()}
 
 
-@st.composite
-def scenes(draw: Draw) -> Scene:
+def scenes() -> st.SearchStrategy[Scene]:
     """Up to four classes, objects that touch or cover each other, pixels without a label or without an object."""
-    countable = tuple(draw(st.lists(st.sampled_from([True, True, False]), min_size=1, max_size=4)))
-    classes, objects = np.full(SIZE, draw(st.integers(0, len(countable) - 1))), np.zeros(SIZE, int)
-    for number in range(1, 1 + draw(st.sampled_from([5, 3, 2, 1, 0]))):
-        top, left = draw(st.integers(0, SIZE[0] - 1)), draw(st.integers(0, SIZE[1] - 1))
-        box = np.s_[top : top + draw(st.integers(1, 4)), left : left + draw(st.integers(1, 5))]
-        kind = draw(st.integers(VOID, len(countable) - 1))
+    return st.integers(0, 1 << 32).map(random_scene)
+
+
+def random_scene(seed: int) -> Scene:
+    rng = np.random.default_rng(seed)
+    countable = tuple((rng.random(rng.integers(1, 5)) < 0.7).tolist())
+    classes, objects = np.full(SIZE, rng.integers(len(countable))), np.zeros(SIZE, int)
+    for number in range(1, 1 + int(rng.integers(7))):
+        top, left, height, width = rng.integers((0, 0, 1, 1), (*SIZE, 5, 6)).tolist()
+        box, kind = np.s_[top : top + height, left : left + width], int(rng.integers(VOID, len(countable)))
         classes[box] = kind
-        objects[box] = number if kind != VOID and countable[kind] and draw(st.integers(0, 4)) else 0
+        objects[box] = number if kind != VOID and countable[kind] and rng.random() < 0.8 else 0
     return Scene(countable, classes, objects)
 
 

@@ -29,7 +29,7 @@ from tests.support.encodings import (
     write_panoptic,
 )
 
-EXAMPLES = 50
+EXAMPLES = 40
 INSTANCES: dict[str, Callable[..., Written]] = {
     "class_factor": write_class_factor,
     "id": partial(write_ids, color=False),
