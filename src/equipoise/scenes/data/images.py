@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from equipoise.errors import DataError
+from equipoise.scenes.data.kinds import SUPPORTED, other_kind
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -156,6 +157,8 @@ def _opened(path: Path) -> Image.Image:
     except PermissionError:
         raise DataError(f"{path}: expected a picture, found a file that may not be read") from None
     except _DAMAGE as error:
+        if isinstance(error, UnidentifiedImageError) and (kind := other_kind(path)):
+            raise DataError(f"{path}: found {kind}, which is not supported ({SUPPORTED}): convert it") from None
         raise _damaged(path, error) from None
     width, height = picture.size
     if width * height > MAX_PIXELS:
