@@ -35,8 +35,7 @@ def print_reports(
             _say(screen, f"{split}: images that show each class: {shown}")
     for split, report in reports.items():
         if known := report.depth_range():
-            kind = "disparity" if report.depth_unit == "px" else "depth"
-            _say(screen, f"{split}: {kind} {spread(*known, report.depth_unit)}")
+            _say(screen, f"{split}: {report.depth_kind} {spread(*known, report.depth_unit)}")
     for split, report in reports.items():
         for line in report.faults[:SHOWN]:
             _say(screen, f"wrong in {split}: {line}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from equipoise.errors import DataError
 from equipoise.scenes.data.ahead import ahead
 from equipoise.scenes.data.counts import counts
-from equipoise.scenes.data.distances import READ_AS
+from equipoise.scenes.data.distances import KINDS, READ_AS
 from equipoise.scenes.data.images import stored_bits
 from equipoise.scenes.data.sample import FileDataset
 from equipoise.scenes.data.split_report import SplitReport
@@ -16,7 +16,8 @@ from equipoise.scenes.data.suspicions import suspicions
 
 def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: None) -> SplitReport:
     """Read every image of a split with all its labels, and say what it holds and what is wrong with it."""
-    report = SplitReport(depth_unit=READ_AS[dataset.vocabulary.inverse_depth_unit])
+    unit = dataset.vocabulary.inverse_depth_unit
+    report = SplitReport(depth_kind=KINDS[unit], depth_unit=READ_AS[unit])
     for one in ahead(partial(counts, dataset), range(len(dataset))):
         report.add(one)
         on_image()

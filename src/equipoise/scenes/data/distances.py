@@ -7,6 +7,13 @@ from equipoise.scenes.data.sample import InverseDepthUnit
 
 READ_AS: dict[InverseDepthUnit | None, str] = {"1/m": "m", "px": "px", "relative": "", None: ""}
 """The unit of ``distances`` for each unit of inverse depth."""
+KINDS: dict[InverseDepthUnit | None, str] = {
+    "1/m": "depth",
+    "px": "disparity",
+    "relative": "relative depth (larger is nearer)",
+    None: "depth",
+}
+"""What they are called."""
 
 
 def distances(inverse_depth: npt.NDArray[np.float32], unit: InverseDepthUnit | None) -> npt.NDArray[np.float64]:

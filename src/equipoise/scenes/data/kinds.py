@@ -63,10 +63,10 @@ def other_kind(path: Path) -> str:
     return next((kind for start, kind in _STARTS if head.startswith(start)), "")
 
 
-def counted(paths: Iterable[Path]) -> str:
+def by_suffix(paths: Iterable[Path]) -> str:
     """Files by their suffix, each with its number: ``2 .tif, 1 .gif``.
 
-    >>> counted([Path("a.tif"), Path("b.gif"), Path("c.TIF")])
+    >>> by_suffix([Path("a.tif"), Path("b.gif"), Path("c.TIF")])
     '2 .tif, 1 .gif'
     """
     return ", ".join(f"{count} {suffix}" for suffix, count in Counter(p.suffix.lower() for p in paths).most_common())

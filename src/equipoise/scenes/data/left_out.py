@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from equipoise.scenes.data.files import walked
 from equipoise.scenes.data.images import SUFFIXES
-from equipoise.scenes.data.kinds import SUPPORTED, UNSUPPORTED, counted
+from equipoise.scenes.data.kinds import SUPPORTED, UNSUPPORTED, by_suffix
 from equipoise.scenes.data.names import composed, hidden, located
 from equipoise.scenes.data.paths import fits, folder_of, matcher
 
@@ -33,7 +33,7 @@ class LeftOut:
             yield f"{self.hidden[0]}: {told}"
         if self.unsupported:
             told = (
-                f"left out {counted(self.unsupported)}, not supported ({SUPPORTED}): convert what belongs to the data"
+                f"left out {by_suffix(self.unsupported)}, not supported ({SUPPORTED}): convert what belongs to the data"
             )
             yield f"{self.unsupported[0]}: {told}"
         for suffix in dict.fromkeys(suffix for _, suffix in self.respelled):

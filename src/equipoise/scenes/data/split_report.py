@@ -19,7 +19,7 @@ class SplitReport:
         instances: how many objects there are.
         sizes: how many images of each size, ``WIDTHxHEIGHT``.
         bits: how many depth and instance labels are stored in so many bits, ``KIND, BITS bit``.
-        depth_unit: of the depth below: ``m`` where metres can be known, else ``px``, or empty.
+        depth_kind: what the depth below is called; ``depth_unit``: its unit, ``m``, ``px`` or none.
         depth: how many labelled pixels (of a sample of them) have each depth, rounded to 3 digits.
         largest: how many pixels hold the largest stored number of a kind of label in their image, by kind, bits and
             number; ``pixels``: how many pixels of each kind have a label at all.
@@ -41,6 +41,7 @@ class SplitReport:
     instances: int = 0
     sizes: Counter[str] = field(default_factory=Counter)
     bits: Counter[str] = field(default_factory=Counter)
+    depth_kind: str = ""
     depth_unit: str = ""
     depth: Counter[float] = field(default_factory=Counter)
     largest: Counter[tuple[str, int, int]] = field(default_factory=Counter)
