@@ -22,6 +22,7 @@ from equipoise.scenes.data.fingerprint import fingerprint
 from equipoise.scenes.data.images import expect_size, read_colors, read_image, read_labels
 from equipoise.scenes.data.left_out import LeftOut, left_out
 from equipoise.scenes.data.lists import ImageList
+from equipoise.scenes.data.names import lookalike
 from equipoise.scenes.data.paths import below, fits
 from equipoise.scenes.data.sample import IGNORE, Camera, InverseDepthUnit, Sample, SceneClass, SceneVocabulary
 from equipoise.scenes.data.splits import fill, image_names, matching, split_images, why_none
@@ -207,8 +208,8 @@ class FolderDataset:
                 files[kind] = path
             elif not (self.optional or label.optional):
                 raise DataError(
-                    f"expected {ARTICLES[kind]} {kind} label at {path} for the image {name}, found none: add it, or "
-                    f"set {kind}.optional = true"
+                    f"expected {ARTICLES[kind]} {kind} label at {path} for the image {name}, found none"
+                    f"{lookalike(path)}: add it, or set {kind}.optional = true"
                 )
         return files
 

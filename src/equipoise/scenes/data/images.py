@@ -10,6 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from equipoise.errors import DataError
 from equipoise.scenes.data.kinds import SUPPORTED, other_kind
+from equipoise.scenes.data.names import lookalike
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -148,7 +149,7 @@ def _opened(path: Path) -> Image.Image:
             raise DataError(f"{path}: expected a picture, found no regular file")
         picture = Image.open(path, formats=FORMATS)
     except FileNotFoundError:
-        found = "a link to nothing" if path.is_symlink() else "no file"
+        found = "a link to nothing" if path.is_symlink() else f"no file{lookalike(path)}"
         raise DataError(f"{path}: expected a picture, found {found}") from None
     except IsADirectoryError:
         raise DataError(f"{path}: expected a picture, found a folder") from None

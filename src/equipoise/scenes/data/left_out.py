@@ -39,8 +39,9 @@ class LeftOut:
         for suffix in dict.fromkeys(suffix for _, suffix in self.respelled):
             paths = [path for path, wanted in self.respelled if wanted == suffix]
             others = ", ".join(sorted({path.suffix for path in paths}))
-            told = f"expected {suffix}, as the pattern says, found {others} ({len(paths)} such files)"
-            yield f"{paths[0]}: {told}: left out, rename them to have them read"
+            files, them = ("file", "it") if len(paths) == 1 else ("files", "them")
+            told = f"expected {suffix}, as the pattern says, found {others} ({len(paths)} such {files})"
+            yield f"{paths[0]}: {told}: left out, rename {them} to have {them} read"
 
 
 def left_out(root: Path, patterns: Mapping[str, str]) -> LeftOut:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from equipoise.errors import DataError
 from equipoise.scenes.data.files import there
-from equipoise.scenes.data.names import composed
+from equipoise.scenes.data.names import composed, lookalike
 from equipoise.scenes.data.paths import below, matcher
 
 
@@ -118,7 +118,8 @@ def _told_missing(given: Path, pattern: str, name: str, root: Path) -> str:
     if there(root / given):
         told = f"which the pattern {pattern} does not fit: rename it, or change images in the description"
         return f"expected an image of the pattern, found {given}, {told}"
-    return f"expected the image {pattern.replace('{name}', name)}, found no such file"
+    wanted = pattern.replace("{name}", name)
+    return f"expected the image {wanted}, found no such file{lookalike(root / wanted)}"
 
 
 def _count(number: int, what: str) -> str:

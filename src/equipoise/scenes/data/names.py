@@ -61,6 +61,20 @@ def _entries(folder: str, changed_ns: int) -> dict[str, list[str]]:
     return entries
 
 
+def lookalike(path: Path) -> str:
+    """For a message that misses a file: one beside it whose name differs in the spelling of its suffix, or in case."""
+    try:
+        names = _entries(str(path.parent), path.parent.stat().st_mtime_ns)
+    except OSError:
+        return ""
+    found = [name for name in names if _plain(name) == _plain(path.name)]
+    return f" ({found[0]} is there: rename it)" if found else ""
+
+
+def _plain(name: str) -> str:
+    return composed(name).casefold().replace(".jpeg", ".jpg")
+
+
 def hidden(path: str, pattern: str = "") -> bool:
     """Whether a file, or a folder it lies in, is hidden (its name starts with a dot) and the pattern names none.
 

@@ -6,7 +6,7 @@ from equipoise.scenes.data.distances import spread
 from equipoise.scenes.data.sample import SceneVocabulary
 from equipoise.scenes.data.split_report import SplitReport
 
-USUAL_M = (0.05, 100.0)
+USUAL_M = (0.1, 100.0)
 """Medians of depth outside of it are rare: metres, millimetres and centimetres were mistaken for each other."""
 PLATEAU, OWN_PLATEAU = 0.05, 0.2
 """Larger shares of pixels hold one number for a reason: where it is the largest of its bits, or of the data."""
