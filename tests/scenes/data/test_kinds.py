@@ -91,9 +91,7 @@ def test_a_described_kind_that_is_not_supported(tmp_path: Path):
     (tmp_path / "images").mkdir()
     for name in ("0", "1"):
         (tmp_path / f"images/{name}.tif").write_bytes(KINDS["TIFF"])
-    description = describe(
-        tmp_path, images="images/{name}.tif", semantic=None, train="fraction = 1.0", val='list = "v"'
-    )
+    description = describe(tmp_path, images="images/{name}.tif", semantic=None)
     report = check_split(FolderDataset(description, "train", strict=False))
     (fault,) = report.faults
     assert "found TIFF, which is not supported (PNG, JPEG, WebP are)" in fault
