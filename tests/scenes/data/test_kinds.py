@@ -95,3 +95,15 @@ def test_a_described_kind_that_is_not_supported(tmp_path: Path):
     report = check_split(FolderDataset(description, "train", strict=False))
     (fault,) = report.faults
     assert "found TIFF, which is not supported (PNG, JPEG, WebP are)" in fault
+
+
+@pytest.mark.parametrize(
+    ("suffix", "message"),
+    [(".tif", r"left out 6 \.tif, not supported \(PNG"), (".PNG", r"expected \.png, .* found \.PNG \(6 such files\)")],
+)
+def test_a_folder_of_nothing_but_others_says_so(tmp_path, suffix, message):
+    write_images(tmp_path)
+    for path in (tmp_path / "images").iterdir():
+        path.rename(path.with_suffix(suffix))
+    with pytest.raises(DataError, match=rf"found none for 'train': .*images/0\{suffix}: {message}"):
+        FolderDataset(describe(tmp_path, semantic=None), "train")

@@ -91,7 +91,8 @@ class CityscapesDataset:
             raise DataError(f"expected images at {images}, found no such folder: {_hint(root)}")
         self.names = self._named("image")
         if not self.names:
-            raise DataError(f"expected CITY/*_leftImg8bit.png under {images}, found none")
+            told = "".join(f": {line}" for line in self.left_out().lines())
+            raise DataError(f"expected CITY/*_leftImg8bit.png under {images}, found none{told}")
         self._kinds = tuple(kind for kind in FILES if kind != "image" and self._named(kind))
         self.vocabulary = SceneVocabulary(
             classes=CLASSES if "semantic" in self._kinds else (),

@@ -7,6 +7,7 @@ import numpy as np
 from equipoise.errors import DataError
 from equipoise.scenes.data.description import FolderDescription
 from equipoise.scenes.data.files import walked
+from equipoise.scenes.data.left_out import left_out
 from equipoise.scenes.data.lists import ImageList, find_list, read_list
 from equipoise.scenes.data.names import composed, hidden, told_twice
 from equipoise.scenes.data.paths import below, folder_of, matcher
@@ -94,5 +95,7 @@ def why_none(description: FolderDescription, split: str, root: Path) -> str:
         return f": there is no folder {folder}"
     if description.split[split].fraction and image_names(description, split, root):
         return ": its share of all images rounds to none"
+    if told := next(left_out(root, {"image": pattern}).lines(), ""):
+        return f": {told}"
     others = walked(folder)
     return f": there are {len(others)} others, such as {others[0]}" if others else ""
