@@ -87,7 +87,7 @@ def survey(recipe: Recipe) -> Survey:
         train_images=sum(len(train) for train, _ in opened.values()),
         val_images=sum(len(validation) for _, validation in opened.values()),
         skipped=tuple(fault for some in faults.values() for fault in some),
-        notices=(*_told_skipped(faults), *_told_classes(vocabularies)),
+        notices=(*_told_skipped(faults), *_left_out(recipe), *_told_classes(vocabularies)),
         identity=({"order of the data sets": ", ".join(recipe.sets)} if recipe.also else {})
         | {
             key: hashed
@@ -149,6 +149,17 @@ def _told_skipped(faults: dict[str, tuple[str, ...]]) -> Iterator[str]:
         if some:
             images = "1 image" if len(some) == 1 else f"{len(some)} images"
             yield f"{where}: {images} skipped, as {'it' if len(some) == 1 else 'they'} cannot be read: {some[0]}"
+
+
+def _left_out(recipe: Recipe) -> Iterator[str]:
+    """What lies among the data and is not read, a line each; splits that share a folder say it once."""
+    lines = [
+        line
+        for data in recipe.sets.values()
+        for split in (data.train, data.validation)
+        for line in open_raw(data, split, strict=False).left_out().lines()
+    ]
+    yield from dict.fromkeys(lines)
 
 
 def _told_classes(vocabularies: dict[str, SceneVocabulary]) -> Iterator[str]:

@@ -190,4 +190,4 @@ def test_stored_zeros_that_may_be_holes_are_looked_at(tmp_path, table, lines):
     """KITTI stores 0 where it has no disparity; read as it stands, 0 px is infinitely far."""
     write_png(tmp_path / "depth/x.png", np.tile([0, 1, 2, 3, 0], (7, 2)), 8, GREY)
     notes = check_split(FolderDataset(write_description(tmp_path, depth=table), "train")).notes
-    assert sum("expected the stored number 0 in depth.invalid" in note for note in notes) == lines
+    assert sum("expected 0 in depth.invalid" in note for note in notes) == lines

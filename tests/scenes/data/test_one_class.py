@@ -138,3 +138,15 @@ def test_many_ids_are_split_by_lookup():
         if k != 65535:
             assert (divided[(instance == k) & (semantic == 255)] == 0).all()
     assert (divided[instance == 0] == 0).all()
+
+
+@pytest.mark.parametrize(("background", "lost"), [("[0]", 1), ("[255]", 0)])
+def test_an_object_whose_id_means_none_is_looked_at(tmp_path, background, lost):
+    """Ids that count from 0, while 0 is the background unless described otherwise."""
+    classes = np.zeros((12, 20), np.uint8)
+    classes[1:4, 1:4], classes[6:10, 12:18] = 1, 2
+    objects = np.full((12, 20), 255 if lost == 0 else 0, np.uint8)
+    objects[1:4, 1:4], objects[6:10, 12:18] = 0, 1
+    report = check_split(FolderDataset(write(tmp_path, classes, objects, more=f"background = {background}"), "train"))
+    assert (report.instances, report.faults) == (2 - lost, [])
+    assert sum("objects/x.png: expected ids on countable classes" in note for note in report.notes) == lost

@@ -17,6 +17,8 @@ from equipoise.scenes.configuration import read_json
 from equipoise.scenes.data.files import there, walked
 from equipoise.scenes.data.fingerprint import fingerprint
 from equipoise.scenes.data.images import SUFFIXES, expect_size, read_image, read_labels
+from equipoise.scenes.data.left_out import LeftOut, left_out
+from equipoise.scenes.data.names import hidden
 from equipoise.scenes.data.one_class import contradiction
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneClass, SceneVocabulary
 
@@ -90,7 +92,8 @@ class CityscapesDataset:
             raise DataError(f"expected images at {images}, found no such folder: {_hint(root)}")
         self.names = self._named("image")
         if not self.names:
-            raise DataError(f"expected CITY/*_leftImg8bit.png under {images}, found none")
+            told = "".join(f": {line}" for line in self.left_out().lines())
+            raise DataError(f"expected CITY/*_leftImg8bit.png under {images}, found none{told}")
         self._kinds = tuple(kind for kind in FILES if kind != "image" and self._named(kind))
         self.vocabulary = SceneVocabulary(
             classes=CLASSES if "semantic" in self._kinds else (),
@@ -163,18 +166,30 @@ class CityscapesDataset:
         ]
         images = self.root / FILES["image"][0] / self.split
         named = {self._path("image", name) for name in self.names}
-        others = [path for path in walked(images) if path.suffix.lower() in SUFFIXES and path not in named]
+        named |= {path for path, _ in self.left_out().respelled}
+        shown = (path for path in walked(images) if not hidden(path.relative_to(images).as_posix()))
+        others = [path for path in shown if path.suffix.lower() in SUFFIXES and path not in named]
         if others:
             lines.append(
                 f"{others[0]}: expected CITY/*_leftImg8bit.png, found another name ({len(others)} such images)"
             )
         return lines
 
+    def left_out(self) -> LeftOut:
+        """What lies among its files and is not read."""
+        patterns = {kind: f"{folder}/{self.split}/{{name}}_{ending}" for kind, (folder, ending) in FILES.items()}
+        return left_out(self.root, patterns)
+
+    def unlabelled_depth(self) -> tuple[int, ...]:
+        """The stored numbers of disparity that stand for no distance."""
+        return (0,)
+
     def _named(self, kind: str) -> tuple[str, ...]:
-        """What has a file of a kind, as CITY/NAME, sorted."""
+        """What has a file of a kind that is not hidden, as CITY/NAME, sorted."""
         folder, ending = FILES[kind]
         found = (self.root / folder / self.split).glob(f"*/*_{ending}")
-        return tuple(sorted(f"{p.parent.name}/{p.name.removesuffix(f'_{ending}')}" for p in found))
+        names = (f"{p.parent.name}/{p.name.removesuffix(f'_{ending}')}" for p in found)
+        return tuple(sorted(name for name in names if not hidden(name)))
 
     def _label_files(self, name: str) -> dict[str, Path]:
         """The label files that exist; raises for one that is missing and may not be."""

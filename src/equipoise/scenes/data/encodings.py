@@ -117,16 +117,6 @@ def inverse_depths(stored: npt.NDArray[np.int32], description: DepthDescription,
     return value.astype(np.float32)
 
 
-def zero_disparity(depth: DepthDescription | None) -> list[str]:
-    """Whether stored zeros may be holes that would be read as infinitely far: a line, or none."""
-    if depth is None or depth.kind != "disparity_px" or depth.offset or 0 in (*depth.invalid, *depth.infinite):
-        return []
-    return [
-        "expected the stored number 0 in depth.invalid (no label) or depth.infinite (infinitely far), found it in "
-        "neither: where a pixel has it, it is read as infinitely far"
-    ]
-
-
 def _code(value: int | tuple[int, ...]) -> int:
     """A number as it is; a colour as ``read_colors`` writes it."""
     return value if isinstance(value, int) else value[0] * 65536 + value[1] * 256 + value[2]

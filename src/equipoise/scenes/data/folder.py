@@ -21,14 +21,17 @@ from equipoise.scenes.data.encodings import (
     meanings,
     read_label,
     semantic_indices,
-    zero_disparity,
 )
 from equipoise.scenes.data.files import there
 from equipoise.scenes.data.fingerprint import fingerprint
 from equipoise.scenes.data.images import expect_size, read_image
+from equipoise.scenes.data.left_out import LeftOut, left_out
+from equipoise.scenes.data.lists import ImageList
+from equipoise.scenes.data.names import lookalike
 from equipoise.scenes.data.one_class import HIGHEST_STORED, contradiction, split_by_class
+from equipoise.scenes.data.paths import below, fits
 from equipoise.scenes.data.sample import IGNORE, Camera, InverseDepthUnit, Sample, SceneClass, SceneVocabulary
-from equipoise.scenes.data.splits import below, fill, fits, image_names, matching, split_names, why_none
+from equipoise.scenes.data.splits import fill, image_names, matching, split_images, why_none
 from equipoise.scenes.pictures import distinct_colors
 
 FIELDS = {"semantic": "semantic", "instance": "instance", "depth": "inverse_depth"}
@@ -75,7 +78,8 @@ class FolderDataset:
                 f"default train and val), found none{told}"
             )
         self.split, self.sky_is_zero, self.optional = split, sky_is_zero, optional
-        self.names = tuple(split_names(self.description, split, self.root, strict=strict))
+        self._beside = description.parent.resolve()
+        self.names = split_images(self.description, split, self.root, self._beside, strict=strict).names
         if not self.names:
             pattern = fill(self.description.images, self.description, split, "{name}")
             why = why_none(self.description, split, self.root)
@@ -161,20 +165,32 @@ class FolderDataset:
         return lines
 
     def remarks(self) -> list[str]:
-        """Zeros that may be holes, and images that no list names."""
-        return [*zero_disparity(self.description.depth), *self._in_no_list()]
-
-    def _in_no_list(self) -> list[str]:
-        """Images that no list names."""
+        """What its list may mean otherwise, and images that no list names."""
+        lines = [*self._listed(self.split).remarks]
         splits = self.description.split
         if not all(split.list for split in splits.values()):
-            return []
-        listed = {name for split in splits for name in split_names(self.description, split, self.root, strict=False)}
+            return lines
+        listed = {name for split in splits for name in self._listed(split).names}
         alone = [name for name in image_names(self.description, self.split, self.root) if name not in listed]
-        if not alone:
-            return []
-        path = self.path(self.description.images, alone[0])
-        return [f"{path}: expected it in one of the lists, found it in none ({len(alone)} such images)"]
+        if alone:
+            path = self.path(self.description.images, alone[0])
+            lines.append(f"{path}: expected it in one of the lists, found it in none ({len(alone)} such images)")
+        return lines
+
+    def left_out(self) -> LeftOut:
+        """What lies among its files and is not read."""
+        patterns = {"image": self.description.images}
+        patterns |= {kind: label.files for kind, label in self.description.labels.items()}
+        filled = {kind: fill(pattern, self.description, self.split, "{name}") for kind, pattern in patterns.items()}
+        return left_out(self.root, filled)
+
+    def unlabelled_depth(self) -> tuple[int, ...]:
+        """The stored numbers of depth that stand for no distance."""
+        depth = self.description.depth
+        return () if depth is None else (*depth.invalid, *depth.infinite)
+
+    def _listed(self, split: str) -> ImageList:
+        return split_images(self.description, split, self.root, self._beside, strict=False)
 
     def _understood(
         self, labels: npt.NDArray[np.int32], described: LabelDescription, path: Path
@@ -224,8 +240,8 @@ class FolderDataset:
                 files[kind] = path
             elif not (self.optional or label.optional):
                 raise DataError(
-                    f"expected {ARTICLES[kind]} {kind} label at {path} for the image {name}, found none: add it, or "
-                    f"set {kind}.optional = true"
+                    f"expected {ARTICLES[kind]} {kind} label at {path} for the image {name}, found none"
+                    f"{lookalike(path)}: add it, or set {kind}.optional = true"
                 )
         return files
 

@@ -9,6 +9,8 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from equipoise.errors import DataError
+from equipoise.scenes.data.kinds import SUPPORTED, other_kind
+from equipoise.scenes.data.names import lookalike
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -184,7 +186,7 @@ def _opened(path: Path) -> ImageFile.ImageFile:
             raise DataError(f"{path}: expected a picture, found no regular file")
         picture = Image.open(path, formats=FORMATS)
     except FileNotFoundError:
-        found = "a link to nothing" if path.is_symlink() else "no file"
+        found = "a link to nothing" if path.is_symlink() else f"no file{lookalike(path)}"
         raise DataError(f"{path}: expected a picture, found {found}") from None
     except IsADirectoryError:
         raise DataError(f"{path}: expected a picture, found a folder") from None
@@ -193,6 +195,8 @@ def _opened(path: Path) -> ImageFile.ImageFile:
     except PermissionError:
         raise DataError(f"{path}: expected a picture, found a file that may not be read") from None
     except _DAMAGE as error:
+        if isinstance(error, UnidentifiedImageError) and (kind := other_kind(path)):
+            raise DataError(f"{path}: found {kind}, which is not supported ({SUPPORTED}): convert it") from None
         raise _damaged(path, error) from None
     width, height = picture.size
     if width * height > MAX_PIXELS:

@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from equipoise.scenes.data.left_out import LeftOut
+
 IGNORE = 255
 """The semantic index of a pixel without a class label."""
 
@@ -148,4 +150,12 @@ class FileDataset(SceneDataset, Protocol):
 
     def remarks(self) -> list[str]:
         """What may be meant so and should be looked at, before any image is read, a line each."""
+        ...
+
+    def left_out(self) -> LeftOut:
+        """Files that lie among the data set's and are not read."""
+        ...
+
+    def unlabelled_depth(self) -> tuple[int, ...]:
+        """The stored numbers of depth that stand for no distance: without a label, or infinitely far."""
         ...
