@@ -56,11 +56,15 @@ def test_a_folder_of_every_kind_of_picture(home):
     save(home / "photos/side.jpg", street(), exif=exif)
     save(home / "photos/tiny.png", Image.new("RGB", (1, 3)))
     (home / "photos/notes.txt").write_text("not a picture")
+    street().save(home / "photos/scan.tif")
+    (home / "photos/._plain.jpg").write_bytes(b"\0\5\x16\7")
     before = {p: p.read_bytes() for p in (home / "photos").rglob("*") if p.is_file()}
     done = equipoise("predict", "run", "photos", "--out", "out", "--json", cwd=home)
     assert done.returncode == 0, done.stderr
     written = json.loads(done.stdout)["written"]
     assert len(written) == 7
+    assert json.loads(done.stdout)["left_out"] == {"hidden": ["photos/._plain.jpg"], "unsupported": ["photos/scan.tif"]}
+    assert "left out 1 .tif, not supported (PNG, JPEG, WebP are): photos/scan.tif" in done.stderr
     for files in written.values():
         assert all((home / file).stat().st_size for file in files)
     sizes = {

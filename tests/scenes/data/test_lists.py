@@ -60,6 +60,14 @@ def test_a_line_that_fits_no_pattern_is_named_by_check(root):
     assert any("t.txt, line 2: expected an image of the pattern" in note for note in report.notes)
 
 
+def test_a_broken_list_of_another_split_does_not_stop_check(root):
+    (root / "t.txt").write_text("../0\n")
+    (root / "v.txt").write_text("0\n")
+    description = describe(root, train='list = "t.txt"', val='list = "v.txt"')
+    report = check_split(FolderDataset(description, "val", strict=False))
+    assert (report.readable, report.faults, report.notes) == (1, [], [])
+
+
 @pytest.mark.parametrize("given", ["../lists/t.txt", "{outside}/lists/t.txt"])
 def test_lists_above_the_data_root(root, given):
     """The description's author names them; what they hold stays below the root."""

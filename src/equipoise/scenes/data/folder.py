@@ -170,7 +170,10 @@ class FolderDataset:
         splits = self.description.split
         if not all(split.list for split in splits.values()):
             return lines
-        listed = {name for split in splits for name in self._listed(split).names}
+        try:
+            listed = {name for split in splits for name in self._listed(split).names}
+        except DataError:  # Reported where that split is opened.
+            return lines
         alone = [name for name in image_names(self.description, self.split, self.root) if name not in listed]
         if alone:
             path = self.path(self.description.images, alone[0])

@@ -74,8 +74,8 @@ def _median(report: SplitReport) -> Iterator[str]:
 
 def _plateaus(report: SplitReport) -> Iterator[str]:
     """Many pixels with the largest stored number: what is too far, or has no label, and is not described as such."""
-    keys = {"inverse_depth": "depth.infinite or depth.invalid", "instance": "instance.background"}
-    for kind, key in keys.items():
+    keys = {"inverse_depth": ("depth", "infinite or depth.invalid"), "instance": ("instance", "background")}
+    for kind, (table, key) in keys.items():
         largest = [entry for entry in report.largest if entry[0] == kind]
         if not largest:
             continue
@@ -85,6 +85,6 @@ def _plateaus(report: SplitReport) -> Iterator[str]:
         if share >= PLATEAU if limit else kind == "inverse_depth" and share >= OWN_PLATEAU:
             what = f"the largest number of {bits} bit" if limit else "the largest one stored"
             yield (
-                f"expected {kind} labels of many values, found {number:,}, {what}, on {share:.0%} of their pixels: if "
-                f"it stands for something else, such as no label, add it to {key}"
+                f"expected {table} labels of many values, found {number:,}, {what}, on {share:.0%} of their pixels: if "
+                f"it stands for something else, such as no label, add it to {table}.{key}"
             )
