@@ -18,6 +18,7 @@ from rich.table import Table
 from equipoise.commands.display import console, counting, output
 from equipoise.commands.line import printable
 from equipoise.errors import DataError, RunError, UsageError
+from equipoise.scenes.cameras import known_cameras
 from equipoise.scenes.configuration import read_toml
 from equipoise.scenes.data.check import SplitReport, check_split, paths_of
 from equipoise.scenes.data.cityscapes import CityscapesDataset
@@ -75,7 +76,8 @@ def check(
         expect_all_tasks(recipe, reports)
     drawn = None if json and sheet is None else draw_sheet(opened, sheet, data)
     faults = sum(len(report.faults) for report in reports.values())
-    notices = () if recipe is None or faults else told_of(recipe)
+    noted = {line for report in reports.values() for line in report.notes}
+    notices = [] if recipe is None or faults else [line for line in told_of(recipe) if line not in noted]
     if json:
         print(json_format.dumps({split: report.as_table() for split, report in reports.items()}, indent=1))
     else:
@@ -102,6 +104,9 @@ def _read(opened: dict[str, FileDataset], reports: dict[str, SplitReport]) -> No
     for split, dataset in opened.items():
         with counting(f"checking {split}", len(dataset), console()) as counter:
             report = check_split(dataset, on_image=counter.advance)
+        cameras = known_cameras(dataset)
+        report.faults += [cameras.fault] if cameras.fault not in ("", *report.faults) else []
+        report.notes += cameras.doubts
         told = {line for earlier in reports.values() for line in (*earlier.faults, *earlier.notes)}
         report.faults = [line for line in report.faults if line not in told]
         report.notes = [line for line in (*report.notes, *_again(dataset, split, seen)) if line not in told]

@@ -8,9 +8,11 @@ import torch
 from PIL import Image
 
 from equipoise.errors import DataError, RunError, UsageError
+from equipoise.scenes.cameras import ModelCamera
 from equipoise.scenes.data.images import as_rgb, read_image
 from equipoise.scenes.data.transforms import resize_image
 from equipoise.scenes.grouping import group, together
+from equipoise.scenes.metres import default_camera
 from equipoise.scenes.model import SceneModel, load_model
 from equipoise.scenes.scene import Scene
 from equipoise.scenes.tasks.task import upsampled
@@ -61,6 +63,8 @@ class ScenePredictor:
             grouping = group(answers["instance"], answers["semantic"], together(vocabulary), confidence_HW=probability)
             instance, instances = grouping.instance, grouping.instances
         depth = answers.get("depth")
+        described = self.model.description
+        camera, doubt = default_camera(ModelCamera(camera=described.camera, spread=described.camera_spread), size)
         return Scene(
             image=pixels,
             vocabulary=vocabulary,
@@ -70,6 +74,9 @@ class ScenePredictor:
             inverse_depth=None if depth is None else np.ascontiguousarray(depth[0]),
             inverse_depth_unit=None if depth is None else vocabulary.inverse_depth_unit,
             sigma=self.model.likelihood.sigmas(),
+            offsets=answers.get("instance"),
+            camera=camera,
+            camera_doubt=doubt,
         )
 
 
