@@ -1,5 +1,6 @@
 """What was predicted for one image: arrays at its own size, pictures of them, and their form on disk."""
 
+import dataclasses
 import io
 import json
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from equipoise.scenes.data.files import there
 from equipoise.scenes.data.sample import InverseDepthUnit, SceneVocabulary
 from equipoise.scenes.grouping import Instance
 from equipoise.scenes.metres import chosen_camera, metres_factor
-from equipoise.scenes.pictures import class_colors, disparity_colors, instance_colors, outlines, overlay
+from equipoise.scenes.pictures import class_colors, disparity_colors, instance_colors, offset_colors, outlines, overlay
 from equipoise.scenes.training.checkpoint import write_atomic
 
 DISPARITY_SCALE = 256.0
@@ -53,6 +54,11 @@ class Scene:
     offsets: npt.NDArray[np.float32] | None = None
     camera: Camera | None = None
     camera_doubt: str = ""
+
+    @property
+    def grouped_by_votes(self) -> bool:
+        """Whether objects were found from vectors alone, as no countable class was predicted."""
+        return self.instance is not None and (self.semantic is None or not self.vocabulary.countable)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -191,7 +197,17 @@ class Scene:
             files[f"{name}_instance.png"] = Image.fromarray(self.instance.astype(np.uint16))
             facts["instance"] = {
                 "file": f"{name}_instance.png",
+                "grouped_by": "vectors" if self.grouped_by_votes else "classes and vectors",
                 "instances": [self._described(i) for i in self.instances or ()],
+            }
+        if self.offsets is not None and self.grouped_by_votes:
+            longest = max(1.0, float(np.quantile(np.hypot(*self.offsets), 0.98)))
+            everywhere = np.ones(self.size, bool)
+            files[f"{name}_offsets.png"] = Image.fromarray(offset_colors(self.offsets, everywhere, longest))
+            facts["instance_offsets"] = {
+                "file": f"{name}_offsets.png",
+                "value": "the vector to the object's centroid: direction as hue, length as saturation",
+                "longest_px": longest,
             }
         if self.inverse_depth is not None:
             top = float(self.inverse_depth.max())
@@ -208,13 +224,15 @@ class Scene:
                 "scale": scale,
                 "value": "(p - 1) / scale for the stored number p",
             }
+            if self.camera is not None:
+                facts["camera"] = dataclasses.asdict(self.camera) | {"doubt": self.camera_doubt}
         facts["files"] = list(files)
         return files, facts
 
     def _described(self, instance: Instance) -> dict[str, Any]:
         return {
             "id": instance.id,
-            "class": self.vocabulary.classes[instance.semantic].name,
+            "class": None if instance.semantic is None else self.vocabulary.classes[instance.semantic].name,
             "score": round(instance.score, 4),
             "box": list(instance.box),
             "pixels": instance.pixels,

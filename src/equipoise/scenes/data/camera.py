@@ -81,7 +81,7 @@ def camera_fault(camera: Camera) -> str | None:
 
 
 def _is_finite(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    return type(value) is not bool and isinstance(value, Real) and math.isfinite(value)
 
 
 def camera_doubts(camera: Camera, size: tuple[int, int]) -> Iterator[str]:
