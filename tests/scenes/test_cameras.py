@@ -136,7 +136,11 @@ class TestKnown:
         (tmp_path / "data").symlink_to(tmp_path)
         with pytest.raises(DataError, match=r"camera\.size"):
             trained(tmp_path / "none", write_recipe(tmp_path))
-        description.write_text(description.read_text() + "size = [24, 33]\n")
+        text = description.read_text()
+        description.write_text(text.replace('"disparity_px"', '"relative"'))  # where no metres hang on it
+        known = known_cameras(FolderDataset(description, "train"))
+        assert (known.cameras, known.fault, known.doubts) == ((), "", (fault,))
+        description.write_text(text + "size = [24, 33]\n")
         known = known_cameras(FolderDataset(description, "train"))
         assert not known.fault
         assert {camera.size for camera in known.cameras} == {(24, 33)}

@@ -109,7 +109,9 @@ class TestMetres:
 
     def test_why_there_are_none(self, run, tmp_path):
         predicted = load(run).predict(scene(0).image)
-        with pytest.raises(ValueError, match=r"expected a camera.*found none with this model: call depth_m\(fx=…"):
+        with pytest.raises(
+            ValueError, match=r"expected a camera.*found none \(this model knows none\): call depth_m\(fx=…"
+        ):
             predicted.depth_m()
         with pytest.raises(UsageError, match=r"expected a camera with a baseline.*add baseline_m"):
             predicted.depth_m(Camera(fx=50.0))
@@ -169,7 +171,7 @@ class TestMetres:
         model.predict(scene(0).image).depth_m(fx=60.0, baseline=0.25)  # its own: no doubt
         (tmp_path / "apart").mkdir()
         apart = load(write_run(tmp_path / "apart", ("depth",), camera=camera, camera_spread=0.4))
-        with pytest.raises(ValueError, match="found several, which differ by up to 40%"):
+        with pytest.raises(ValueError, match=r"found none \(those of the training images differ by up to 40%"):
             apart.predict(scene(0).image).depth_m()
 
     def test_the_record_has_the_camera(self, tmp_path):
@@ -178,6 +180,8 @@ class TestMetres:
         predicted.save(tmp_path / "out")
         stored = json.loads((tmp_path / "out/scene.json").read_text())["camera"]
         assert (stored["fx"], stored["baseline_m"], stored["size"]) == (120.0, 0.25, [80, 112])
+        facts = json.loads((tmp_path / "out/scene.json").read_text())["inverse_depth"]
+        assert facts["depth_m"] == "camera.fx * camera.baseline_m / value"
 
 
 def test_vectors_are_given(run):

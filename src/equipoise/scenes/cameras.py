@@ -34,7 +34,7 @@ class KnownCameras:
     Attributes:
         cameras: of each image that has one, with the size of that image or the one described.
         without: how many images have none.
-        fault: why they cannot be used; empty where they can.
+        fault: why disparity cannot become metres with them; empty where it can.
         doubts: what looks as if it was meant otherwise, a line each.
     """
 
@@ -72,6 +72,8 @@ def known_cameras(dataset: FileDataset) -> KnownCameras:
         for doubt in camera_doubts(camera, size):
             doubts.setdefault(doubt.split(":")[0], f"{path}: camera.{doubt}")
         cameras.append(replace(camera, size=camera.size or size))
+    if fault and dataset.vocabulary.inverse_depth_unit != "px":  # No metres hang on it: it is looked at, and left out.
+        return KnownCameras(without=len(dataset), doubts=(fault, *doubts.values()))
     return KnownCameras(cameras=tuple(cameras), without=without, fault=fault, doubts=tuple(doubts.values()))
 
 
@@ -97,9 +99,10 @@ def told_of_cameras(known: Sequence[KnownCameras], chosen: ModelCamera) -> Itera
     if without and chosen.camera is not None:
         yield f"{without} of {total} training images have no camera: that of the others is used for them"
     if chosen.spread > SAME:
+        verb = "needs" if chosen.spread > ALIKE else "may be wrong by as much without"
         yield (
-            f"the cameras of the training images differ by up to {chosen.spread:.0%} in fx · baseline: without the "
-            f"image's own camera, Scene.depth_m() {'is refused' if chosen.spread > ALIKE else 'is as uncertain'}"
+            f"the cameras of the training images differ by up to {chosen.spread:.0%} in fx · baseline: Scene.depth_m() "
+            f"{verb} the camera of its own image"
         )
 
 

@@ -19,9 +19,9 @@ def default_camera(known: ModelCamera, size: tuple[int, int]) -> tuple[Camera | 
     The text is empty where all is well. Without a camera it says why there is none.
     """
     if known.camera is None:
-        return None, "none with this model"
+        return None, "this model knows none"
     if known.spread > ALIKE:
-        return None, f"several, which differ by up to {known.spread:.0%} in fx · baseline"
+        return None, f"those of the training images differ by up to {known.spread:.0%} in fx · baseline"
     doubts = []
     if known.spread > SAME:
         doubts.append(
@@ -85,8 +85,8 @@ def metres_factor(
     camera = given or default
     if camera is None:
         raise DepthUnknownError(
-            f"depth_m: expected a camera, which disparity in px needs to become metres, found {doubt}: call "
-            "depth_m(fx=…, baseline_m=…), or describe it as [camera] in the data and train again"
+            f"depth_m: expected a camera, which disparity in px needs to become metres, found none ({doubt}): "
+            "call depth_m(fx=…, baseline_m=…), or describe it as [camera] in the data and train again"
         )
     scaled = camera.scaled_to(size).metre_pixels
     if scaled is None:

@@ -226,8 +226,16 @@ class Scene:
             }
             if self.camera is not None:
                 facts["camera"] = dataclasses.asdict(self.camera) | {"doubt": self.camera_doubt}
+            facts["inverse_depth"]["depth_m"] = self._metres_in_words()
         facts["files"] = list(files)
         return files, facts
+
+    def _metres_in_words(self) -> str | None:
+        """How a reader of the files gets metres; ``None`` where they cannot be known."""
+        if self.inverse_depth_unit == "1/m":
+            return "1 / value"
+        stereo = self.camera is not None and self.camera.baseline_m is not None
+        return "camera.fx * camera.baseline_m / value" if self.inverse_depth_unit == "px" and stereo else None
 
     def _described(self, instance: Instance) -> dict[str, Any]:
         return {

@@ -85,13 +85,19 @@ def survey(recipe: Recipe) -> Survey:
         for name, data in recipe.sets.items()
         for split, dataset in zip((data.train, data.validation), opened[name], strict=True)
     }
+    vocabulary = union(vocabularies) if recipe.also else vocabularies["data"]
     camera, told_cameras = model_camera(recipe, vocabularies)
     return Survey(
-        vocabulary=union(vocabularies) if recipe.also else vocabularies["data"],
+        vocabulary=vocabulary,
         train_images=sum(len(train) for train, _ in opened.values()),
         val_images=sum(len(validation) for _, validation in opened.values()),
         skipped=tuple(fault for some in faults.values() for fault in some),
-        notices=(*_told_skipped(faults), *_told_classes(vocabularies), *told_cameras),
+        notices=(
+            *_told_skipped(faults),
+            *_told_classes(vocabularies),
+            *_told_grouping(recipe, vocabulary),
+            *told_cameras,
+        ),
         camera=camera,
         identity=({"order of the data sets": ", ".join(recipe.sets)} if recipe.also else {})
         | {
@@ -183,6 +189,16 @@ def _told_classes(vocabularies: dict[str, SceneVocabulary]) -> Iterator[str]:
             told = f"; new: {', '.join(new)}" if new else ""
             yield f"{name}: {len(own) - len(new)} classes shared with the data before it{told}"
         known |= set(own)
+
+
+def _told_grouping(recipe: Recipe, vocabulary: SceneVocabulary) -> Iterator[str]:
+    """That nothing will tell the pixels of objects from others, where no countable class is learned."""
+    if "instance" in recipe.tasks and not ("semantic" in recipe.tasks and vocabulary.countable):
+        lacking = "countable classes" if "semantic" in recipe.tasks else "the task semantic"
+        yield (
+            f"without {lacking}, objects will be found from vectors alone: many are missed, and some that are found "
+            "are none. Classes with countable = true, be they only object and background, tell them apart"
+        )
 
 
 def cache_root(data: DataRecipe) -> Path:

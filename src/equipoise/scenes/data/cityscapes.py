@@ -237,7 +237,7 @@ def read_camera(path: Path) -> Camera:
             height_m=float(extrinsic["z"]) if "z" in extrinsic else None,
             pitch_rad=float(extrinsic["pitch"]) if "pitch" in extrinsic else None,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise DataError(f"{path}: expected a Cityscapes camera file, found a mistake: {error!r}") from None
     if (fault := camera_fault(camera)) is not None:
         raise DataError(f"{path}: {fault}")
