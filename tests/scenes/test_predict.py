@@ -110,7 +110,7 @@ class TestMetres:
     def test_why_there_are_none(self, run, tmp_path):
         predicted = load(run).predict(scene(0).image)
         with pytest.raises(
-            ValueError, match=r"expected a camera.*found none \(this model knows none\): call depth_m\(fx=…"
+            ValueError, match=r"expected a camera.*found none \(this model knows no camera\): call depth_m\(fx=…"
         ):
             predicted.depth_m()
         with pytest.raises(UsageError, match=r"expected a camera with a baseline.*add baseline_m"):

@@ -19,7 +19,7 @@ def default_camera(known: ModelCamera, size: tuple[int, int]) -> tuple[Camera | 
     The text is empty where all is well. Without a camera it says why there is none.
     """
     if known.camera is None:
-        return None, "this model knows none"
+        return None, "this model knows no camera"
     if known.spread > ALIKE:
         return None, f"those of the training images differ by up to {known.spread:.0%} in fx · baseline"
     doubts = []
@@ -41,7 +41,7 @@ def chosen_camera(camera: Camera | None, numbers: Mapping[str, float | None]) ->
     """The camera that a caller gave, whole or by its numbers; ``None`` for neither."""
     named = {name: value for name, value in numbers.items() if value is not None}
     if camera is not None and named:
-        raise DepthUnknownError(f"depth_m: expected a Camera or {listed(named)}, found both: leave one out")
+        raise DepthUnknownError(f"depth_m: expected a Camera or {_listed(named)}, found both: leave one out")
     if camera is not None and not isinstance(camera, Camera):
         raise DepthUnknownError(f"depth_m: expected a Camera, or fx and baseline by name, found {camera!r:.80}")
     if camera is not None or not named:
@@ -51,7 +51,7 @@ def chosen_camera(camera: Camera | None, numbers: Mapping[str, float | None]) ->
     fx, baseline = named.get("fx"), named.get("baseline", named.get("baseline_m"))
     if fx is None or baseline is None:
         lacking = "fx" if fx is None else "baseline_m"
-        raise DepthUnknownError(f"depth_m: expected fx and baseline_m, found {listed(named)}: add {lacking}")
+        raise DepthUnknownError(f"depth_m: expected fx and baseline_m, found {_listed(named)}: add {lacking}")
     return _sound(Camera(fx=fx, baseline_m=baseline, fy=named.get("fy"), cx=named.get("cx"), cy=named.get("cy")))
 
 
@@ -98,6 +98,6 @@ def metres_factor(
     return scaled
 
 
-def listed(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str]) -> str:
     """Names as a message has them."""
     return " and ".join(names)
