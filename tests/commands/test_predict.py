@@ -280,8 +280,12 @@ def test_instances_alone(tmp_path):
     save(tmp_path / "photos/deep/a.png", street())
     done = equipoise("predict", "run", "photos", "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "that needs a model of classes, too" in done.stderr
-    assert (tmp_path / "out/deep/a.json").exists()
+    assert "objects are found from vectors alone" in done.stderr
+    facts = json.loads((tmp_path / "out/deep/a.json").read_text())
+    assert facts["files"] == ["a_instance_overlay.png", "a_instance.png", "a_offsets.png"]
+    assert facts["instance"]["grouped_by"] == "vectors"
+    again = equipoise("predict", "run", "out", "--out", "more", cwd=tmp_path)
+    assert "expected images" in one_line(again)  # what predict wrote is no input
 
 
 def another_version(home: Path) -> None:

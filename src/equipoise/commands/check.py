@@ -12,6 +12,7 @@ import torch
 from equipoise.commands.check_output import draw_sheet, print_reports
 from equipoise.commands.display import console, counting, output
 from equipoise.errors import DataError, UsageError
+from equipoise.scenes.cameras import known_cameras
 from equipoise.scenes.configuration import read_toml
 from equipoise.scenes.data.check import check_split, paths_of
 from equipoise.scenes.data.cityscapes import CityscapesDataset
@@ -67,8 +68,8 @@ def check(
         look_at_classes(opened, reports, recipe)
     drawn = None if json and sheet is None else draw_sheet(opened, sheet, data)
     faults = sum(len(report.faults) for report in reports.values())
-    told = {line for report in reports.values() for line in report.notes}
-    notices = [line for line in (() if recipe is None or faults else told_of(recipe)) if line not in told]
+    noted = {line for report in reports.values() for line in report.notes}
+    notices = [] if recipe is None or faults else [line for line in told_of(recipe) if line not in noted]
     if json:
         print(json_format.dumps({split: report.as_table() for split, report in reports.items()}, indent=1))
     else:
@@ -95,6 +96,9 @@ def _read(opened: dict[str, FileDataset], reports: dict[str, SplitReport]) -> No
     for split, dataset in opened.items():
         with counting(f"checking {split}", len(dataset), console()) as counter:
             report = check_split(dataset, on_image=counter.advance)
+        cameras = known_cameras(dataset)
+        report.faults += [cameras.fault] if cameras.fault not in ("", *report.faults) else []
+        report.notes += cameras.doubts
         told = {line for earlier in reports.values() for line in (*earlier.faults, *earlier.notes)}
         report.faults = [line for line in report.faults if line not in told]
         report.notes = [line for line in (*report.notes, *_again(dataset, split, seen)) if line not in told]

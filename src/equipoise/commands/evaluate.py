@@ -25,7 +25,8 @@ def evaluate(
     """Evaluate a trained run: the figures of each task, beside the baselines.
 
     Mean IoU comes from one confusion matrix over all images; errors count every labelled pixel once. Figures are taken
-    at the size of the labels as given.
+    at the size of the labels as given. Depth has errors in metres too where its labels are in metres, or where the data
+    describe a stereo camera.
 
     Args:
         run: the folder that train wrote.

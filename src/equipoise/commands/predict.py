@@ -36,8 +36,8 @@ def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, jso
     taken = [path for name in names.values() if there(path := out / f"{name}.json")]
     if taken and not overwrite:
         raise RunError(f"expected no file at {taken[0]}, found one: choose another --out, or --overwrite")
-    if "instance" in model.tasks and "semantic" not in model.tasks:
-        console().print("objects are not grouped: that needs a model of classes, too", highlight=False)
+    if model.groups_by_votes:
+        console().print(BY_VOTES, highlight=False, soft_wrap=True)
     written, failed = {}, {}
     with counting("predicting", len(names), console()) as counter:
         for path, name in names.items():
@@ -59,6 +59,10 @@ def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, jso
         sys.exit(max(failed.values()))
 
 
+BY_VOTES = (
+    "objects are found from vectors alone, where many pixels point to one place, as this model predicts no countable "
+    "classes: expect some that are none"
+)
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EFBIG)
 
 

@@ -79,8 +79,8 @@ def pictures(tasks: Mapping[str, Task], sample: Sample, locations: Mapping[str, 
         shown[name] = task.colors(predictions[name], truth)
         if getattr(sample, task.label) is not None:
             shown[f"{name}_truth"] = task.colors(truth, truth)
-    if {"semantic", "instance"} <= predictions.keys():
-        countable = together(tasks["semantic"].vocabulary)
+    countable = together(tasks["semantic"].vocabulary) if "semantic" in tasks else ()
+    if countable and "instance" in tasks:
         grouped = group(predictions["instance"], predictions["semantic"], countable)
         shown["instance"] = objects(sample.image, grouped.instance)
         if sample.instance is not None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from equipoise.errors import DataError, RunError, UsageError
+from equipoise.scenes.cameras import known_cameras
 from equipoise.scenes.configuration import suggestion
 from equipoise.scenes.data.sample import SceneDataset, SceneVocabulary
 from equipoise.scenes.evaluation import Evaluation, Predictor, baseline_predictors, evaluate
@@ -17,7 +18,7 @@ from equipoise.scenes.examples import write_examples
 from equipoise.scenes.model import SceneModel, as_json, load_model
 from equipoise.scenes.recipe import Recipe, read_recipe
 from equipoise.scenes.run import Watch, read_run
-from equipoise.scenes.sources import cached_set, open_set
+from equipoise.scenes.sources import cached_set, open_raw, open_set
 from equipoise.scenes.tasks import Task, make_tasks
 from equipoise.scenes.training.checkpoint import write_atomic
 from equipoise.scenes.training.precision import Precision
@@ -94,6 +95,8 @@ def set_figures(
     of = f"{name}, {split}" if recipe.also else split
     if without := [task for task in tasks if task not in labelled]:
         watch.on_notice(f"{of}: no labels for {' and '.join(without)}, so no figures")
+    if "depth" in labelled:
+        _expect_cameras(recipe, name, split, of, model, watch)
     size = model.description.input_size
     result = _evaluated(narrowed(predict, labelled, model), dataset, labelled, size, watch, f"evaluating on {of}")
     figures: dict[str, Any] = {
@@ -111,6 +114,21 @@ def set_figures(
             values = {task: result.tasks[task][one.primary.metric] for task, one in labelled.items()}
             figures["baselines"][baseline] = values
     return figures
+
+
+def _expect_cameras(recipe: Recipe, name: str, split: str, of: str, model: SceneModel, watch: Watch) -> None:
+    """Say where a camera cannot be used, or none gives metres; raises ``DataError`` where one fits no single size."""
+    if model.description.vocabulary.inverse_depth_unit != "px":
+        return
+    known = known_cameras(open_raw(recipe.sets[name], split, strict=False))
+    if known.fault:
+        raise DataError(known.fault)
+    for line in known.doubts:
+        watch.on_notice(line)
+    blind = known.without + sum(camera.baseline_m is None for camera in known.cameras)
+    if blind:
+        images = "no image has" if blind == known.without + len(known.cameras) else f"{blind} images lack"
+        watch.on_notice(f"{of}: {images} a camera with a baseline, so no errors in metres there: see docs/own-data.md")
 
 
 def tasks_on(dataset: SceneDataset, model: SceneModel) -> dict[str, Task]:

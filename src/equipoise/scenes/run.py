@@ -133,6 +133,7 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, 
         precision=precision,
         resume=resume,
         identity=known.identity,
+        camera=known.camera,
         team=team,
         on_log=watch.on_log,
         on_notice=watch.on_notice,
@@ -170,6 +171,7 @@ def describe_run(recipe: Recipe, precision: Precision, known: Survey, team: Team
         "input_size": list(recipe.data.size),
         "tasks": list(recipe.tasks),
         "vocabulary": dataclasses.asdict(known.vocabulary),
+        "camera": dataclasses.asdict(known.camera),
     }
 
 

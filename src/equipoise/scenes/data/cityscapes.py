@@ -4,7 +4,6 @@
 ``disparity/…_disparity.png`` (16 bit), ``camera/…_camera.json``.
 """
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from equipoise.errors import DataError
 from equipoise.scenes.configuration import read_json
+from equipoise.scenes.data.camera import camera_fault
 from equipoise.scenes.data.files import there, walked
 from equipoise.scenes.data.fingerprint import fingerprint
 from equipoise.scenes.data.images import SUFFIXES, expect_size, read_image, read_labels
@@ -257,16 +257,16 @@ def read_camera(path: Path) -> Camera:
         camera = Camera(
             fx=float(intrinsic["fx"]),
             fy=float(intrinsic["fy"]),
-            u0=float(intrinsic["u0"]),
-            v0=float(intrinsic["v0"]),
+            cx=float(intrinsic["u0"]),
+            cy=float(intrinsic["v0"]),
             baseline_m=float(extrinsic["baseline"]),
             height_m=float(extrinsic["z"]) if "z" in extrinsic else None,
             pitch_rad=float(extrinsic["pitch"]) if "pitch" in extrinsic else None,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise DataError(f"{path}: expected a Cityscapes camera file, found a mistake: {error!r}") from None
-    if not (0 < camera.fx < math.inf and 0 < (camera.baseline_m or 0) < math.inf):
-        raise DataError(f"{path}: expected fx and baseline above 0, found {camera.fx} and {camera.baseline_m}")
+    if (fault := camera_fault(camera)) is not None:
+        raise DataError(f"{path}: {fault}")
     return camera
 
 

@@ -1,14 +1,13 @@
 """The description of a user's own folder: a short TOML, read into frozen dataclasses. See docs/own-data.md."""
 
-import math
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.configuration import from_table, read_toml
-from equipoise.scenes.data.sample import Camera
+from equipoise.scenes.data.camera import Camera, camera_fault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +110,50 @@ class DepthDescription:
     optional: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class CameraDescription:
+    """The camera of all images; with disparity, depth in metres is fx · baseline_m / disparity.
+
+    Attributes:
+        fx: focal length, px.
+        fy: vertical focal length, px.
+        cx: column of the principal point, px (``u0`` in Cityscapes' files).
+        cy: row of the principal point, px (``v0`` in Cityscapes' files).
+        baseline_m: distance between the two cameras, m.
+        height_m: height above the ground, m.
+        pitch_rad: downward tilt, rad.
+        size: height and width of the images whose pixels these numbers are given in. Left out: the size of the images
+            as they are, which must then be one size.
+        u0: another name for ``cx``.
+        v0: another name for ``cy``.
+        baseline: another name for ``baseline_m``.
+    """
+
+    fx: float
+    fy: float | None = None
+    cx: float | None = None
+    cy: float | None = None
+    baseline_m: float | None = None
+    height_m: float | None = None
+    pitch_rad: float | None = None
+    size: tuple[int, int] | None = None
+    u0: float | None = None
+    v0: float | None = None
+    baseline: float | None = None
+
+    @property
+    def camera(self) -> Camera:
+        """The camera, by one name for each number."""
+        values = {name: getattr(self, name) for name in (field.name for field in fields(Camera))}
+        for other, name in OTHER_NAMES.items():
+            values[name] = getattr(self, other) if values[name] is None else values[name]
+        return Camera(**values)
+
+
+OTHER_NAMES = {"u0": "cx", "v0": "cy", "baseline": "baseline_m"}
+"""What some call the numbers of a camera."""
+
+
 LabelDescription = SemanticDescription | InstanceDescription | DepthDescription
 
 
@@ -138,7 +181,7 @@ class FolderDescription:
     semantic: SemanticDescription | None = None
     instance: InstanceDescription | None = None
     depth: DepthDescription | None = None
-    camera: Camera | None = None
+    camera: CameraDescription | None = None
     seed: int = field(default=0)
 
     @property
@@ -181,10 +224,7 @@ def check_description(description: FolderDescription, where: str) -> None:
     if description.depth is not None:
         _check_depth(description.depth, where)
     if description.camera is not None:
-        for key in ("fx", "fy", "baseline_m"):
-            value = getattr(description.camera, key)
-            if value is not None and not 0 < value < math.inf:
-                raise RecipeError(f"{where}: camera.{key}: expected a number above 0, found {value}")
+        _check_camera(description.camera, where)
     only = description.instance is not None and description.instance.only_countable
     if only and not (description.semantic and any(c.countable for c in description.semantic.classes)):
         raise RecipeError(f"{where}: instance.only_countable: expected [semantic] with countable classes, found none")
@@ -194,6 +234,14 @@ def check_description(description: FolderDescription, where: str) -> None:
         _check_classes(description.semantic, where)
     if description.instance is not None:
         _check_both(description.instance, description.semantic, where)
+
+
+def _check_camera(described: CameraDescription, where: str) -> None:
+    for other, name in OTHER_NAMES.items():
+        if getattr(described, other) is not None and getattr(described, name) is not None:
+            raise RecipeError(f"{where}: camera: expected {name} or {other}, found both: leave one out")
+    if (fault := camera_fault(described.camera)) is not None:
+        raise RecipeError(f"{where}: camera.{fault}")
 
 
 def _check_instance(instance: InstanceDescription, where: str) -> None:

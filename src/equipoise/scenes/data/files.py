@@ -64,7 +64,7 @@ def predicted(names: Iterable[str]) -> set[str]:
     here = set(names)
     endings = [f"_{task}{end}.png" for task in ("semantic", "instance", "depth") for end in ("_overlay", "")]
     stems = {name.removesuffix(end) for name in here for end in endings[::2] if name.endswith(end)}
-    endings += ["_disparity.png", ".json"]
+    endings += ["_disparity.png", "_offsets.png", ".json"]
     return {stem + end for stem in stems if f"{stem}.json" in here for end in endings}
 
 

@@ -117,7 +117,7 @@ class FolderDataset:
 
     def camera(self, index: int) -> Camera | None:
         """The described camera, the same for all images."""
-        return self.description.camera
+        return None if self.description.camera is None else self.description.camera.camera
 
     def fingerprint(self) -> str:
         """Changes when any file of the split or the description's meaning does."""

@@ -210,3 +210,17 @@ def _damaged(path: Path, error: BaseException) -> DataError:
     told = "none of these formats" if isinstance(error, UnidentifiedImageError) else told
     reason = " ".join(told.split())[:120] or type(error).__name__
     return DataError(f"{path}: expected a PNG, JPEG or WebP picture, found something that cannot be decoded ({reason})")
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of a picture as ``read_image`` gives it, from its header alone."""
+    with _opened(path) as picture:
+        width, height = picture.size
+        try:
+            turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
+        except (*_DAMAGE, KeyError, ZeroDivisionError, struct.error):
+            turned = False
+    return (width, height) if turned else (height, width)
+
+
+_ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)

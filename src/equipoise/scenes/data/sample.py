@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from equipoise.scenes.data.camera import Camera as Camera
 from equipoise.scenes.data.left_out import LeftOut
 
 IGNORE = 255
@@ -59,23 +60,6 @@ class SceneVocabulary:
             "inverse_depth": self.inverse_depth_unit is not None,
         }
         return tuple(kind for kind, there in known.items() if there)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Camera:
-    """A stereo camera: inverse depth 1/Z [1/m] and disparity d [px] are tied by d = baseline · fx / Z.
-
-    All lengths in metres, all intrinsics in pixels of the image the camera belongs to. Fields that a file does
-    not give are ``None``.
-    """
-
-    fx: float
-    baseline_m: float | None = None
-    fy: float | None = None
-    u0: float | None = None
-    v0: float | None = None
-    height_m: float | None = None
-    pitch_rad: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -88,9 +88,14 @@ def detail_groups(metrics: dict[str, Any]) -> list[tuple[str, list[tuple[str, st
     return [group for group in groups if group[1]]
 
 
+WITHOUT_UNIT = ("abs_rel", "rmse_log", "delta_1", "delta_2", "delta_3", "share_in_metres")
+UNITS = {"rmse_m": "m"} | dict.fromkeys(WITHOUT_UNIT, "")
+"""Figures that are not in the unit of their task's primary one, and theirs."""
+
+
 def _named(name: str, primary: dict[str, Any]) -> str:
-    """A figure as Results calls it, or by its own name; all of a task are in the unit of its primary one."""
-    unit = primary.get("unit") or ""
+    """A figure as Results calls it, or by its own name; most of a task are in the unit of its primary one."""
+    unit = UNITS.get(name, primary.get("unit") or "")
     plain = name.removesuffix(f"_{unit}").replace("_", " ")
     label = primary["label"] if name == primary.get("metric") else plain
     return f"{label}, {unit}" if unit else label

@@ -7,8 +7,9 @@ import numpy.typing as npt
 from torch import Tensor
 
 from equipoise.likelihoods import Likelihood
+from equipoise.scenes.data.camera import Camera
 from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.metrics.depth import InverseDepthErrors
+from equipoise.scenes.metrics.depth import FARTHEST_M, InverseDepthErrors, Metres
 from equipoise.scenes.pictures import disparity_colors
 from equipoise.scenes.recipe import LikelihoodRecipe
 from equipoise.scenes.tasks.regression import KINDS, regression_likelihood
@@ -47,6 +48,15 @@ class DepthTask(Task):
     def metrics(self) -> Metrics:
         """MAE and RMSE, with and without the sky."""
         return InverseDepthErrors()
+
+    def image_metrics(self, size: tuple[int, int], camera: Camera | None) -> Metrics:
+        """The same, and errors in metres: of inverse metres always, of disparity where a stereo camera is known."""
+        if self.vocabulary.inverse_depth_unit == "1/m":
+            return InverseDepthErrors(Metres(factor=1.0))
+        factor = None if camera is None else camera.scaled_to(size).metre_pixels
+        if self.vocabulary.inverse_depth_unit != "px" or factor is None:
+            return InverseDepthErrors()
+        return InverseDepthErrors(Metres(factor=factor, farthest=FARTHEST_M))
 
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
         """Near is bright; prediction and truth share the truth's range."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from equipoise.likelihoods import Likelihood
+from equipoise.scenes.data.camera import Camera
 from equipoise.scenes.data.sample import IGNORE, Sample, SceneVocabulary
 from equipoise.scenes.recipe import LikelihoodRecipe
 
@@ -93,6 +94,10 @@ class Task(ABC):
     @abstractmethod
     def metrics(self) -> Metrics:
         """An empty accumulator of this task's figures."""
+
+    def image_metrics(self, size: tuple[int, int], camera: Camera | None) -> Metrics:
+        """An empty accumulator for one image of ``size`` (height, width), taken by ``camera``."""
+        return self.metrics()
 
     @abstractmethod
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:

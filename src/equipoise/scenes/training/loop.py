@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from equipoise.errors import NonFiniteError
 from equipoise.multitask import JointTerm
 from equipoise.optim import param_groups
+from equipoise.scenes.cameras import ModelCamera
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.model import SceneModel, describe, model_files
 from equipoise.scenes.recipe import OptimizerRecipe, Recipe
@@ -48,6 +49,7 @@ def train(
     precision: Precision,
     resume: bool = False,
     identity: Mapping[str, str] | None = None,
+    camera: ModelCamera | None = None,
     team: Team = ALONE,
     on_log: Callable[[Entry], None] = lambda entry: None,
     on_notice: Callable[[str], None] = lambda line: None,
@@ -61,6 +63,7 @@ def train(
         precision: of the network's forward pass; the likelihood always computes in float32.
         resume: go on from the newest valid checkpoint in ``run``.
         identity: what tells the data from others: a run on other data is not resumed.
+        camera: that of the training images, for the model to keep.
         team: the processes that share each batch; the first of them writes the files.
         on_log: called with every logged entry.
         on_notice: called with lines worth telling (a checkpoint passed over).
@@ -70,7 +73,7 @@ def train(
         RunError: nothing to resume from, or a checkpoint of another recipe.
     """
     torch.manual_seed(recipe.training.seed)
-    model = SceneModel(describe(recipe, dataset.vocabulary)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = SceneModel(describe(recipe, dataset.vocabulary, camera)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = State(model=model, network=model.network, optimizer=make_optimizer(model, recipe.optimizer))
     identity = dict(identity or {})
     if resume:
