@@ -98,6 +98,7 @@ def test_interrupted_and_resumed(home, number, status):
     assert process.returncode == status
     assert "--resume" in said
     assert "Traceback" not in said
+    assert not list(home.rglob("*.lock"))
     (home / "recipe.toml").write_text(RECIPE.format(steps=100_000).replace("[training]", "[training]\nworkers = 1"))
     other = equipoise("train", "recipe.toml", "--out", "run", "--resume", "--seed", "3", cwd=home)
     assert other.returncode == 5
