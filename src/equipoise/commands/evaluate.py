@@ -2,12 +2,9 @@
 
 import json as json_format
 from pathlib import Path
-from typing import Any
 
-from rich.table import Table
-
-from equipoise.commands.display import number, output
-from equipoise.commands.results import print_results
+from equipoise.commands.display import output
+from equipoise.commands.results import print_all_figures, print_results
 from equipoise.commands.watch import watch
 from equipoise.scenes.results import evaluate_run, without_nan
 
@@ -42,24 +39,4 @@ def evaluate(
         return
     screen = output()
     print_results(figures, screen)
-    for name, one in {"": figures, **figures.get("also", {})}.items():
-        for task, values in one["tasks"].items():
-            screen.print(_all_figures(f"{name}, {task}" if name else task, values))
-        if iou := one["tasks"].get("semantic", {}).get("iou"):
-            screen.print(_class_table(iou, name))
-
-
-def _all_figures(task: str, values: dict[str, Any]) -> str:
-    plain = {name: value for name, value in values.items() if isinstance(value, int | float | str)}
-    return f"{task}: " + ", ".join(
-        f"{name} {value if isinstance(value, str) else number(value)}" for name, value in plain.items()
-    )
-
-
-def _class_table(iou: dict[str, float], data: str) -> Table:
-    table = Table(title="IoU by class, %" + (f", {data}" if data else ""), title_justify="left")
-    table.add_column("class")
-    table.add_column("IoU", justify="right")
-    for name, value in iou.items():
-        table.add_row(name, "–" if value != value else f"{100 * value:.1f}")
-    return table
+    print_all_figures(figures, screen)

@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from equipoise.commands.display import console, counting, output
+from equipoise.commands.display import console, counting, output, say
 from equipoise.commands.line import printable
 from equipoise.errors import DataError, RunError, UsageError
 from equipoise.scenes.data.files import there, walked
 from equipoise.scenes.data.images import SUFFIXES
 from equipoise.scenes.predict import ScenePredictor, load
 from equipoise.scenes.scene import Scene, listed
+from equipoise.scenes.wording import counted
 
 
 def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, json: bool = False) -> None:
@@ -53,8 +54,7 @@ def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, jso
     if json:
         print(json_format.dumps({"written": written, "failed": list(failed)}, indent=1))
     else:
-        told = f"{len(written)} of {len(names)} images predicted in {out}"
-        output().print(printable(told), highlight=False, soft_wrap=True)
+        say(f"{len(written)} of {counted(len(names), 'image')} predicted in {out}", output())
     if failed:
         sys.exit(max(failed.values()))
 

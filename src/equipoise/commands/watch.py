@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from equipoise.commands.display import TrainingDisplay, console, counting
-from equipoise.commands.line import printable
+from equipoise.commands.display import TrainingDisplay, console, counting, say
 from equipoise.scenes.run import Watch
 from equipoise.scenes.training.log import Entry
 
@@ -32,6 +31,6 @@ def watch(display: TrainingDisplay | None = None) -> Watch:
             display.log(entry)
 
     def on_notice(line: str) -> None:
-        screen.print(printable(line), highlight=False, soft_wrap=True)
+        say(line, screen)
 
     return Watch(on_log=on_log, on_notice=on_notice, counting=count)

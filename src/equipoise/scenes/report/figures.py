@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from equipoise.scenes.report.words import counted, decimals, fixed, significant
+from equipoise.scenes.wording import counted, decimals, fixed, percent, significant
 
 BASELINES = {"constant": "constants", "position": "per position"}
+RATIOS = ("abs_rel", "sq_rel", "rmse_log", "log10", "delta")
+"""How the names of figures without a unit begin."""
 
 
 def data_sets(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -89,11 +91,21 @@ def detail_groups(metrics: dict[str, Any]) -> list[tuple[str, list[tuple[str, st
 
 
 def _named(name: str, primary: dict[str, Any]) -> str:
-    """A figure as Results calls it, or by its own name; all of a task are in the unit of its primary one."""
-    unit = primary.get("unit") or ""
+    """A figure as Results calls it, or by its own name, with its unit."""
+    unit = _unit(name, primary)
     plain = name.removesuffix(f"_{unit}").replace("_", " ")
     label = primary["label"] if name == primary.get("metric") else plain
     return f"{label}, {unit}" if unit else label
+
+
+def _unit(name: str, primary: dict[str, Any]) -> str:
+    """The unit of a figure: the one that its name ends in, none for a ratio, else that of the task's primary figure."""
+    if name == primary.get("metric"):
+        return primary.get("unit") or ""
+    own = name.rpartition("_")[2]
+    if own in ("px", "m"):
+        return own
+    return "" if name.startswith(RATIOS) else primary.get("unit") or ""
 
 
 def class_rows(metrics: dict[str, Any], record: dict[str, Any]) -> list[dict[str, Any]]:
@@ -104,10 +116,8 @@ def class_rows(metrics: dict[str, Any], record: dict[str, Any]) -> list[dict[str
     rows = []
     for name, value in iou.items():
         red, green, blue = (int(v) for v in colors.get(name, (128, 128, 128)))
-        percent = _scaled(value, 100)
-        shown = "–" if percent is None else f"{percent:.1f}"
-        width = min(max(percent or 0.0, 0.0), 100.0)
-        rows.append({"name": name, "color": f"rgb({red},{green},{blue})", "value": shown, "width": width})
+        width = min(max(100 * float(value or 0.0), 0.0), 100.0)
+        rows.append({"name": name, "color": f"rgb({red},{green},{blue})", "value": percent(value), "width": width})
     return rows
 
 

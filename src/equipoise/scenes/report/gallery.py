@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from equipoise.scenes.report.figures import score
-from equipoise.scenes.report.words import number
+from equipoise.scenes.wording import number
 
 WIDEST = 960
 """Pictures are embedded no wider, px."""
