@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -34,13 +35,10 @@ def holder(folder: Path) -> "subprocess.Popen[str]":
 
 @pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt, SystemExit])
 def test_nothing_stays_behind(tmp_path, error):
-    try:
-        with alone_in(tmp_path):
-            assert (tmp_path / LOCK).exists()
-            if error is not None:
-                raise error
-    except BaseException as raised:
-        assert type(raised) is error
+    with nullcontext() if error is None else pytest.raises(error), alone_in(tmp_path):
+        assert (tmp_path / LOCK).exists()
+        if error is not None:
+            raise error
     assert list(tmp_path.iterdir()) == []
 
 

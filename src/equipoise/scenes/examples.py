@@ -54,7 +54,8 @@ def choose(
     """Typical: evenly spaced over the set, whatever came out. Best and worst: by the mean rank over the tasks.
 
     Of a set of no more than ``typical`` images all are chosen, each once. No image is both among the best and among
-    the worst. A rank is a share, 0 the best, among the images that have a figure of the task; images without any are in neither.
+    the worst. A rank is a share, 0 the best, among the images that have a figure of the task; images without any are in
+    neither.
     """
     if len(per_image) <= typical:
         return [(i, "all") for i in range(len(per_image))]

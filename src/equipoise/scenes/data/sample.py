@@ -65,6 +65,15 @@ class Camera:
 
     All lengths in metres, all intrinsics in pixels of the image the camera belongs to. Fields that a file does
     not give are ``None``.
+
+    Attributes:
+        fx: horizontal focal length, px.
+        baseline_m: distance between the two cameras, m.
+        fy: vertical focal length, px.
+        u0: column of the principal point, px.
+        v0: row of the principal point, px.
+        height_m: height above the ground, m.
+        pitch_rad: downward tilt, rad.
     """
 
     fx: float
