@@ -7,16 +7,14 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from equipoise.commands.display import console, counting, output
 from equipoise.commands.line import printable
+from equipoise.commands.table import Column, print_table
 from equipoise.errors import DataError, RunError, UsageError
 from equipoise.scenes.configuration import read_toml
 from equipoise.scenes.data.check import SplitReport, check_split, paths_of
@@ -176,16 +174,9 @@ def splits_of(recipe: Recipe) -> Splits:
 
 
 def _print(reports: dict[str, SplitReport], screen: Console, drawn: str | None, notices: Sequence[str] = ()) -> None:
-    table = Table(title="What it holds", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("split", "images", "readable", *KINDS.values(), "objects", "sizes"):
-        table.add_column(title, justify="left" if title in ("split", "sizes") else "right")
-    for split, report in reports.items():
-        sizes = ", ".join(f"{size} ({count})" for size, count in report.sizes.most_common(3))
-        more = len(report.sizes) - 3
-        kinds = [_labels(report, kind) for kind in KINDS]
-        cells: list[Any] = [split, report.images, report.readable, *kinds, report.instances]
-        table.add_row(*map(str, cells), sizes + (f" and {more} more" if more > 0 else ""))
-    screen.print(table)
+    titles = ("split", "images", "readable", *KINDS.values(), "objects", "sizes")
+    columns = [Column(title=title, numbers=title not in ("split", "sizes")) for title in titles]
+    print_table("What it holds", columns, [_cells(split, report) for split, report in reports.items()], screen)
     for split, report in reports.items():
         if report.classes:
             shown = ", ".join(f"{name} {count}" for name, count in report.classes.most_common())
@@ -203,6 +194,14 @@ def _print(reports: dict[str, SplitReport], screen: Console, drawn: str | None, 
             _say(screen, told)
     if not any(report.faults for report in reports.values()):
         _say(screen, "nothing wrong found")
+
+
+def _cells(split: str, report: SplitReport) -> list[str]:
+    """The row of one split."""
+    counts = [report.images, report.readable, *(_labels(report, kind) for kind in KINDS), report.instances]
+    sizes = ", ".join(f"{size} ({count})" for size, count in report.sizes.most_common(3))
+    more = len(report.sizes) - 3
+    return [split, *map(str, counts), sizes + (f" and {more} more" if more > 0 else "")]
 
 
 def _labels(report: SplitReport, kind: str) -> str:

@@ -1,4 +1,4 @@
-"""``equipoise demo``: the whole path on the embedded default, start to finish."""
+"""``equipoise demo``: generate streets, train, evaluate, report."""
 
 import shutil
 import sys
@@ -44,11 +44,11 @@ def demo(
     Takes about nine minutes on two cores. An earlier demo in the same folder is replaced.
 
     Args:
-        out: where everything goes.
+        out: the folder for everything that is written.
         train: training images.
-        val: images to evaluate on, which training does not see.
-        steps: training steps, in place of the recipe's.
-        seed: of the streets and of the training.
+        val: validation images, which training does not see.
+        steps: training steps; by default those of the demo's recipe.
+        seed: the seed of the streets and of the training.
     """
     for name, count in (("--train", train), ("--val", val)):
         if not 1 <= count <= 999_999:

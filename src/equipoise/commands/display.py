@@ -1,4 +1,4 @@
-"""What a person sees while something long runs: live on a terminal, plain lines elsewhere."""
+"""Progress: live on a terminal, plain lines elsewhere."""
 
 import errno
 import sys

@@ -26,11 +26,11 @@ def evaluate(
 
     Args:
         run: the folder that train wrote.
-        recipe: a recipe whose data sets to evaluate on, in place of those it was trained on: other data, or the same
-            where they lie now.
+        recipe: evaluate on the data sets of this recipe instead of those of the run: other data, or the same data in
+            another place.
         split: the split to evaluate on; by default each data set's validation split.
-        data: one of the recipe's data sets, the first is called data; by default all of them.
-        baselines: evaluate the two baselines too; without them the run's metrics.json stays as it is.
+        data: one of the recipe's data sets (the first one is called data); by default all of them.
+        baselines: evaluate the two baselines too; without them the run's metrics.json is not replaced.
         json: print the figures as JSON on standard output.
     """
     figures = evaluate_run(run, watch(), elsewhere=recipe, split=split, data=data, baselines=baselines)

@@ -34,9 +34,9 @@ def generate(
         val: validation images.
         test: test images.
         size: height x width, px.
-        seed: of the set.
-        workers: processes; by default as many as there are cores.
-        overwrite: replace streets that lie there.
+        seed: the seed of all streets.
+        workers: processes that draw streets; by default one for each core.
+        overwrite: replace streets that are there already.
         json: print what was written as JSON on standard output.
     """
     total, started = train + val + test, time.perf_counter()

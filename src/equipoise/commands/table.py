@@ -30,7 +30,7 @@ def print_table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[s
     rule = "-" if screen.options.ascii_only else "─"
     shown = [[cell if c.numbers else printable(cell) for c, cell in zip(columns, row, strict=True)] for row in rows]
     lines = table_lines(columns, shown, screen.width, rule)
-    for line in ["", printable(title), "", *lines]:
+    for line in [printable(title), "", *lines, ""]:
         screen.print(line, highlight=False, soft_wrap=True)
 
 

@@ -72,5 +72,4 @@ def tell(folder: Path) -> None:
     write_pictures(folder, figures)
     page = build_report(folder)
     print_results(figures, output())
-    output().print()
     say(f"The report, with pictures: {page}", output())

@@ -1,4 +1,4 @@
-"""What commands show of a run that works: the ``Watch`` that ``equipoise.scenes.run`` asks for."""
+"""Progress and notices of a run on the screen."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ def _uncounted(title: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 SILENT = Watch(on_log=lambda entry: None, on_notice=lambda line: None, counting=_uncounted)
-"""For processes that only help another one."""
+"""Shows nothing: for all processes of a team but the first."""
 
 
 def watch(display: TrainingDisplay | None = None) -> Watch:

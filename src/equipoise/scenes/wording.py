@@ -63,10 +63,10 @@ def percent(share: Any) -> str:
     return fixed(None if share is None else 100 * float(share), 1)
 
 
-def counted(count: Any, thing: str) -> str:
-    """A number of things.
+def counted(count: Any, thing: str, things: str = "") -> str:
+    """A number of things; ``things``: their plural, where it is not made by an s.
 
-    >>> counted(1, "thread"), counted(1200, "image")
-    ('1 thread', '1,200 images')
+    >>> counted(1, "thread"), counted(1200, "image"), counted(0, "class", "classes")
+    ('1 thread', '1,200 images', '0 classes')
     """
-    return f"{number(count)} {thing}" if count == 1 else f"{number(count)} {thing}s"
+    return f"{number(count)} {thing if count == 1 else things or thing + 's'}"

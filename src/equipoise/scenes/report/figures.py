@@ -5,8 +5,6 @@ from typing import Any
 from equipoise.scenes.wording import counted, decimals, fixed, percent, significant
 
 BASELINES = {"constant": "constants", "position": "per position"}
-RATIOS = ("abs_rel", "sq_rel", "rmse_log", "log10", "delta")
-"""How the names of figures without a unit begin."""
 
 
 def data_sets(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -91,21 +89,11 @@ def detail_groups(metrics: dict[str, Any]) -> list[tuple[str, list[tuple[str, st
 
 
 def _named(name: str, primary: dict[str, Any]) -> str:
-    """A figure as Results calls it, or by its own name, with its unit."""
-    unit = _unit(name, primary)
+    """A figure as Results calls it, or by its own name; all of a task are in the unit of its primary one."""
+    unit = primary.get("unit") or ""
     plain = name.removesuffix(f"_{unit}").replace("_", " ")
     label = primary["label"] if name == primary.get("metric") else plain
     return f"{label}, {unit}" if unit else label
-
-
-def _unit(name: str, primary: dict[str, Any]) -> str:
-    """The unit of a figure: the one that its name ends in, none for a ratio, else that of the task's primary figure."""
-    if name == primary.get("metric"):
-        return primary.get("unit") or ""
-    own = name.rpartition("_")[2]
-    if own in ("px", "m"):
-        return own
-    return "" if name.startswith(RATIOS) else primary.get("unit") or ""
 
 
 def class_rows(metrics: dict[str, Any], record: dict[str, Any]) -> list[dict[str, Any]]:
