@@ -13,6 +13,8 @@ if sys.platform != "win32":  # Nothing is locked on Windows.
     import fcntl
 
 LOCK = ".lock"
+TRIES = 1000
+"""Enough for any number of processes; an end, where a file system numbers a file anew whenever it is opened."""
 
 
 @contextmanager
@@ -30,10 +32,11 @@ def alone_in(folder: Path, *, name: str = LOCK, wait: bool = False) -> Iterator[
     if sys.platform == "win32":
         yield
         return
-    while True:
+    for attempt in range(TRIES):
         with _lock_file(folder / name) as file:
             _lock(file, folder, wait)
-            if _is_still(folder / name, file):  # Else the process before us has just removed it: make a new one.
+            # If the process before us has just removed the file, make a new one.
+            if _is_still(folder / name, file) or attempt == TRIES - 1:
                 yield
                 return
 
