@@ -117,8 +117,9 @@ def counting(title: str, total: int, screen: Console) -> Iterator[Counter]:
     if not screen.is_terminal:
         yield counter
         return
-    with Live(get_renderable=counter.shown, console=screen, refresh_per_second=4):
+    with Live(get_renderable=counter.shown, console=screen, refresh_per_second=4) as live:
         yield counter
+        live.transient = counter.done == 0  # Nothing was to be done: nothing stays on the screen.
 
 
 class TrainingDisplay:
