@@ -49,7 +49,7 @@ repeat = 2
     shown = {key for e in examples if e["data"] == "photos" for key in e["files"]}
     assert {"depth", "semantic_truth"} <= shown
     assert "depth_truth" not in shown
-    with Image.open(run / "pictures/photos_00_typical_semantic_truth.png") as picture:
+    with Image.open(run / "pictures/photos_00_all_semantic_truth.png") as picture:
         colors = {color for _, color in picture.getcolors()}
     assert (128, 64, 128) in colors  # the road of the first data set, whatever colour the photos' ground has
     page = (run / "report.html").read_text()
@@ -98,6 +98,7 @@ def test_interrupted_and_resumed(home, number, status):
     assert process.returncode == status
     assert "--resume" in said
     assert "Traceback" not in said
+    assert not list(home.rglob("*.lock"))
     (home / "recipe.toml").write_text(RECIPE.format(steps=100_000).replace("[training]", "[training]\nworkers = 1"))
     other = equipoise("train", "recipe.toml", "--out", "run", "--resume", "--seed", "3", cwd=home)
     assert other.returncode == 5

@@ -3,14 +3,12 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from equipoise.commands.line import printable
+from equipoise.commands.display import say
+from equipoise.commands.table import Column, print_table
 from equipoise.errors import RunError
 from equipoise.scenes.data.distances import spread
 from equipoise.scenes.data.sample import FileDataset
@@ -18,6 +16,7 @@ from equipoise.scenes.data.split_report import SplitReport
 from equipoise.scenes.sheet import contact_sheet
 from equipoise.scenes.sources import cache_home
 from equipoise.scenes.training.checkpoint import write_atomic
+from equipoise.scenes.wording import counted
 
 SHOWN = 20
 """So many faults are printed; all of them with --json."""
@@ -32,49 +31,46 @@ def print_reports(
     for split, report in reports.items():
         if report.classes:
             shown = ", ".join(f"{name} {count}" for name, count in report.classes.most_common())
-            _say(screen, f"{split}: images that show each class: {shown}")
+            say(f"{split}: images that show each class: {shown}", screen)
     for split, report in reports.items():
         if known := report.depth_range():
-            _say(screen, f"{split}: {report.depth_kind} {spread(*known, report.depth_unit)}")
+            say(f"{split}: {report.depth_kind} {spread(*known, report.depth_unit)}", screen)
     for split, report in reports.items():
         for line in report.faults[:SHOWN]:
-            _say(screen, f"wrong in {split}: {line}")
+            say(f"wrong in {split}: {line}", screen)
         if len(report.faults) > SHOWN:
-            _say(screen, f"wrong in {split}: {len(report.faults) - SHOWN} more: --json tells all")
+            say(f"wrong in {split}: {len(report.faults) - SHOWN} more: --json tells all", screen)
     for split, report in reports.items():
         for line in report.notes:
-            _say(screen, f"look at {split}: {line}")
+            say(f"look at {split}: {line}", screen)
     for told in (drawn, *notices):
         if told is not None:
-            _say(screen, told)
+            say(told, screen)
     if not any(report.faults for report in reports.values()):
         notes = sum(len(report.notes) for report in reports.values())
-        lines = "1 line to look at" if notes == 1 else f"{notes} lines to look at"
-        _say(screen, "nothing wrong found" + (f", {lines}" if notes else ""))
+        lines = f", {counted(notes, 'line')} to look at" if notes else ""
+        say(f"nothing wrong found{lines}", screen)
 
 
 def _print_table(reports: Mapping[str, SplitReport], screen: Console) -> None:
     """The numbers of images and labels of each split."""
-    table = Table(title="What it holds", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("split", "images", "readable", *KINDS.values(), "objects", "sizes"):
-        table.add_column(title, justify="left" if title in ("split", "sizes") else "right")
-    for split, report in reports.items():
-        sizes = ", ".join(f"{size} ({count})" for size, count in report.sizes.most_common(3))
-        more = len(report.sizes) - 3
-        kinds = [_labels(report, kind) for kind in KINDS]
-        cells: list[Any] = [split, report.images, report.readable, *kinds, report.instances]
-        table.add_row(*map(str, cells), sizes + (f" and {more} more" if more > 0 else ""))
-    screen.print(table)
+    titles = ("split", "images", "readable", *KINDS.values(), "objects", "sizes")
+    columns = [Column(title=title, numbers=title not in ("split", "sizes")) for title in titles]
+    print_table("What it holds", columns, [_cells(split, report) for split, report in reports.items()], screen)
+
+
+def _cells(split: str, report: SplitReport) -> list[str]:
+    """The row of one split."""
+    counts = [report.images, report.readable, *(_labels(report, kind) for kind in KINDS), report.instances]
+    sizes = ", ".join(f"{size} ({count})" for size, count in report.sizes.most_common(3))
+    more = len(report.sizes) - 3
+    return [split, *map(str, counts), sizes + (f" and {more} more" if more > 0 else "")]
 
 
 def _labels(report: SplitReport, kind: str) -> str:
     """How many images have a kind of label, and how many do not."""
     missing = report.missing[kind]
     return f"{report.labels[kind]}, {missing} missing" if missing else str(report.labels[kind])
-
-
-def _say(screen: Console, line: str) -> None:
-    screen.print(printable(line), highlight=False, soft_wrap=True)
 
 
 def draw_sheet(opened: dict[str, FileDataset], sheet: Path | None, data: Path) -> str | None:

@@ -5,13 +5,14 @@ import json as json_format
 import sys
 from pathlib import Path
 
-from equipoise.commands.display import console, counting, output
+from equipoise.commands.display import console, counting, output, say
 from equipoise.commands.inputs import found_images
 from equipoise.commands.line import printable
 from equipoise.errors import DataError, RunError, UsageError
 from equipoise.scenes.data.files import there
 from equipoise.scenes.predict import ScenePredictor, load
 from equipoise.scenes.scene import Scene
+from equipoise.scenes.wording import counted
 
 
 def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, json: bool = False) -> None:
@@ -32,12 +33,12 @@ def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, jso
     inputs = found_images(input, out)
     names = inputs.names
     for line in inputs.left_out():
-        console().print(printable(line), highlight=False, soft_wrap=True)
+        say(line, console())
     taken = [path for name in names.values() if there(path := out / f"{name}.json")]
     if taken and not overwrite:
         raise RunError(f"expected no file at {taken[0]}, found one: choose another --out, or --overwrite")
     if model.groups_by_votes:
-        console().print(BY_VOTES, highlight=False, soft_wrap=True)
+        say(BY_VOTES, console())
     written, failed = {}, {}
     with counting("predicting", len(names), console()) as counter:
         for path, name in names.items():
@@ -53,8 +54,7 @@ def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, jso
     if json:
         print(json_format.dumps({"written": written, "failed": list(failed), "left_out": inputs.skipped()}, indent=1))
     else:
-        told = f"{len(written)} of {len(names)} images predicted in {out}"
-        output().print(printable(told), highlight=False, soft_wrap=True)
+        say(f"{len(written)} of {counted(len(names), 'image')} predicted in {out}", output())
     if failed:
         sys.exit(max(failed.values()))
 

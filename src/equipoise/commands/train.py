@@ -4,7 +4,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from equipoise.commands.display import TrainingDisplay, console, output
+from equipoise.commands.display import TrainingDisplay, console, output, say
 from equipoise.commands.results import print_results
 from equipoise.commands.watch import SILENT, watch
 from equipoise.commands.whole import Whole
@@ -50,8 +50,7 @@ def train(
             here.wait()
             outcome = train_to_the_end(chosen, folder, resume=resume, here=here)
         if outcome.exit_status and here.leads:
-            told = f"stopped after step {outcome.step}, saved in {folder}: go on with --resume"
-            console().print(told, highlight=False, soft_wrap=True)
+            say(f"stopped after step {outcome.step}, saved in {folder}: go on with --resume", console())
         if outcome.exit_status:
             sys.exit(outcome.exit_status)
         if here.leads:
@@ -73,4 +72,4 @@ def tell(folder: Path) -> None:
     write_pictures(folder, figures)
     page = build_report(folder)
     print_results(figures, output())
-    output().print(f"\nThe report, with pictures: {page}", highlight=False, soft_wrap=True)
+    say(f"The report, with pictures: {page}", output())

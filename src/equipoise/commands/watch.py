@@ -1,10 +1,9 @@
-"""What commands show of a run that works: the ``Watch`` that ``equipoise.scenes.run`` asks for."""
+"""Progress and notices of a run on the screen."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from equipoise.commands.display import TrainingDisplay, console, counting
-from equipoise.commands.line import printable
+from equipoise.commands.display import TrainingDisplay, console, counting, say
 from equipoise.scenes.run import Watch
 from equipoise.scenes.training.log import Entry
 
@@ -15,7 +14,7 @@ def _uncounted(title: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 SILENT = Watch(on_log=lambda entry: None, on_notice=lambda line: None, counting=_uncounted)
-"""For processes that only help another one."""
+"""Shows nothing: for all processes of a team but the first."""
 
 
 def watch(display: TrainingDisplay | None = None) -> Watch:
@@ -32,6 +31,6 @@ def watch(display: TrainingDisplay | None = None) -> Watch:
             display.log(entry)
 
     def on_notice(line: str) -> None:
-        screen.print(printable(line), highlight=False, soft_wrap=True)
+        say(line, screen)
 
     return Watch(on_log=on_log, on_notice=on_notice, counting=count)

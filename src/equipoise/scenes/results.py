@@ -1,4 +1,4 @@
-"""What a run is worth: figures and pictures, each data set by itself, in its own classes."""
+"""The figures and pictures of a run, for each data set by itself, in its own classes."""
 
 import dataclasses
 import math
@@ -47,11 +47,11 @@ def evaluate_run(
 
     Args:
         run: the folder that train wrote.
-        watch: what is told of it.
+        watch: what is called to show progress and notices.
         elsewhere: a recipe whose data to evaluate on, in place of the run's own.
         split: the split to evaluate on; by default each data set's own validation split.
         data: one of the recipe's data sets; by default all of them.
-        baselines: evaluate them too.
+        baselines: evaluate the baselines too.
 
     Returns:
         The figures as they are written to ``metrics.json``, or, where a recipe, a data set or a split was chosen, to
@@ -88,7 +88,9 @@ def set_figures(
     """The figures of one data set, in its own classes, for those tasks that it labels."""
     split, path = split or recipe.sets[name].validation, Path(recipe.sets[name].path)
     if not path.exists():
-        raise DataError(f"expected data at {path}, found nothing: name a recipe that knows where they lie by --recipe")
+        raise DataError(
+            f"expected data at {path}, found nothing: if they moved, name a recipe with their new place by --recipe"
+        )
     dataset = open_set(recipe, name, split)
     tasks = tasks_on(dataset, model)
     labelled = {task: tasks[task] for task in tasks if tasks[task].label in dataset.vocabulary.labels}
@@ -137,9 +139,14 @@ def tasks_on(dataset: SceneDataset, model: SceneModel) -> dict[str, Task]:
     strange = {c.name for c in vocabulary.classes} - {c.name for c in known.classes}
     units = {vocabulary.inverse_depth_unit, known.inverse_depth_unit} - {None}
     if "semantic" in model.tasks and strange:
-        raise RunError(f"expected data with the classes that were trained, found others: {', '.join(sorted(strange))}")
+        raise RunError(
+            f"expected only classes that the model was trained on, found others: {', '.join(sorted(strange))}"
+        )
     if "depth" in model.tasks and len(units) > 1:
-        raise RunError(f"expected depth in {known.inverse_depth_unit}, as was trained, found data in other units")
+        raise RunError(
+            f"expected depth in {known.inverse_depth_unit}, as the model was trained on, found depth in "
+            f"{vocabulary.inverse_depth_unit}"
+        )
     return make_tasks(model.description.tasks, within(vocabulary, known))
 
 

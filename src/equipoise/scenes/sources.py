@@ -21,6 +21,7 @@ from equipoise.scenes.data.readable import ReadableDataset, Reading, read_throug
 from equipoise.scenes.data.sample import FileDataset, SceneDataset, SceneVocabulary
 from equipoise.scenes.recipe import DataRecipe, Recipe, SetRecipe
 from equipoise.scenes.tasks import TASKS, Task, has_label
+from equipoise.scenes.wording import counted
 
 
 class Progress(Protocol):
@@ -155,8 +156,8 @@ def expect_labels(dataset: SceneDataset, tasks: Mapping[str, Task]) -> None:
             return
     name = next(iter(missing))
     raise DataError(
-        f"expected a label for the task {name!r} in some training image, found none in all {len(dataset)}: see what "
-        "equipoise check says, or leave the task out"
+        f"expected a label for the task {name!r} in some training image, found none in "
+        f"{counted(len(dataset), 'image')}: see what equipoise check says, or leave the task out"
     )
 
 
@@ -176,8 +177,8 @@ def faults_of(dataset: SceneDataset) -> tuple[str, ...]:
 def _told_skipped(faults: dict[str, tuple[str, ...]]) -> Iterator[str]:
     for where, some in faults.items():
         if some:
-            images = "1 image" if len(some) == 1 else f"{len(some)} images"
-            yield f"{where}: {images} skipped, as {'it' if len(some) == 1 else 'they'} cannot be read: {some[0]}"
+            why = f"{'it' if len(some) == 1 else 'they'} cannot be read: {some[0]}"
+            yield f"{where}: {counted(len(some), 'image')} skipped, as {why}"
 
 
 def _left_out(recipe: Recipe) -> Iterator[str]:
@@ -199,7 +200,8 @@ def _told_classes(vocabularies: dict[str, SceneVocabulary]) -> Iterator[str]:
         new = [c for c in own if c not in known]
         if known:
             told = f"; new: {', '.join(new)}" if new else ""
-            yield f"{name}: {len(own) - len(new)} classes shared with the data before it{told}"
+            shared = counted(len(own) - len(new), "class", "classes")
+            yield f"{name}: {shared} shared with the data before it{told}"
         known |= set(own)
 
 

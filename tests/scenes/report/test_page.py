@@ -82,6 +82,15 @@ def text_of(page: str) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page.split("</style>")[-1])))
 
 
+def test_the_only_image_is_shown_once(tmp_path):
+    run = write_run(tmp_path / "run")
+    (example,) = json.loads((run / "pictures/examples.json").read_text())
+    (run / "pictures/examples.json").write_text(json.dumps([example | {"kind": "all"}]))
+    text = text_of(build_report(run).read_text())
+    assert text.count("The only image") == 1
+    assert not {"Evenly", "Best", "Worst", "best"} & set(text.split("Predictions")[1].split("Training")[0].split())
+
+
 def test_no_break_before_the_arrow(tmp_path):
     page = build_report(write_run(tmp_path / "run")).read_text()
     assert re.search(r"px(&nbsp;|\xa0)<span[^>]*>↓", page)

@@ -12,15 +12,15 @@ from equipoise.scenes.data.camera import Camera, camera_fault
 
 @dataclass(frozen=True, kw_only=True)
 class ClassDescription:
-    """One class: which numbers (or which colour) in the label pictures mean it.
+    """One class: which numbers or colours in the label pictures mean it.
 
     Attributes:
-        name: of the class.
+        name: the class's name in figures, pictures and recipes; different for each class.
         value: the number, or the numbers, that mean it (``encoding = "value"``).
         color: in pictures; with ``encoding = "color"`` also what means it, where a list of colours may be given (the
             first one is that of pictures). Left out: one is chosen that no other class has.
         countable: whether its objects are instances.
-        category: a group of classes, for category IoU.
+        category: a name that related classes share; see *Categories*. Empty: the class is on its own.
     """
 
     name: str
@@ -43,7 +43,7 @@ class SemanticDescription:
 
     Attributes:
         files: the pattern of the label pictures.
-        classes: in the order of their indices.
+        classes: the classes, in the order of their indices.
         encoding: ``value``: one number a pixel; ``color``: RGB.
         ignore: numbers, or colours, that are no label.
         others: what a number or colour means that is neither a class nor ignored.
@@ -68,7 +68,7 @@ class InstanceDescription:
         files: the pattern of the label pictures.
         encoding: ``class_factor``: class · factor + index, numbers below ``factor`` are no instance; ``id``: any
             number but those in ``background``; ``color``: any colour but those in ``background``.
-        factor: of ``class_factor``.
+        factor: the factor of ``class_factor``, 1 … 65,535.
         background: numbers or colours that are no instance.
         only_countable: pixels whose class is not countable are no instance (panoptic pictures have ids everywhere).
         across_classes: what an id on several classes means. ``error``: the labels contradict each other; ``split``:
@@ -94,8 +94,8 @@ class DepthDescription:
         files: the pattern of the pictures, 8 or 16 bit.
         kind: ``disparity_px``: the value is disparity in px of the picture; ``depth_m``: metres; ``relative``: larger
             is nearer, no unit.
-        offset: added to the stored number.
-        divisor: divides it then.
+        offset: what is added to the stored number.
+        divisor: what the sum is divided by, 10^-6 … 10^9 in size.
         invalid: stored numbers without a label.
         infinite: stored numbers that mean infinitely far.
         optional: images may lack their label.
@@ -159,12 +159,13 @@ LabelDescription = SemanticDescription | InstanceDescription | DepthDescription
 
 @dataclass(frozen=True, kw_only=True)
 class SplitDescription:
-    """Which images belong to a split: exactly one of these.
+    """Which images belong to a split: exactly one of these keys.
 
     Attributes:
-        list: a text file with a name, or an image's path, a line.
+        list: a text file that has a name, or an image's path, on each line; lines that begin with # are comments.
         folder: what ``{split}`` stands for in the patterns.
-        fraction: a share of all images, chosen by ``seed``; the shares of several splits do not overlap.
+        fraction: a share of all images, above 0 and at most 1, chosen by ``seed``; the shares of several splits do not
+            overlap.
     """
 
     list: str = ""
@@ -174,7 +175,17 @@ class SplitDescription:
 
 @dataclass(frozen=True, kw_only=True)
 class FolderDescription:
-    """A whole data set. In patterns ``{name}`` stands for an image's name, which may hold ``/``."""
+    """A whole data set. In patterns ``{name}`` stands for an image's name, which may hold ``/``.
+
+    Attributes:
+        images: the pattern of the images (PNG, JPEG or WebP).
+        split: a table for each split; a run trains on ``train`` and evaluates on ``val`` unless its recipe says other.
+        semantic: the class labels.
+        instance: the instance labels.
+        depth: the depth labels.
+        camera: the camera of all images.
+        seed: chooses the images of splits given by ``fraction``; 0 or more.
+    """
 
     images: str
     split: dict[str, SplitDescription]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import escape
 
-from equipoise.scenes.report.words import fixed, number
+from equipoise.scenes.wording import fixed, number
 
 
 @dataclass(frozen=True, kw_only=True)

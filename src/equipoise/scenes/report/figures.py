@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from equipoise.scenes.report.words import counted, decimals, fixed, significant
+from equipoise.scenes.wording import counted, decimals, fixed, percent, significant
 
 BASELINES = {"constant": "constants", "position": "per position"}
 
@@ -109,10 +109,8 @@ def class_rows(metrics: dict[str, Any], record: dict[str, Any]) -> list[dict[str
     rows = []
     for name, value in iou.items():
         red, green, blue = (int(v) for v in colors.get(name, (128, 128, 128)))
-        percent = _scaled(value, 100)
-        shown = "–" if percent is None else f"{percent:.1f}"
-        width = min(max(percent or 0.0, 0.0), 100.0)
-        rows.append({"name": name, "color": f"rgb({red},{green},{blue})", "value": shown, "width": width})
+        width = min(max(100 * float(value or 0.0), 0.0), 100.0)
+        rows.append({"name": name, "color": f"rgb({red},{green},{blue})", "value": percent(value), "width": width})
     return rows
 
 
