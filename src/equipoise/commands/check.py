@@ -25,6 +25,7 @@ from equipoise.scenes.model import SceneModel, describe
 from equipoise.scenes.recipe import Recipe, SetRecipe, read_recipe
 from equipoise.scenes.sources import open_raw, survey
 from equipoise.scenes.tasks import TASKS
+from equipoise.scenes.wording import counted
 
 Splits = dict[str, Callable[[], FileDataset]]
 """What opens each split, by name; its missing labels are found one by one."""
@@ -112,7 +113,9 @@ def _again(dataset: FileDataset, split: str, seen: dict[Path, str]) -> list[str]
     seen |= {path: split for path in images if path not in seen}
     if not twice:
         return []
-    return [f"{twice[0]}: expected it in one split, found it in {seen[twice[0]]} too ({len(twice)} such images)"]
+    return [
+        f"{twice[0]}: expected it in one split, found it in {seen[twice[0]]} too ({counted(len(twice), 'such image')})"
+    ]
 
 
 def look_at_classes(opened: dict[str, FileDataset], reports: dict[str, SplitReport], recipe: Recipe | None) -> None:

@@ -22,6 +22,7 @@ from equipoise.scenes.sources import cached_set, open_raw, open_set
 from equipoise.scenes.tasks import Task, make_tasks
 from equipoise.scenes.training.checkpoint import write_atomic
 from equipoise.scenes.training.precision import Precision
+from equipoise.scenes.wording import counted
 
 
 def predictor(model: SceneModel, precision: Precision) -> Predictor:
@@ -129,7 +130,8 @@ def _expect_cameras(recipe: Recipe, name: str, split: str, of: str, model: Scene
         watch.on_notice(line)
     blind = known.without + sum(camera.baseline_m is None for camera in known.cameras)
     if blind:
-        images = "no image has" if blind == known.without + len(known.cameras) else f"{blind} images lack"
+        some = f"{counted(blind, 'image')} {'lacks' if blind == 1 else 'lack'}"
+        images = "no image has" if blind == known.without + len(known.cameras) else some
         watch.on_notice(f"{of}: {images} a camera with a baseline, so no errors in metres there: see docs/own-data.md")
 
 

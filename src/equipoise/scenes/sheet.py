@@ -14,6 +14,7 @@ from equipoise.scenes.data.distances import KINDS, READ_AS, distances, spread
 from equipoise.scenes.data.sample import Camera, InverseDepthUnit, Sample, SceneDataset, SceneVocabulary
 from equipoise.scenes.data.transforms import resize
 from equipoise.scenes.pictures import NO_LABEL, Picture, class_colors, disparity_colors, instance_colors
+from equipoise.scenes.wording import counted
 
 WIDTH, GAP, LINE = 320, 6, 22
 COLUMNS = {"image": "image", "semantic": "classes", "instance": "instances", "inverse_depth": "depth"}
@@ -105,7 +106,7 @@ def _facts(sample: Sample, vocabulary: SceneVocabulary, camera: Camera | None) -
     """What stands above a row."""
     facts = [sample.name, f"{sample.size[1]}x{sample.size[0]}"]
     if sample.instance is not None:
-        facts.append(f"{np.count_nonzero(np.unique(sample.instance))} objects")
+        facts.append(counted(int(np.count_nonzero(np.unique(sample.instance))), "object"))
     if sample.inverse_depth is not None:
         facts.append(depth_caption(sample.inverse_depth, vocabulary.inverse_depth_unit, camera))
         facts.append("near is bright, grey has no label")

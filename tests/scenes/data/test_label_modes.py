@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from equipoise.errors import DataError, RecipeError
 from equipoise.scenes.configuration import from_table
 from equipoise.scenes.data.check import check_split
-from equipoise.scenes.data.description import FolderDescription, check_description
+from equipoise.scenes.data.description import FolderDescription, check_description, read_description
 from equipoise.scenes.data.folder import FolderDataset, vocabulary
 from equipoise.scenes.data.images import read_colors, read_labels, stored_bits
 from equipoise.scenes.data.joined import union
@@ -144,6 +145,12 @@ def described(classes: list[dict], encoding: str = "value", **instance: object) 
             "color: expected one, found 2",
         ),
         ([{"name": "a", "color": [[1, 2, 3], [1, 2]]}], "color", {}, r"color\[1\]: expected 3 values, found 2"),
+        (
+            [{"name": "a", "value": 1, "color": [1, 2, 3]}],
+            "color",
+            {},
+            'expected none with encoding = "color", found 1:',
+        ),
         ([{"name": "a", "color": []}], "color", {}, "color: expected 3 values, found 0"),
         ([{"name": "a", "color": [[1, 2, 3], [1, 2, 3]]}], "color", {}, r"\(1, 2, 3\) means 'a' twice"),
         ([{"name": "a", "color": [[1, 2, 3], [1, 2, 300]]}], "color", {}, "expected 0 … 255, found"),
@@ -152,6 +159,29 @@ def described(classes: list[dict], encoding: str = "value", **instance: object) 
 def test_descriptions_that_cannot_be_meant_are_refused(classes, encoding, instance, told):
     with pytest.raises(RecipeError, match=told):
         described(classes, encoding, **instance)
+
+
+@pytest.mark.parametrize("factor", [1000, 7])
+@pytest.mark.parametrize("encoding", ["id", "color"])
+def test_a_factor_without_its_encoding_is_refused(tmp_path, encoding, factor):
+    path = write_description(tmp_path, instance={"encoding": encoding, "factor": factor})
+    with pytest.raises(
+        RecipeError, match=rf'instance.factor: expected it with encoding = "class_factor", found "{encoding}"'
+    ):
+        read_description(path)
+
+
+@pytest.mark.parametrize("read", [read_labels, read_colors])
+@pytest.mark.parametrize("orientation", range(10))
+def test_labels_that_exif_turns_are_refused(tmp_path, read, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("L", (6, 4), 5).save(tmp_path / "x.png", exif=exif)
+    if orientation not in range(2, 9):
+        assert read(tmp_path / "x.png").shape == (4, 6)
+        return
+    with pytest.raises(DataError, match=rf"x.png: expected labels as they are stored, found .*\({orientation}\)"):
+        read(tmp_path / "x.png")
 
 
 def test_chosen_colours_differ_from_each_other_from_given_ones_and_from_no_label():

@@ -21,6 +21,7 @@ from equipoise.scenes.data.left_out import LeftOut, left_out
 from equipoise.scenes.data.names import hidden
 from equipoise.scenes.data.one_class import contradiction
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneClass, SceneVocabulary
+from equipoise.scenes.wording import counted
 
 _CLASSES: tuple[tuple[int, str, tuple[int, int, int], bool, str], ...] = (
     (7, "road", (128, 64, 128), False, "flat"),
@@ -170,9 +171,8 @@ class CityscapesDataset:
         shown = (path for path in walked(images) if not hidden(path.relative_to(images).as_posix()))
         others = [path for path in shown if path.suffix.lower() in SUFFIXES and path not in named]
         if others:
-            lines.append(
-                f"{others[0]}: expected CITY/*_leftImg8bit.png, found another name ({len(others)} such images)"
-            )
+            such = counted(len(others), "such image")
+            lines.append(f"{others[0]}: expected CITY/*_leftImg8bit.png, found another name ({such})")
         return lines
 
     def left_out(self) -> LeftOut:

@@ -68,7 +68,7 @@ class InstanceDescription:
         files: the pattern of the label pictures.
         encoding: ``class_factor``: class · factor + index, numbers below ``factor`` are no instance; ``id``: any
             number but those in ``background``; ``color``: any colour but those in ``background``.
-        factor: the factor of ``class_factor``, 1 … 65,535.
+        factor: the factor of ``class_factor``, 1 … 65,535; other encodings have none.
         background: numbers or colours that are no instance.
         only_countable: pixels whose class is not countable are no instance (panoptic pictures have ids everywhere).
         across_classes: what an id on several classes means. ``error``: the labels contradict each other; ``split``:
@@ -204,8 +204,15 @@ class FolderDescription:
 
 def read_description(path: Path) -> FolderDescription:
     """The description in a TOML file; raises ``RecipeError`` in one line."""
-    description = from_table(FolderDescription, read_toml(path), str(path))
+    table = read_toml(path)
+    description = from_table(FolderDescription, table, str(path))
     check_description(description, str(path))
+    instance = description.instance
+    if instance is not None and instance.encoding != "class_factor" and "factor" in table["instance"]:
+        raise RecipeError(
+            f'{path}: instance.factor: expected it with encoding = "class_factor", found "{instance.encoding}", which '
+            "has none: leave it out, or change the encoding"
+        )
     return description
 
 
@@ -310,6 +317,11 @@ def _check_classes(semantic: SemanticDescription, where: str) -> None:
         if not keys:
             wanted = "color" if semantic.encoding == "color" else "value"
             raise RecipeError(f"{where}: semantic.classes: {c.name!r}: expected its {wanted}, found none")
+        if semantic.encoding == "color" and class_numbers(c):
+            raise RecipeError(
+                f'{where}: semantic.classes: {c.name!r}: value: expected none with encoding = "color", found '
+                f"{', '.join(map(str, class_numbers(c)))}: leave it out, or change the encoding"
+            )
         for key in keys:
             _check_stored(key, f"{where}: semantic.classes: {c.name!r}")
             if key in meant:

@@ -33,6 +33,7 @@ from equipoise.scenes.data.paths import below, fits
 from equipoise.scenes.data.sample import IGNORE, Camera, InverseDepthUnit, Sample, SceneClass, SceneVocabulary
 from equipoise.scenes.data.splits import fill, image_names, matching, split_images, why_none
 from equipoise.scenes.pictures import distinct_colors
+from equipoise.scenes.wording import counted
 
 FIELDS = {"semantic": "semantic", "instance": "instance", "depth": "inverse_depth"}
 """A label's table in the description → the field of ``Sample``."""
@@ -177,7 +178,9 @@ class FolderDataset:
         alone = [name for name in image_names(self.description, self.split, self.root) if name not in listed]
         if alone:
             path = self.path(self.description.images, alone[0])
-            lines.append(f"{path}: expected it in one of the lists, found it in none ({len(alone)} such images)")
+            lines.append(
+                f"{path}: expected it in one of the lists, found it in none ({counted(len(alone), 'such image')})"
+            )
         return lines
 
     def left_out(self) -> LeftOut:

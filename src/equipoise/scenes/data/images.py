@@ -63,6 +63,7 @@ def read_labels(path: Path, *, wide: bool = False, palette: bool = True) -> npt.
             numbers = np.asarray(picture).astype(np.int32)
             if color_type == GREY:
                 numbers //= SHALLOW.get(bits, 1)
+            _expect_upright(path, picture)
         except _DAMAGE as error:
             raise _damaged(path, error) from None
         if wide and picture.mode not in _WIDE_MODES and numbers.any():
@@ -80,6 +81,15 @@ def _label(path: Path) -> ImageFile.ImageFile:
         picture.close()
         raise DataError(fault)
     return picture
+
+
+def _expect_upright(path: Path, picture: Image.Image) -> None:
+    """Raise ``DataError`` for labels that EXIF turns: they may fit their image before or after that."""
+    if (orientation := _orientation(picture)) != 1:
+        raise DataError(
+            f"{path}: expected labels as they are stored, found an EXIF orientation ({orientation}) that turns them: "
+            "turn the pixels themselves, and save the label without EXIF"
+        )
 
 
 SHALLOW = {2: 85, 4: 17}
@@ -153,6 +163,7 @@ def read_colors(path: Path) -> npt.NDArray[np.int32]:
             if color_type == PALETTE and np.asarray(picture).max() >= len(picture.getpalette() or ()) // 3:
                 raise DataError(f"{path}: expected colours, found an index that its palette lacks: save it as RGB")
             rgba = np.asarray(picture.convert("RGBA"))
+            _expect_upright(path, picture)
             if bits == 16:
                 rgba = _low_bytes(path, rgba)
         except _DAMAGE as error:
@@ -216,11 +227,17 @@ def image_size(path: Path) -> tuple[int, int]:
     """Height and width of a picture as ``read_image`` gives it, from its header alone."""
     with _opened(path) as picture:
         width, height = picture.size
-        try:
-            turned = picture.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE
-        except (*_DAMAGE, KeyError, ZeroDivisionError, struct.error):
-            turned = False
+        turned = _orientation(picture) in _ON_ITS_SIDE
     return (width, height) if turned else (height, width)
+
+
+def _orientation(picture: Image.Image) -> int:
+    """How EXIF turns a picture, 1 … 8; 1, which is not at all, where it says nothing that can be read."""
+    try:
+        orientation = picture.getexif().get(_ORIENTATION, 1)
+    except (*_DAMAGE, KeyError, ZeroDivisionError, struct.error):
+        return 1
+    return orientation if orientation in range(1, 9) else 1
 
 
 _ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)

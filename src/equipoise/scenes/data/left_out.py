@@ -10,6 +10,7 @@ from equipoise.scenes.data.images import SUFFIXES
 from equipoise.scenes.data.kinds import SUPPORTED, UNSUPPORTED, by_suffix
 from equipoise.scenes.data.names import composed, hidden, located
 from equipoise.scenes.data.paths import fits, folder_of, matcher
+from equipoise.scenes.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +40,8 @@ class LeftOut:
         for suffix in dict.fromkeys(suffix for _, suffix in self.respelled):
             paths = [path for path, wanted in self.respelled if wanted == suffix]
             others = ", ".join(sorted({path.suffix for path in paths}))
-            files, them = ("file", "it") if len(paths) == 1 else ("files", "them")
-            told = f"expected {suffix}, as the pattern says, found {others} ({len(paths)} such {files})"
+            them = "it" if len(paths) == 1 else "them"
+            told = f"expected {suffix}, as the pattern says, found {others} ({counted(len(paths), 'such file')})"
             yield f"{paths[0]}: {told}: left out, rename {them} to have {them} read"
 
 

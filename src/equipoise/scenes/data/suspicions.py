@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from equipoise.scenes.data.distances import spread
 from equipoise.scenes.data.sample import SceneVocabulary
 from equipoise.scenes.data.split_report import SplitReport
+from equipoise.scenes.wording import counted
 
 USUAL_M = (0.1, 100.0)
 """Medians of depth outside of it are rare: metres, millimetres and centimetres were mistaken for each other."""
@@ -22,43 +23,48 @@ def suspicions(report: SplitReport, vocabulary: SceneVocabulary) -> Iterator[str
     yield from _median(report)
     yield from _plateaus(report)
     first = "expected numbers that do not wrap around, found smooth surfaces that jump by the whole range of"
-    yield from _such(report.wrapped, f"{first} the picture's bits: was depth saved in too few?", "labels")
+    yield from _such(report.wrapped, f"{first} the picture's bits: was depth saved in too few?")
     told = "expected at most 254 objects in 8 bit, found every number used: did further ids wrap around? save 16 bit"
-    yield from _such(report.full, told, "labels")
-    yield from _such(report.void, "expected class labels, found none in the whole image", "labels")
+    yield from _such(report.full, told)
+    yield from _such(report.void, "expected class labels, found none in the whole image")
     told = "expected instances on countable classes, found none at all"
-    yield from _such(report.uncounted, told, "labels")
+    yield from _such(report.uncounted, told)
     told = "expected 0 in depth.invalid (no label) or depth.infinite, found it in neither: read as infinitely far"
-    yield from _such(report.zeros, told, "labels")
+    yield from _such(report.zeros, told)
     if len(report.without_id) >= MOST * report.countable:
         told = (
             "expected ids on countable classes, found none on some of them: is an object's id in instance.background?"
         )
-        yield from _such(report.without_id, told, "labels")
+        yield from _such(report.without_id, told)
 
 
-def _such(paths: Sequence[str], told: str, what: str) -> Iterator[str]:
+def _such(paths: Sequence[str], told: str) -> Iterator[str]:
     if paths:
-        yield f"{paths[0]}: {told} ({len(paths)} such {what})"
+        yield f"{paths[0]}: {told} ({counted(len(paths), 'such label')})"
 
 
 def _by_ids(report: SplitReport) -> Iterator[str]:
     """Instances that mostly lie on another class than their ids tell."""
     if report.crossed and report.agreement <= 0:
         own = "do ids count classes in their own way, or is the factor wrong?"
-        yield f"{report.crossed[0]} ({len(report.crossed)} such labels): {own}"
+        yield f"{report.crossed[0]} ({counted(len(report.crossed), 'such label')}): {own}"
 
 
 def _nowhere(report: SplitReport, vocabulary: SceneVocabulary) -> Iterator[str]:
     """Kinds of label that are described and that no readable image has."""
     for kind in vocabulary.labels if report.readable else ():
         if not report.labels[kind]:
-            yield f"expected {kind} labels in some image, found none in all {report.readable}: check where they lie"
-    if report.labels["instance"] and not report.instances:
+            yield f"expected {kind} labels in some image, found none in {_all(report.readable)}: check where they lie"
+    if (count := report.labels["instance"]) and not report.instances:
+        those = f"{_all(count)} that {'has' if count == 1 else 'have'} such labels"
         yield (
-            f"expected an instance in some image, found none in all {report.labels['instance']} that have such labels: "
+            f"expected an instance in some image, found none in {those}: "
             "check the instances' encoding, factor and background"
         )
+
+
+def _all(images: int) -> str:
+    return "the only one" if images == 1 else f"all {images}"
 
 
 def _median(report: SplitReport) -> Iterator[str]:
