@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from equipoise.commands.display import TrainingDisplay, console, counting
 from equipoise.commands.line import printable
-from equipoise.scenes.run import Watch
+from equipoise.scenes.record import Watch
 from equipoise.scenes.training.log import Entry
 
 

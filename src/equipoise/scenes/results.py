@@ -16,7 +16,7 @@ from equipoise.scenes.evaluation import Evaluation, Predictor, baseline_predicto
 from equipoise.scenes.examples import write_examples
 from equipoise.scenes.model import SceneModel, as_json, load_model
 from equipoise.scenes.recipe import Recipe, read_recipe
-from equipoise.scenes.run import Watch, read_run
+from equipoise.scenes.record import Watch, read_run
 from equipoise.scenes.sources import cached_set, open_set
 from equipoise.scenes.tasks import Task, make_tasks
 from equipoise.scenes.training.checkpoint import write_atomic

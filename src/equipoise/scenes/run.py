@@ -7,8 +7,6 @@
 import dataclasses
 import shlex
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,30 +14,20 @@ from typing import Any
 import torch
 
 from equipoise.errors import RecipeError, RunError, UsageError
-from equipoise.scenes.configuration import from_table, read_json
+from equipoise.scenes.configuration import read_json
 from equipoise.scenes.lock import LOCK
 from equipoise.scenes.model import SceneModel, as_json, describe
-from equipoise.scenes.recipe import Recipe, check_recipe
-from equipoise.scenes.sources import Progress, Survey, expect_labels, survey, training_data
+from equipoise.scenes.recipe import Recipe
+from equipoise.scenes.record import FORMAT, Watch, read_run
+from equipoise.scenes.sources import Survey, expect_labels, survey, training_data
 from equipoise.scenes.training.checkpoint import checkpoints, remove_checkpoint, write_atomic
 from equipoise.scenes.training.distributed import ALONE, Team
-from equipoise.scenes.training.log import Entry
 from equipoise.scenes.training.loop import Outcome, train
 from equipoise.scenes.training.precision import Precision, choose_precision
 from equipoise.scenes.training.state import FILES
 from equipoise.version import __version__
 
-FORMAT = 1
 CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Watch:
-    """What is told of a run while it works: log entries, lines worth keeping, progress."""
-
-    on_log: Callable[[Entry], None]
-    on_notice: Callable[[str], None]
-    counting: Progress
 
 
 def prepare_folder(run: Path, *, resume: bool, overwrite: bool) -> None:
@@ -171,29 +159,3 @@ def describe_run(recipe: Recipe, precision: Precision, known: Survey, team: Team
         "tasks": list(recipe.tasks),
         "vocabulary": dataclasses.asdict(known.vocabulary),
     }
-
-
-def read_run(run: Path) -> tuple[Recipe, dict[str, Any]]:
-    """The recipe and the record of a run; raises ``RunError`` where the folder holds none."""
-    try:
-        recipe = read_json(run / "recipe.json")
-        record = read_json(run / "run.json")
-    except FileNotFoundError as error:
-        missing = Path(str(error.filename)).name
-        raise RunError(f"expected a run at {run}, found no {missing} there: name the folder that train wrote") from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{run}: expected a run's JSON files, found a mistake: {error}") from None
-    if not isinstance(record, dict) or not isinstance(recipe, dict):
-        raise RunError(f"{run}: expected objects in recipe.json and run.json, found something else: they are damaged")
-    if record.get("format") != FORMAT or record.get("precision") not in ("float32", "bfloat16"):
-        found = f"{record.get('format')!r:.40}, {record.get('precision')!r:.40}"
-        raise RunError(
-            f"{run / 'run.json'}: expected run format {FORMAT} and a known precision, found {found}: use the version "
-            "that wrote it"
-        )
-    try:
-        made = from_table(Recipe, recipe, str(run / "recipe.json"))
-        check_recipe(made, str(run / "recipe.json"))
-    except RecipeError as error:
-        raise RunError(str(error)) from None
-    return made, record
