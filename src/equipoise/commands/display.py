@@ -3,11 +3,11 @@
 import errno
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Self, cast
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -101,6 +101,7 @@ class TrainingDisplay:
         self.steps, self.screen = steps, screen
         self.live = Live(console=screen, refresh_per_second=4) if screen.is_terminal else None
         self.first: Entry | None = None
+        self.shown: list[RenderableType] = []
         self.printed = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -116,10 +117,28 @@ class TrainingDisplay:
         """Show one log entry."""
         self.first = self.first or entry
         if self.live:
-            self.live.update(self._table(entry))
+            self.shown = [self._table(entry)]
+            self.live.update(Group(*self.shown))
         elif time.monotonic() - self.printed > PLAIN_SECONDS or entry["step"] in (self.first["step"], self.steps):
             self.screen.print(self._line(entry), highlight=False, soft_wrap=True)
             self.printed = time.monotonic()
+
+    @contextmanager
+    def counting(self, title: str, total: int) -> Iterator[Callable[[], None]]:
+        """Count below the table on a terminal; elsewhere as ``counting`` does."""
+        if not self.live:
+            with counting(title, total, self.screen) as counter:
+                yield counter.advance
+            return
+        live, done = self.live, 0
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            live.update(Group(*self.shown, Text(f"{title} {done}/{total}")))
+
+        yield advance
+        live.update(Group(*self.shown))
 
     def _left(self, entry: Entry) -> str:
         """Time left, from the pace since the first entry."""

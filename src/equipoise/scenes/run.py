@@ -1,7 +1,8 @@
 """A run and its folder: train into it, evaluate from it, and what lies there.
 
 ``recipe.json`` (the recipe as it ran), ``run.json`` (how it was made), ``log.jsonl`` and ``log.csv``, ``checkpoints/``,
-``model.safetensors`` and ``model.json``, ``metrics.json``, ``pictures/``, ``report.html``.
+``model.safetensors`` and ``model.json``, ``metrics.json``, ``pictures/``, ``report.html``; with validation during
+training also ``validation.jsonl`` and ``validation.csv``, and ``best/`` (the best model).
 """
 
 import dataclasses
@@ -25,6 +26,8 @@ from equipoise.scenes.training.distributed import ALONE, Team
 from equipoise.scenes.training.loop import Outcome, train
 from equipoise.scenes.training.precision import Precision, choose_precision
 from equipoise.scenes.training.state import FILES
+from equipoise.scenes.training.validator import BEST, BEST_FILES, CSV, JSONL
+from equipoise.scenes.validation import plan_validation, selection, validation_record, validation_sets
 from equipoise.version import __version__
 
 CPU = torch.device("cpu")
@@ -53,10 +56,12 @@ def prepare_folder(run: Path, *, resume: bool, overwrite: bool) -> None:
 
 def clear(run: Path) -> None:
     """Remove what an earlier run left that a new one would not replace at once; what it did not write stays."""
-    names = ("report.html", "model.safetensors", "model.json", "log.jsonl", "log.csv")
+    names = ("report.html", "model.safetensors", "model.json", "log.jsonl", "log.csv", JSONL, CSV)
     try:
         for path in checkpoints(run / "checkpoints"):  # First: without its log it should not be resumed.
             remove_checkpoint(path, FILES)
+        for path in checkpoints(run / BEST):
+            remove_checkpoint(path, BEST_FILES)
         for path in [*(run / name for name in names), *figures_of(run), *pictures_of(run)]:
             path.unlink(missing_ok=True)
     except OSError as error:
@@ -98,10 +103,12 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, 
     for line in known.notices:
         watch.on_notice(line)
     with torch.device("meta"):
-        tasks = SceneModel(describe(recipe, known.vocabulary)).tasks
+        model = SceneModel(describe(recipe, known.vocabulary))
+    sets = validation_sets(recipe, model, watch.on_notice) if recipe.training.validate_every else []
+    chosen = selection(sets, recipe.training.best_by) if sets else None
     with team.leader_first():
         dataset = training_data(recipe, watch.counting)
-    expect_labels(dataset, tasks)
+    expect_labels(dataset, model.tasks)
     precision = choose_precision(recipe.training.precision, CPU)
     if team.largest(precision == "float32"):
         precision = "float32"
@@ -110,6 +117,8 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, 
         precision = record["precision"]
     else:
         record = describe_run(recipe, precision, known, team)
+    if chosen is not None:
+        record["validation"] = validation_record(recipe, sets, chosen)
     if team.leads and not resume:
         clear(run)
         write_atomic(run / "recipe.json", as_json(recipe))
@@ -122,18 +131,33 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, 
         resume=resume,
         identity=known.identity,
         team=team,
+        validation=None if chosen is None else plan_validation(recipe, sets, chosen, precision, watch),
         on_log=watch.on_log,
         on_notice=watch.on_notice,
     )
-    record |= {
-        "seconds": outcome.seconds,
-        "steps_done": outcome.step,
-        "parameters": sum(p.numel() for p in outcome.model.network.parameters()),
-    }
     if team.leads:
         write_atomic(run / "recipe.json", as_json(recipe))  # A resumed run's data may lie elsewhere now.
-        write_atomic(run / "run.json", as_json(record))
+        write_atomic(run / "run.json", as_json(record | ended(recipe, record, outcome)))
     return outcome
+
+
+def ended(recipe: Recipe, record: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """What is recorded of a run when training stops: how far it got, and which step's model lies in its folder."""
+    found: dict[str, Any] = {
+        "seconds": outcome.seconds,
+        "steps": recipe.training.steps,
+        "steps_done": outcome.step,
+        "stopped_early": outcome.stopped_early,
+        "parameters": sum(p.numel() for p in outcome.model.network.parameters()),
+    }
+    if record["steps"] != recipe.training.steps:
+        change = {"key": "training.steps", "from": record["steps"], "to": recipe.training.steps}
+        found["changed"] = [*record.get("changed", []), change]
+    if outcome.model_step is not None:
+        validated = {each["step"]: each["score"] for each in outcome.validations}
+        found["model"] = {"step": outcome.model_step, "of": outcome.step, "score": validated.get(outcome.model_step)}
+        found["model"]["validations"] = len(validated)
+    return found
 
 
 def describe_run(recipe: Recipe, precision: Precision, known: Survey, team: Team) -> dict[str, Any]:

@@ -20,7 +20,10 @@ Picture = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True)
 class Primary:
-    """The one figure that stands for a task in tables: where it is found, how it is called, which way is better."""
+    """The one figure that stands for a task in tables: where it is found, how it is called, which way is better.
+
+    One that is better the higher lies in 0 … 1.
+    """
 
     metric: str
     label: str
@@ -93,6 +96,10 @@ class Task(ABC):
     @abstractmethod
     def metrics(self) -> Metrics:
         """An empty accumulator of this task's figures."""
+
+    def better(self, figure: str) -> Literal["higher", "lower"]:
+        """Which way one of the figures of ``metrics`` is better; by default as the primary one is."""
+        return self.primary.better
 
     @abstractmethod
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
