@@ -23,10 +23,11 @@ from equipoise.scenes.record import FORMAT, Watch, read_run
 from equipoise.scenes.sources import Survey, expect_labels, survey, training_data
 from equipoise.scenes.training.checkpoint import checkpoints, remove_checkpoint, write_atomic
 from equipoise.scenes.training.distributed import ALONE, Team
+from equipoise.scenes.training.log import VALIDATION_CSV, VALIDATION_JSONL
 from equipoise.scenes.training.loop import Outcome, train
 from equipoise.scenes.training.precision import Precision, choose_precision
 from equipoise.scenes.training.state import FILES
-from equipoise.scenes.training.validator import BEST, BEST_FILES, CSV, JSONL
+from equipoise.scenes.training.validator import BEST, BEST_FILES
 from equipoise.scenes.validation import plan_validation, selection, validation_record, validation_sets
 from equipoise.version import __version__
 
@@ -56,7 +57,7 @@ def prepare_folder(run: Path, *, resume: bool, overwrite: bool) -> None:
 
 def clear(run: Path) -> None:
     """Remove what an earlier run left that a new one would not replace at once; what it did not write stays."""
-    names = ("report.html", "model.safetensors", "model.json", "log.jsonl", "log.csv", JSONL, CSV)
+    names = ("report.html", "model.safetensors", "model.json", "log.jsonl", "log.csv", VALIDATION_JSONL, VALIDATION_CSV)
     try:
         for path in checkpoints(run / "checkpoints"):  # First: without its log it should not be resumed.
             remove_checkpoint(path, FILES)

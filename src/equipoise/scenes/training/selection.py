@@ -56,13 +56,17 @@ class Selection:
 
     def best(self, validations: Sequence[Validation]) -> Validation | None:
         """The validation with the best score, of equal ones the first; ``None`` where none has a score."""
-        scored = [validation for validation in validations if validation["score"] is not None]
-        if not scored:
-            return None
-        return (max if self.better == "higher" else min)(scored, key=lambda validation: float(validation["score"]))
+        return best_of(validations, self.better)
 
     def exhausted(self, validations: Sequence[Validation], patience: int) -> bool:
         """Whether the last ``patience`` validations brought no new best; never with a patience of 0."""
         best = self.best(validations)
         since_best = len(validations) if best is None else len(validations) - 1 - list(validations).index(best)
         return 0 < patience <= since_best
+
+
+def best_of(validations: Sequence[Validation], better: Better) -> Validation | None:
+    """The validation whose score is the highest, or the lowest; see ``Selection.best``."""
+    scored = [validation for validation in validations if validation["score"] is not None]
+    choose = max if better == "higher" else min
+    return choose(scored, key=lambda validation: float(validation["score"]), default=None)

@@ -182,9 +182,10 @@ def _expect_longer(made: Recipe, recipe: Recipe, path: Path, *, stopped_early: b
             "= 'constant' for runs to be lengthened"
         )
     if stopped_early:
+        patience = made.training.early_stopping
         raise RunError(
-            f"{found}: it stopped early, as {made.training.early_stopping} validations brought no improvement, and "
-            "more steps change nothing about that: start a new run with --out and another training.early_stopping"
+            f"{found}: it stopped early, as {patience} validation{'s' * (patience > 1)} brought no improvement, which "
+            "more steps do not change: start a new run with --out and another training.early_stopping"
         )
 
 

@@ -1,7 +1,5 @@
 """Validation inside the training loop: when it is due, what a signal does to it, and the best model, kept apart."""
 
-import csv
-import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -19,11 +17,11 @@ from equipoise.scenes.training.checkpoint import (
     checkpoint_fault,
     checkpoints,
     remove_checkpoint,
-    write_atomic,
     write_checkpoint,
 )
 from equipoise.scenes.training.distributed import Team
-from equipoise.scenes.training.selection import Selection, Validation
+from equipoise.scenes.training.log import write_validations
+from equipoise.scenes.training.selection import Selection
 from equipoise.scenes.training.signals import StopRequest
 from equipoise.scenes.training.state import STATE, State, expect_finite
 
@@ -31,7 +29,6 @@ BEST = "best"
 """The folder of a run that holds the best model, as ``step-XXXXXXXX`` with a manifest."""
 VALIDATION = "validation.json"
 BEST_FILES = (WEIGHTS, DESCRIPTION, VALIDATION)
-JSONL, CSV = "validation.jsonl", "validation.csv"
 
 Figures = dict[str, float | None]
 DONE = 1 << 16
@@ -167,8 +164,11 @@ class Validator:
         if fault is not None:
             self.on_notice(f"{path}: expected the best model, found: {fault}: the model is that of step {state.step}")
             return last
-        count, name = len(state.validations), self.plan.selection.name
-        self.on_notice(f"the model is that of step {state.best_step}, the best of {count} validations by {name}")
+        count = f"{len(state.validations)} validation{'' if len(state.validations) == 1 else 's'}"
+        self.on_notice(
+            f"the model is that of step {state.best_step}, the best of {count} by {self.plan.selection.name}"
+        )
+        prune_best(self.run, state.best_step)
         return state.best_step, {file: (path / file).read_bytes() for file in (WEIGHTS, DESCRIPTION)}
 
 
@@ -195,7 +195,7 @@ def best_folder(run: Path, step: int) -> Path:
 
 
 def keep_best(run: Path, state: State) -> None:
-    """Write the present model as the best one, then remove those that no checkpoint refers to any more."""
+    """Write the present model as the best one, and prune earlier ones."""
     files = model_files(state.model) | {VALIDATION: json.dumps(state.validations[-1]).encode()}
     try:
         write_checkpoint(run / BEST, state.step, files)
@@ -204,7 +204,12 @@ def keep_best(run: Path, state: State) -> None:
             f"{run / BEST}: expected to write the best model, of step {state.step}, found: {error.strerror or error}: "
             "make room, then go on with --resume"
         ) from None
-    kept = {state.step, *_referred(run / "checkpoints")}
+    prune_best(run, state.step)
+
+
+def prune_best(run: Path, best_step: int) -> None:
+    """Remove all best models but the one of ``best_step`` and those that a checkpoint may have to go on with."""
+    kept = {best_step, *_referred(run / "checkpoints")}
     old = [path for path in checkpoints(run / BEST) if int(path.name[5:]) not in kept]
     for path in [*old, *(run / BEST).glob(".writing-*")]:
         remove_checkpoint(path, BEST_FILES)
@@ -219,19 +224,6 @@ def _referred(folder: Path) -> set[int]:
         except (OSError, ValueError, TypeError, KeyError):
             continue  # Damaged, or without a best step: nothing to go on from.
     return steps
-
-
-def write_validations(run: Path, validations: list[Validation]) -> None:
-    """All validations as ``validation.jsonl`` and ``validation.csv``: those of the checkpoint, and no later ones."""
-    lines = "".join(json.dumps(validation) + "\n" for validation in validations)
-    write_atomic(run / JSONL, lines.encode(), sync=False)
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    for row in validations[:1]:
-        table.writerow(["step", "seconds", "score", *row["figures"]])
-    for row in validations:
-        table.writerow([row["step"], row["seconds"], row["score"], *row["figures"].values()])
-    write_atomic(run / CSV, text.getvalue().encode(), sync=False)
 
 
 def _line(selection: Selection, state: State) -> str:
