@@ -10,7 +10,7 @@ import pytest
 from equipoise.errors import DataError, RecipeError
 from equipoise.scenes.data.sample import IGNORE, Sample, SceneDataset
 from equipoise.scenes.model import SceneModel, describe
-from equipoise.scenes.recipe import DataRecipe, Recipe, TrainingRecipe, check_recipe, read_recipe
+from equipoise.scenes.recipe import DataRecipe, OptimizerRecipe, Recipe, TrainingRecipe, check_recipe, read_recipe
 from equipoise.scenes.tasks import TASKS
 from equipoise.scenes.validation import ValidationSet, labelled_tasks, selection, validation_sets
 from tests.support.tiny import VOCABULARY, PhotoDataset, TinyDataset, scene
@@ -102,6 +102,28 @@ def test_tasks_without_a_label_in_the_split_do_not_count(monkeypatch: pytest.Mon
     depth = replace(RECIPE, tasks=("depth",))
     with pytest.raises(DataError, match="expected labels for depth in a validation split, found none"):
         validation_sets(depth, SceneModel(describe(depth, VOCABULARY)), said.append)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"data": replace(RECIPE.data, validation="train")}, "the training split, too"),
+        (
+            {"training": replace(RECIPE.training, early_stopping=2)},
+            "the cosine schedule reaches its low rates",
+        ),
+        (
+            {"optimizer": OptimizerRecipe(schedule="constant"), "training": replace(RECIPE.training, early_stopping=2)},
+            "",
+        ),
+    ],
+)
+def test_what_is_probably_meant_otherwise_is_told(monkeypatch: pytest.MonkeyPatch, change: dict, words: str):
+    monkeypatch.setattr("equipoise.scenes.validation.open_set", lambda recipe, name, split: TinyDataset(2))
+    said: list[str] = []
+    validation_sets(replace(RECIPE, **change), SceneModel(describe(RECIPE, VOCABULARY)), said.append)
+    assert len(said) == (1 if words else 0)
+    assert not words or words in said[0]
 
 
 @pytest.mark.parametrize(

@@ -47,3 +47,11 @@ def read_run(run: Path) -> tuple[Recipe, dict[str, Any]]:
     except RecipeError as error:
         raise RunError(str(error)) from None
     return made, record
+
+
+def model_behind(record: dict[str, Any]) -> str:
+    """What to say of a run that was lengthened and not finished since: its model is an earlier one; else nothing."""
+    former, done, steps = (record.get("model") or {}).get("of"), record.get("steps_done"), record.get("steps")
+    if former is None or done is None or former >= done:
+        return ""
+    return f"training stopped at step {done} of {steps}: the model is that of the first {former} steps, before --resume"

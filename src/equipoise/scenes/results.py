@@ -16,7 +16,7 @@ from equipoise.scenes.evaluation import Evaluation, Predictor, baseline_predicto
 from equipoise.scenes.examples import write_examples
 from equipoise.scenes.model import SceneModel, as_json, load_model
 from equipoise.scenes.recipe import Recipe, read_recipe
-from equipoise.scenes.record import Watch, read_run
+from equipoise.scenes.record import Watch, model_behind, read_run
 from equipoise.scenes.sources import cached_set, open_set
 from equipoise.scenes.tasks import Task, make_tasks
 from equipoise.scenes.training.checkpoint import write_atomic
@@ -58,6 +58,8 @@ def evaluate_run(
         in ``also``.
     """
     recipe, record = read_run(run)
+    if behind := model_behind(record):
+        watch.on_notice(behind)
     if elsewhere is not None:
         other = read_recipe(elsewhere)
         first_set = dataclasses.replace(other.data, size=recipe.data.size)

@@ -17,6 +17,7 @@ from equipoise.scenes.results import narrowed, predictor, tasks_on
 from equipoise.scenes.sources import open_set
 from equipoise.scenes.tasks import Task, has_label
 from equipoise.scenes.training.precision import Precision
+from equipoise.scenes.training.schedule import may_be_lengthened
 from equipoise.scenes.training.selection import Better, Selection
 from equipoise.scenes.training.validator import Figures, ValidationPlan
 
@@ -51,7 +52,7 @@ def validation_sets(recipe: Recipe, model: SceneModel, on_notice: Callable[[str]
     Args:
         recipe: names the splits.
         model: its tasks and vocabulary; its weights do not matter.
-        on_notice: called with a line for every task that a split cannot judge.
+        on_notice: called with a line for every task that a split cannot judge, and what else to look at.
 
     Raises:
         DataError: no split has a label for any task.
@@ -64,11 +65,18 @@ def validation_sets(recipe: Recipe, model: SceneModel, on_notice: Callable[[str]
         where = f"{name}, {data.validation}" if recipe.also else data.validation
         if missing := [task for task in tasks if task not in labelled]:
             on_notice(f"{where}: no label for {' and '.join(missing)}: not validated there")
+        if data.validation == data.train:
+            on_notice(f"{where}: this is the training split, too: the best model is chosen on images it was trained on")
         sets.append(ValidationSet(prefix=f"{name}." if recipe.also else "", dataset=dataset, tasks=labelled))
     if not any(each.tasks for each in sets):
         raise DataError(
             f"expected labels for {', '.join(recipe.tasks)} in a validation split, found none: set "
             "training.validate_every = 0, or name another split"
+        )
+    if recipe.training.early_stopping and not may_be_lengthened(recipe.optimizer):
+        on_notice(
+            f"training.early_stopping: the {recipe.optimizer.schedule} schedule reaches its low rates only near "
+            f"step {recipe.training.steps}; a run that stops early never does"
         )
     return sets
 

@@ -13,10 +13,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from equipoise.errors import RunError
+from equipoise.errors import DataError, RunError
 from equipoise.scenes.model import SceneModel, describe, load_model
 from equipoise.scenes.recipe import Recipe
 from equipoise.scenes.record import Watch
+from equipoise.scenes.training.checkpoint import write_checkpoint
 from equipoise.scenes.training.log import read_log
 from equipoise.scenes.training.loop import Outcome, train
 from equipoise.scenes.training.selection import Selection
@@ -303,3 +304,32 @@ def test_lengthening_goes_on_validating(tmp_path: Path):
     longer = run(recipe(8), tmp_path / "run", scripted({6: 3.0, 8: 2.0}, iter([6, 8]).__next__), resume=True)
     assert [each["step"] for each in longer.validations] == [2, 4, 6, 8]
     assert (longer.step, longer.model_step) == (8, 4)
+
+
+def test_a_broken_validation_image_loses_no_step(tmp_path: Path):
+    def broken(model: SceneModel, on_image: Callable[[], None]) -> Figures:
+        raise DataError("val/3.png: expected a PNG, found something else")
+
+    with pytest.raises(DataError, match="val/3"):
+        run(recipe(4), tmp_path / "run", ValidationPlan(selection=MAE, figures=broken))
+    assert (tmp_path / "run/checkpoints/step-00000002").is_dir()
+    mended = run(recipe(4), tmp_path / "run", scripted({2: 1.0, 4: 2.0}, iter([2, 4]).__next__), resume=True)
+    assert [each["step"] for each in mended.validations] == [2, 4]
+    assert mended.model_step == 2
+
+
+def test_a_run_from_before_there_was_validation_is_resumed(tmp_path: Path):
+    """Its checkpoint knows neither the recipe's keys nor any validations."""
+    chosen = recipe(4, validate_every=0)
+    run(replace(chosen, training=replace(chosen.training, steps=2)), tmp_path / "run", None)
+    newest = tmp_path / "run/checkpoints/step-00000002"
+    state = json.loads((newest / "state.json").read_text())
+    for key in ("validations", "best_step", "stopped_early"):
+        del state[key]
+    for key in ("validate_every", "best_by", "early_stopping"):
+        del state["recipe"]["training"][key]
+    kept = {path.name: path.read_bytes() for path in newest.iterdir() if path.name != "manifest.json"}
+    write_checkpoint(newest.parent, 2, kept | {"state.json": json.dumps(state).encode()})
+    assert run(chosen, tmp_path / "run", None, resume=True).step == 4
+    with pytest.raises(RunError, match=r"other values of training\.validate_every"):
+        run(recipe(4), tmp_path / "run", scripted({}, lambda: 0), resume=True)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equipoise.errors import NonFiniteError
+from equipoise.errors import DataError, NonFiniteError
 from equipoise.multitask import JointTerm
 from equipoise.optim import param_groups
 from equipoise.scenes.data.sample import SceneDataset
@@ -79,6 +79,7 @@ def train(
     Raises:
         NonFiniteError: a loss or gradient was not finite; no weight has taken it.
         RunError: nothing to resume from, or a checkpoint of another recipe.
+        DataError: an image of the training or validation split cannot be read.
     """
     torch.manual_seed(recipe.training.seed)
     model = SceneModel(describe(recipe, dataset.vocabulary)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -119,7 +120,12 @@ def train(
                     entry = log_entry(state, joint, gradient_norm, batch.epoch, rate)
                     log.append(entry)
                     on_log(entry)
-                window.pause(validator.validate_if_due())
+                try:
+                    window.pause(validator.validate_if_due())
+                except DataError:  # An image that is broken: mended, the run goes on from here.
+                    if team.leads:
+                        save(state, recipe, identity, run)
+                    raise
                 ended = last or state.stopped_early or team.largest(request.exit_status) > 0
                 if team.leads and (state.step % options.checkpoint_every == 0 or ended):
                     save(state, recipe, identity, run)
