@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Self, cast
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -101,7 +101,6 @@ class TrainingDisplay:
         self.steps, self.screen = steps, screen
         self.live = Live(console=screen, refresh_per_second=4) if screen.is_terminal else None
         self.first: Entry | None = None
-        self.shown: list[RenderableType] = []
         self.printed = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -117,8 +116,7 @@ class TrainingDisplay:
         """Show one log entry."""
         self.first = self.first or entry
         if self.live:
-            self.shown = [self._table(entry)]
-            self.live.update(Group(*self.shown))
+            self.live.update(self._table(entry))
         elif time.monotonic() - self.printed > PLAIN_SECONDS or entry["step"] in (self.first["step"], self.steps):
             self.screen.print(self._line(entry), highlight=False, soft_wrap=True)
             self.printed = time.monotonic()
@@ -130,15 +128,15 @@ class TrainingDisplay:
             with counting(title, total, self.screen) as counter:
                 yield counter.advance
             return
-        live, done = self.live, 0
+        live, shown, done = self.live, self.live.renderable, 0
 
         def advance() -> None:
             nonlocal done
             done += 1
-            live.update(Group(*self.shown, Text(f"{title} {done}/{total}")))
+            live.update(Group(shown, Text(f"{title} {done}/{total}")))
 
         yield advance
-        live.update(Group(*self.shown))
+        live.update(shown)
 
     def _left(self, entry: Entry) -> str:
         """Time left, from the pace since the first entry."""

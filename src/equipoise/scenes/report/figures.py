@@ -43,7 +43,7 @@ def metric_rows(metrics: dict[str, Any], data: str = "") -> list[dict[str, Any]]
 
 
 def _row(metrics: dict[str, Any], task: str, primary: dict[str, Any]) -> dict[str, Any]:
-    scale, sign = scale_of(primary), 1 if primary["better"] == "higher" else -1
+    scale, sign = _scale(primary), 1 if primary["better"] == "higher" else -1
     value = _scaled(_figures(metrics, task).get(primary["metric"]), scale)
     references = {
         BASELINES.get(name, name): _scaled((figures or {}).get(task), scale)
@@ -80,7 +80,7 @@ def detail_groups(metrics: dict[str, Any]) -> list[tuple[str, list[tuple[str, st
     for task in metrics.get("tasks") or {}:
         primary = (metrics.get("primary") or {}).get(task) or {}
         figures = [
-            (named(name, primary), significant(_scaled(value, scale_of(primary))))
+            (_named(name, primary), significant(_scaled(value, _scale(primary))))
             for name, value in _figures(metrics, task).items()
             if not isinstance(value, dict)
         ]
@@ -88,7 +88,7 @@ def detail_groups(metrics: dict[str, Any]) -> list[tuple[str, list[tuple[str, st
     return [group for group in groups if group[1]]
 
 
-def named(name: str, primary: dict[str, Any]) -> str:
+def _named(name: str, primary: dict[str, Any]) -> str:
     """A figure as Results calls it, or by its own name; all of a task are in the unit of its primary one."""
     unit = primary.get("unit") or ""
     plain = name.removesuffix(f"_{unit}").replace("_", " ")
@@ -122,7 +122,7 @@ def score(metrics: dict[str, Any], task: str, value: Any) -> str:
     primary = (metrics.get("primary") or {}).get(task)
     if primary is None or value is None:
         return ""
-    return f"{primary['label']} {significant(_scaled(value, scale_of(primary)))} {primary['unit']}".strip()
+    return f"{primary['label']} {significant(_scaled(value, _scale(primary)))} {primary['unit']}".strip()
 
 
 def _figures(metrics: dict[str, Any], task: str) -> dict[str, Any]:
@@ -130,10 +130,19 @@ def _figures(metrics: dict[str, Any], task: str) -> dict[str, Any]:
     return figures
 
 
-def scale_of(primary: dict[str, Any]) -> int:
-    """What a task's figures are multiplied by for the page."""
+def _scale(primary: dict[str, Any]) -> int:
     return 100 if primary.get("unit") == "%" else 1
 
 
 def _scaled(value: Any, scale: int) -> float | None:
     return None if value is None else scale * float(value)
+
+
+def figure_name(name: str, primary: dict[str, Any]) -> str:
+    """What the page calls a figure of a task with this primary one, with its unit."""
+    return _named(name, primary)
+
+
+def figure_value(value: float | None, primary: dict[str, Any]) -> float | None:
+    """A figure as the page shows it: shares in % where the primary one is."""
+    return _scaled(value, _scale(primary))

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from equipoise.scenes.report.chart import Series, line_chart
 from equipoise.scenes.report.curves import ending
-from equipoise.scenes.report.figures import named, scale_of
+from equipoise.scenes.report.figures import figure_name, figure_value
 from equipoise.scenes.report.words import counted, listed, number, significant
 from equipoise.scenes.training.selection import COMBINED, Validation, best_of
 
@@ -32,12 +32,11 @@ def _chart(validations: list[Validation], name: str, how: dict[str, Any], mark: 
     task, _, figure = name.rpartition(".")
     tasks = list(dict.fromkeys(key.rpartition(".")[2] for key in how["primary"]))
     primary = how["primary"].get(task) or {}
-    values = [validation["figures"].get(name) for validation in validations]
-    scaled = [None if value is None else scale_of(primary) * value for value in values]
+    values = [figure_value(validation["figures"].get(name), primary) for validation in validations]
     owner, _, task_name = task.rpartition(".")
     color = tasks.index(task_name) % 4 if task_name in tasks else NEUTRAL
-    title = f"{owner + ': ' if owner else ''}{task_name}, {named(figure, primary)}"
-    return _drawn(validations, title, scaled, color, mark)
+    title = f"{owner + ': ' if owner else ''}{task_name}, {figure_name(figure, primary)}"
+    return _drawn(validations, title, values, color, mark)
 
 
 def _drawn(

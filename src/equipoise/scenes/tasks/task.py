@@ -85,6 +85,10 @@ class Task(ABC):
         Integers ``(H, W)``, ``IGNORE`` = no label, for classes; ``float32 (C, H, W)``, NaN = no label, for regressions.
         """
 
+    def better(self, figure: str) -> Literal["higher", "lower"]:
+        """Which way one of the figures of ``metrics`` is better; by default as the primary one is."""
+        return self.primary.better
+
     def within(self, location: Tensor, wider: SceneVocabulary) -> Tensor:
         """What this task's vocabulary knows of the ``location`` ``(B, C, h, w)`` of a model with a wider one."""
         return location
@@ -96,10 +100,6 @@ class Task(ABC):
     @abstractmethod
     def metrics(self) -> Metrics:
         """An empty accumulator of this task's figures."""
-
-    def better(self, figure: str) -> Literal["higher", "lower"]:
-        """Which way one of the figures of ``metrics`` is better; by default as the primary one is."""
-        return self.primary.better
 
     @abstractmethod
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:

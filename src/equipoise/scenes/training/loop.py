@@ -58,9 +58,9 @@ def train(
     resume: bool = False,
     identity: Mapping[str, str] | None = None,
     team: Team = ALONE,
-    validation: ValidationPlan | None = None,
     on_log: Callable[[Entry], None] = lambda entry: None,
     on_notice: Callable[[str], None] = lambda line: None,
+    validation: ValidationPlan | None = None,
 ) -> Outcome:
     """Train the recipe's model on ``dataset`` and leave it in ``run``.
 
@@ -71,10 +71,10 @@ def train(
         precision: of the network's forward pass; the likelihood always computes in float32.
         resume: go on from the newest valid checkpoint in ``run``.
         identity: what tells the data from others: a run on other data is not resumed.
-        team: the processes that share each batch; the first of them writes the files, and validates.
-        validation: how to validate, where ``recipe.training.validate_every`` asks for it.
+        team: the processes that share each batch; the first of them writes the files.
         on_log: called with every logged entry.
         on_notice: called with lines worth telling (a checkpoint passed over).
+        validation: how to validate, where ``recipe.training.validate_every`` asks for it; the first process does.
 
     Raises:
         NonFiniteError: a loss or gradient was not finite; no weight has taken it.
