@@ -39,7 +39,7 @@ def test_the_run_ends_with_the_best_model(home):
     best = min(found, key=lambda each: each["figures"]["depth.rmse"])
     assert f"the model is that of step {best['step']}, the best of 4 validations by depth.rmse" in done.stderr
     model = record(home)["model"]
-    assert model == {"step": best["step"], "of": 8, "score": best["score"], "validations": 4}
+    assert model == {"step": best["step"], "of": 8, "chosen": "best", "score": best["score"], "validations": 4}
     figures = json.loads((home / "run/metrics.json").read_text())["tasks"]
     for name, value in best["figures"].items():
         task, figure = name.split(".")

@@ -11,7 +11,9 @@ from equipoise.errors import DataError, RecipeError
 from equipoise.scenes.data.sample import IGNORE, Sample, SceneDataset
 from equipoise.scenes.model import SceneModel, describe
 from equipoise.scenes.recipe import DataRecipe, OptimizerRecipe, Recipe, TrainingRecipe, check_recipe, read_recipe
+from equipoise.scenes.run import ended
 from equipoise.scenes.tasks import TASKS
+from equipoise.scenes.training.loop import Outcome
 from equipoise.scenes.validation import ValidationSet, labelled_tasks, selection, validation_sets
 from tests.support.tiny import VOCABULARY, PhotoDataset, TinyDataset, scene
 
@@ -146,6 +148,27 @@ def test_the_best_model_is_not_chosen_on_the_test_split(split: str):
     with pytest.raises(RecipeError, match=r"data\.validation: expected a split other than"):
         check_recipe(on_test, "recipe.toml")
     check_recipe(replace(on_test, training=TrainingRecipe(steps=9)), "recipe.toml")  # Nothing is chosen there.
+
+
+@pytest.mark.parametrize(
+    ("model_step", "recorded"),
+    [
+        (4, {"step": 4, "of": 6, "chosen": "best", "score": 1.0, "validations": 3}),
+        (6, {"step": 6, "of": 6, "chosen": "last"}),
+    ],
+    ids=["best", "best is lost"],
+)
+def test_the_record_says_which_model_the_run_ended_with(model_step: int, recorded: dict):
+    scores = {2: 3.0, 4: 1.0, 6: 2.0}
+    validations = tuple({"step": step, "figures": {}, "score": score} for step, score in scores.items())
+    model = SceneModel(describe(RECIPE, VOCABULARY))
+    outcome = Outcome(model=model, step=6, seconds=1.0, model_step=model_step, validations=validations)
+    found = ended(RECIPE, {"steps": 9, "validation": {"better": "lower"}}, outcome)
+    assert found["model"] == recorded
+    assert "changed" not in found
+    assert ended(RECIPE, {"steps": 9}, replace(outcome, model_step=None)).get("model") is None
+    longer = ended(RECIPE, {"steps": 4, "validation": {"better": "lower"}, "changed": ["before"]}, outcome)
+    assert longer["changed"] == ["before", {"key": "training.steps", "from": 4, "to": 9}]
 
 
 def test_documented_keys_are_read(tmp_path: Path):

@@ -26,6 +26,7 @@ from equipoise.scenes.training.distributed import ALONE, Team
 from equipoise.scenes.training.log import VALIDATION_CSV, VALIDATION_JSONL
 from equipoise.scenes.training.loop import Outcome, train
 from equipoise.scenes.training.precision import Precision, choose_precision
+from equipoise.scenes.training.selection import best_of
 from equipoise.scenes.training.state import FILES
 from equipoise.scenes.training.validator import BEST, BEST_FILES
 from equipoise.scenes.validation import plan_validation, selection, validation_record, validation_sets
@@ -155,10 +156,16 @@ def ended(recipe: Recipe, record: dict[str, Any], outcome: Outcome) -> dict[str,
         change = {"key": "training.steps", "from": record["steps"], "to": recipe.training.steps}
         found["changed"] = [*record.get("changed", []), change]
     if outcome.model_step is not None:
-        validated = {each["step"]: each["score"] for each in outcome.validations}
-        found["model"] = {"step": outcome.model_step, "of": outcome.step, "score": validated.get(outcome.model_step)}
-        found["model"]["validations"] = len(validated)
+        found["model"] = {"step": outcome.model_step, "of": outcome.step, **judged(record, outcome)}
     return found
+
+
+def judged(record: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """How validation judged the model of a finished run: ``chosen`` is ``best``, or ``last`` where nothing chose it."""
+    best = best_of(outcome.validations, record["validation"]["better"]) if outcome.validations else None
+    if best is None or best["step"] != outcome.model_step:
+        return {"chosen": "last"}
+    return {"chosen": "best", "score": best["score"], "validations": len(outcome.validations)}
 
 
 def describe_run(recipe: Recipe, precision: Precision, known: Survey, team: Team) -> dict[str, Any]:

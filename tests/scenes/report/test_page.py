@@ -60,6 +60,9 @@ def write_run(run: Path, *, tasks: tuple[str, ...] = ("semantic", "depth"), pict
     return run
 
 
+MODEL = {"step": 30, "of": 40, "chosen": "best", "score": 0.59, "validations": 4}
+
+
 def validate(run: Path, *, at: tuple[int, ...] = (10, 20, 30, 40), **record: object) -> Path:
     """Add validations: the classes get better all along, depth is best at step 30."""
     errors = {10: 4.0, 20: 2.0, 30: 0.5, 40: 1.0}
@@ -72,7 +75,7 @@ def validate(run: Path, *, at: tuple[int, ...] = (10, 20, 30, 40), **record: obj
     primary = json.loads((run / "metrics.json").read_text())["primary"]
     how = {"every": 10, "early_stopping": 2, "best_by": COMBINED, "better": "lower", "primary": primary}
     how["of"] = ["semantic.mean_iou", "depth.mae"]
-    found = {"validation": how, "model": {"step": 30, "of": 40, "score": 0.59, "validations": 4}, **record}
+    found = {"validation": how, "model": MODEL, **record}
     (run / "run.json").write_text(json.dumps(json.loads((run / "run.json").read_text()) | found))
     return run
 
@@ -99,6 +102,15 @@ def test_validation_is_drawn_and_the_model_is_told(tmp_path):
 def test_what_the_page_says_of_a_run_without_validation(tmp_path):
     text = text_of(build_report(write_run(tmp_path / "run")).read_text())
     assert "Validation during training" not in text
+    assert "The model is that of step" not in text
+
+
+def test_a_model_that_validation_did_not_choose(tmp_path):
+    """The best one was damaged, say: the page does not call the last one the best."""
+    run = validate(write_run(tmp_path / "run"), model={"step": 40, "of": 40, "chosen": "last"})
+    text = text_of(build_report(run).read_text())
+    assert "Validation during training" in text
+    assert "the best of" not in text
     assert "The model is that of step" not in text
 
 

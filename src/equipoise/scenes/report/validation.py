@@ -75,7 +75,7 @@ def _notes(record: dict[str, Any], validations: list[Validation], best: Validati
 def model_note(record: dict[str, Any]) -> str:
     """Which step's model the figures are of, where validation chose it; empty where it did not."""
     model = record.get("model") or {}
-    if not record.get("validation") or not model.get("step"):
+    if model.get("chosen") != "best":
         return ""
     return (
         f"The model is that of step {number(model['step'])} of {number(model.get('of'))}, chosen by "

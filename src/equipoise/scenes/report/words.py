@@ -185,7 +185,7 @@ def facts(record: dict[str, Any], recipe: dict[str, Any]) -> list[tuple[str, str
 def chosen(record: dict[str, Any]) -> str:
     """Which step's model the run ended with; empty where nothing chose between several."""
     model, how = record.get("model") or {}, record.get("validation") or {}
-    if not model or not how:
+    if model.get("chosen") != "best":
         return ""
     best = f"the best of {counted(model.get('validations'), 'validation')} by {how.get('best_by')}"
     return f"step {number(model.get('step'))} of {number(model.get('of'))}, {best}"

@@ -151,7 +151,10 @@ class Validator:
             )
 
     def chosen(self) -> tuple[int, dict[str, bytes]]:
-        """The step of the model that the run ends with, and its files: the best one, without validation the last."""
+        """The step of the model that the run ends with, and its files.
+
+        That is the best one; without validation, or where the best one is not there any more, the last one.
+        """
         state = self.state
         last = state.step, model_files(state.model)
         if self.plan is None:
@@ -234,4 +237,4 @@ def _line(selection: Selection, state: State) -> str:
         values[selection.name] = now["score"]
     told = ", ".join(f"{name} {'no value' if value is None else f'{value:.4g}'}" for name, value in values.items())
     best = "the best so far" if state.best_step == state.step else f"the best is that of step {state.best_step}"
-    return f"validated at step {state.step}: {told}; {best}"
+    return f"validated at step {state.step}: {told}" + (f"; {best}" if state.best_step is not None else "")
