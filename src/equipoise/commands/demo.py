@@ -17,12 +17,14 @@ from equipoise.scenes.streets import generate
 MARK = "demo.txt"
 """What shows that a folder is an earlier demo's."""
 WRITTEN = (
-    *("streets", "cache", "checkpoints", "pictures"),
+    *("streets", "cache", "checkpoints", "best", "pictures"),
     *(
         "recipe.json",
         "run.json",
         "log.jsonl",
         "log.csv",
+        "validation.jsonl",
+        "validation.csv",
         "model.safetensors",
         "model.json",
         "metrics*.json",

@@ -3,12 +3,12 @@
 import errno
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any, Self, cast
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
@@ -148,6 +148,23 @@ class TrainingDisplay:
         elif time.monotonic() - self.printed > PLAIN_SECONDS or entry["step"] in (self.first["step"], self.steps):
             say(self._line(entry), self.screen)
             self.printed = time.monotonic()
+
+    @contextmanager
+    def counting(self, title: str, total: int) -> Iterator[Callable[[], None]]:
+        """Count below the table on a terminal; elsewhere as ``counting`` does."""
+        if not self.live:
+            with counting(title, total, self.screen) as counter:
+                yield counter.advance
+            return
+        live, shown, done = self.live, self.live.renderable, 0
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            live.update(Group(shown, Text(f"{printable(title)} {done}/{total}")))
+
+        yield advance
+        live.update(shown)
 
     def _left(self, entry: Entry) -> str:
         """Time left, from the pace since the first entry."""

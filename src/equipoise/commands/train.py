@@ -38,7 +38,8 @@ def train(
         resume: go on from the newest valid checkpoint in the run's folder.
         overwrite: replace a run that lies there.
         seed: in place of the recipe's training.seed.
-        steps: in place of the recipe's training.steps.
+        steps: in place of the recipe's training.steps; with --resume more of them lengthen a run whose schedule is
+            constant.
     """
     chosen = read_recipe(recipe).with_training(seed=seed, steps=steps)
     folder = out or Path("runs") / recipe.stem

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from equipoise.commands.display import TrainingDisplay, console, counting, say
-from equipoise.scenes.run import Watch
+from equipoise.scenes.record import Watch
 from equipoise.scenes.training.log import Entry
 
 
@@ -18,8 +18,8 @@ SILENT = Watch(on_log=lambda entry: None, on_notice=lambda line: None, counting=
 
 
 def watch(display: TrainingDisplay | None = None) -> Watch:
-    """Progress on standard error; training shows on ``display``."""
-    screen = console()
+    """Progress on standard error; training, and what is counted and noticed meanwhile, shows on ``display``."""
+    screen = display.screen if display is not None else console()
 
     @contextmanager
     def count(title: str, total: int) -> Iterator[Callable[[], None]]:
@@ -33,4 +33,4 @@ def watch(display: TrainingDisplay | None = None) -> Watch:
     def on_notice(line: str) -> None:
         say(line, screen)
 
-    return Watch(on_log=on_log, on_notice=on_notice, counting=count)
+    return Watch(on_log=on_log, on_notice=on_notice, counting=count if display is None else display.counting)

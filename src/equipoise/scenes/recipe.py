@@ -148,6 +148,11 @@ class TrainingRecipe:
         log_every: write losses, σ and weights to the log every so many steps.
         checkpoint_every: save a checkpoint every so many steps; the last step is always saved.
         keep_checkpoints: how many of the newest checkpoints are kept.
+        validate_every: evaluate on the validation split every so many steps, and after the last one, and keep the best
+            model; 0: evaluate the last model once, when training is over.
+        best_by: the figure that the best model is chosen by, such as ``semantic.mean_iou`` or ``depth.mae``; with
+            several data sets ``data.semantic.mean_iou``. Empty: the geometric mean of the tasks' errors.
+        early_stopping: stop after so many validations in a row without a new best; 0: never.
     """
 
     steps: int
@@ -158,6 +163,9 @@ class TrainingRecipe:
     log_every: int = 20
     checkpoint_every: int = 500
     keep_checkpoints: int = 2
+    validate_every: int = 0
+    best_by: str = ""
+    early_stopping: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,6 +258,8 @@ RANGES: dict[str, Range] = {
     "training.log_every": between(1, 10**9),
     "training.checkpoint_every": between(1, 10**9),
     "training.keep_checkpoints": between(1, 10**9),
+    "training.validate_every": between(0, 10**9),
+    "training.early_stopping": between(0, 10**9),
     "training.seed": between(0, 2**32 - 1),
     "training.workers": between(0, 256),
 }
@@ -275,6 +285,28 @@ def check_recipe(recipe: Recipe, where: str) -> None:
     for name in recipe.likelihood:
         if name not in recipe.tasks:
             raise RecipeError(f"{where}: likelihood.{name}: expected one of the tasks {', '.join(recipe.tasks)}")
+    _check_validation(recipe, where)
+
+
+def _check_validation(recipe: Recipe, where: str) -> None:
+    """Options that do nothing without validation, and a split that the model must not be chosen on."""
+    training = recipe.training
+    if not training.validate_every:
+        for key in ("best_by", "early_stopping"):
+            if value := getattr(training, key):
+                raise RecipeError(
+                    f"{where}: training.{key}: expected it with training.validate_every above 0, found {value!r} with "
+                    "0: say how often to validate, or leave it out"
+                )
+        return
+    for name, data in recipe.sets.items():
+        if Path(data.validation).stem.lower() == "test":
+            key = name if name == "data" else f"also.{name}"
+            raise RecipeError(
+                f"{where}: {key}.validation: expected a split other than {data.validation!r}, as "
+                "training.validate_every chooses the best model on it: choose on a validation split, then evaluate "
+                "with --split test"
+            )
 
 
 def check_range(key: str, found: Any, where: str) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from equipoise.scenes.evaluation import Evaluation, Predictor, baseline_predicto
 from equipoise.scenes.examples import write_examples
 from equipoise.scenes.model import SceneModel, as_json, load_model
 from equipoise.scenes.recipe import Recipe, read_recipe
-from equipoise.scenes.run import Watch, read_run
+from equipoise.scenes.record import Watch, model_behind, read_run
 from equipoise.scenes.sources import cached_set, open_raw, open_set
 from equipoise.scenes.tasks import Task, make_tasks
 from equipoise.scenes.training.checkpoint import write_atomic
@@ -60,6 +60,8 @@ def evaluate_run(
         in ``also``.
     """
     recipe, record = read_run(run)
+    if behind := model_behind(record):
+        watch.on_notice(behind)
     if elsewhere is not None:
         other = read_recipe(elsewhere)
         first_set = dataclasses.replace(other.data, size=recipe.data.size)
@@ -99,7 +101,7 @@ def set_figures(
     if without := [task for task in tasks if task not in labelled]:
         watch.on_notice(f"{of}: no labels for {' and '.join(without)}, so no figures")
     if "depth" in labelled:
-        _expect_cameras(recipe, name, split, of, model, watch)
+        expect_cameras(recipe, name, split, of, model, watch.on_notice)
     size = model.description.input_size
     result = _evaluated(narrowed(predict, labelled, model), dataset, labelled, size, watch, f"evaluating on {of}")
     figures: dict[str, Any] = {
@@ -119,7 +121,9 @@ def set_figures(
     return figures
 
 
-def _expect_cameras(recipe: Recipe, name: str, split: str, of: str, model: SceneModel, watch: Watch) -> None:
+def expect_cameras(
+    recipe: Recipe, name: str, split: str, of: str, model: SceneModel, on_notice: Callable[[str], None]
+) -> None:
     """Say where a camera cannot be used, or none gives metres; raises ``DataError`` where one fits no single size."""
     if model.description.vocabulary.inverse_depth_unit != "px":
         return
@@ -127,12 +131,12 @@ def _expect_cameras(recipe: Recipe, name: str, split: str, of: str, model: Scene
     if known.fault:
         raise DataError(known.fault)
     for line in known.doubts:
-        watch.on_notice(line)
+        on_notice(line)
     blind = known.without + sum(camera.baseline_m is None for camera in known.cameras)
     if blind:
         some = f"{counted(blind, 'image')} {'lacks' if blind == 1 else 'lack'}"
         images = "no image has" if blind == known.without + len(known.cameras) else some
-        watch.on_notice(f"{of}: {images} a camera with a baseline, so no errors in metres there: see docs/own-data.md")
+        on_notice(f"{of}: {images} a camera with a baseline, so no errors in metres there: see docs/own-data.md")
 
 
 def tasks_on(dataset: SceneDataset, model: SceneModel) -> dict[str, Task]:

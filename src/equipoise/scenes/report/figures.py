@@ -139,3 +139,13 @@ def _scale(primary: dict[str, Any]) -> int:
 
 def _scaled(value: Any, scale: int) -> float | None:
     return None if value is None else scale * float(value)
+
+
+def figure_name(name: str, primary: dict[str, Any]) -> str:
+    """What the page calls a figure of a task with this primary one, with its unit."""
+    return _named(name, primary)
+
+
+def figure_value(value: float | None, primary: dict[str, Any]) -> float | None:
+    """A figure as the page shows it: shares in % where the primary one is."""
+    return _scaled(value, _scale(primary))

@@ -61,9 +61,11 @@ def unfinished(record: dict[str, Any], log: list[dict[str, Any]]) -> str:
     """How far a training got that did not reach its end; empty where it did."""
     steps = record.get("steps")
     done = record.get("steps_done") or (log[-1]["step"] if log else 0)
-    if not steps or done >= steps:
+    if not steps or done >= steps or record.get("stopped_early"):
         return ""
-    return f"Not finished: step {number(done)} of {number(steps)}."
+    former = (record.get("model") or {}).get("of")
+    model = f" The model and its figures are those of the first {number(former)} steps." if former else ""
+    return f"Not finished: step {number(done)} of {number(steps)}.{model}"
 
 
 def verdict(rows: list[dict[str, Any]]) -> str:
@@ -108,6 +110,8 @@ def facts(record: dict[str, Any], recipe: dict[str, Any]) -> list[tuple[str, str
             "steps",
             _joined(number(record.get("steps_done") or record.get("steps")), of("batches of", training, "batch_size")),
         ),
+        ("model", chosen(record)),
+        ("lengthened", "; ".join(_changes(record))),
         ("seed", record.get("seed")),
         ("images skipped", number(len(record["skipped"])) if record.get("skipped") else ""),
         ("optimizer", _joined(optimizer.get("name"), of("rate", optimizer, "lr"), optimizer.get("schedule"))),
@@ -118,6 +122,20 @@ def facts(record: dict[str, Any], recipe: dict[str, Any]) -> list[tuple[str, str
         ("versions", _joined(*(of(name, record, name) for name in ("equipoise", "torch", "python")))),
     ]
     return [(name, str(value)) for name, value in known if value not in (None, "", "–")]
+
+
+def chosen(record: dict[str, Any]) -> str:
+    """Which step's model the run ended with; empty where nothing chose between several."""
+    model, how = record.get("model") or {}, record.get("validation") or {}
+    if model.get("chosen") != "best":
+        return ""
+    best = f"the best of {counted(model.get('validations'), 'validation')} by {how.get('best_by')}"
+    return f"step {number(model.get('step'))} of {number(model.get('of'))}, {best}"
+
+
+def _changes(record: dict[str, Any]) -> list[str]:
+    changes = record.get("changed") or []
+    return [f"{each['key']} from {number(each['from'])} to {number(each['to'])}" for each in changes]
 
 
 def of(word: str, table: dict[str, Any], key: str) -> str:

@@ -1,6 +1,6 @@
 """Depth: inverse depth for every pixel, L1; sky is zero inverse depth, unlabelled pixels are ignored."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,10 @@ class DepthTask(Task):
         unit = self.vocabulary.inverse_depth_unit or ""
         label = {"px": "disparity error", "1/m": "inverse depth error"}.get(unit, "relative depth error")
         return Primary(metric="mae", label=label, unit="" if unit == "relative" else unit, better="lower")
+
+    def better(self, figure: str) -> Literal["higher", "lower"]:
+        """Errors are better the lower, shares of pixels the higher."""
+        return "higher" if figure.startswith(("delta_", "share_")) else "lower"
 
     def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
         """Laplace fits L1; ``laplace-paper`` weighs L1 as the paper does."""

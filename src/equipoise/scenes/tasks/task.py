@@ -21,7 +21,10 @@ Picture = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True)
 class Primary:
-    """The one figure that stands for a task in tables: where it is found, how it is called, which way is better."""
+    """The one figure that stands for a task in tables: where it is found, how it is called, which way is better.
+
+    One that is better the higher lies in 0 … 1.
+    """
 
     metric: str
     label: str
@@ -82,6 +85,10 @@ class Task(ABC):
 
         Integers ``(H, W)``, ``IGNORE`` = no label, for classes; ``float32 (C, H, W)``, NaN = no label, for regressions.
         """
+
+    def better(self, figure: str) -> Literal["higher", "lower"]:
+        """Which way one of the figures of ``metrics`` is better; by default as the primary one is."""
+        return self.primary.better
 
     def within(self, location: Tensor, wider: SceneVocabulary) -> Tensor:
         """What this task's vocabulary knows of the ``location`` ``(B, C, h, w)`` of a model with a wider one."""
