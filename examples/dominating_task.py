@@ -1,7 +1,7 @@
 """A task that drowns the others, found by its gradients: python examples/dominating_task.py enb.arff
 
 The cooling load is given in Wh/m² instead of kWh/m². With equal weights its gradient is all there is; learned noise
-brings the tasks together again, whatever the unit.
+brings the tasks together again, since each likelihood owns the unit of its target.
 """
 
 import torch
@@ -16,7 +16,8 @@ losses = {name: (output - targets[name]).square().mean() for name, output in mod
 audit = eq.audit_gradients(losses, model.shared.parameters())
 print(f"squared errors, equal weights: {audit.dominating()} dominates\n{audit}\n")
 
-likelihood = eq.MultiTaskLikelihood({name: eq.Gaussian(standardize=True) for name in targets})
+likelihood = eq.MultiTaskLikelihood({name: eq.Gaussian() for name in targets})
+likelihood.fit(targets)  # the units, from all training targets; otherwise from the first batches
 joint = likelihood(model(inputs), targets)
 audit = eq.audit_gradients(joint, model.shared.parameters())
 print(f"likelihoods that own their units: {audit.dominating() or 'none'} dominates\n{audit}")

@@ -15,15 +15,16 @@ class JointModule(L.LightningModule):
     def __init__(self, inputs: int) -> None:
         super().__init__()
         self.network = Network(inputs)
-        self.likelihood = eq.MultiTaskLikelihood(
-            {"heating": eq.Gaussian(standardize=True), "cooling": eq.Laplace(standardize=True)}
-        )
+        self.likelihood = eq.MultiTaskLikelihood({"heating": eq.Gaussian(), "cooling": eq.Laplace()})
 
     def training_step(self, batch: list[torch.Tensor], index: int) -> torch.Tensor:
         inputs, heating, cooling = batch
         joint = self.likelihood(self.network(inputs), {"heating": heating, "cooling": cooling})
         self.log_dict({f"{name}_loss": term.loss for name, term in joint.tasks.items()}, on_epoch=True, on_step=False)
         return joint.loss
+
+    def predict_step(self, batch: list[torch.Tensor], index: int) -> dict[str, torch.Tensor]:
+        return self.likelihood.predict(self.network(batch[0]))  # in the targets' units
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(eq.param_groups(self.network, self.likelihood, lr=1e-2))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def read(path: Path) -> tuple[Tensor, dict[str, Tensor]]:
-    """Standardised inputs, and the two targets as they are: heating and cooling load, kWh/m²."""
+    """Standardized inputs, and the two targets as they are: heating and cooling load, kWh/m²."""
     rows = path.read_text(encoding="utf-8").split("@data")[1].split()
     table = torch.tensor([[float(value) for value in row.split(",")] for row in rows])
     inputs, targets = table[:, :-2], table[:, -2:]

@@ -18,14 +18,12 @@ class JointModel(torch.nn.Module):
     def __init__(self, inputs: int) -> None:
         super().__init__()
         self.network = Network(inputs)
-        self.likelihood = eq.MultiTaskLikelihood(
-            {"heating": eq.Gaussian(standardize=True), "cooling": eq.Laplace(standardize=True)}
-        )
+        self.likelihood = eq.MultiTaskLikelihood({"heating": eq.Gaussian(), "cooling": eq.Laplace()})
 
     def forward(self, inputs: Tensor, heating: Tensor, cooling: Tensor) -> dict[str, Tensor]:
         outputs = self.network(inputs)
         joint = self.likelihood(outputs, {"heating": heating, "cooling": cooling})
-        return {"loss": joint.loss, **outputs}
+        return {"loss": joint.loss, **self.likelihood.predict(outputs)}  # predictions in the targets' units
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from equipoise import weighting
 from equipoise.audit import GradientAudit, audit_gradients
 from equipoise.calibration import CalibrationReport, calibration_report
+from equipoise.joint import JointTerm
 from equipoise.likelihoods import (
     Bernoulli,
     Categorical,
@@ -17,7 +18,7 @@ from equipoise.likelihoods import (
     StudentT,
     Term,
 )
-from equipoise.multitask import JointTerm, MultiTaskLikelihood
+from equipoise.multitask import MultiTaskLikelihood
 from equipoise.optim import param_groups
 from equipoise.uncertainty import UncertaintyWeighting
 from equipoise.version import __version__

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
-from equipoise.multitask import JointTerm
+from equipoise.functional import at_least_single
+from equipoise.joint import JointTerm
+from equipoise.reduction import add_over_ranks, is_distributed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +58,9 @@ class GradientAudit:
 def audit_gradients(terms: JointTerm | Mapping[str, Tensor], shared_parameters: Iterable[Tensor]) -> GradientAudit:
     """Each task's gradient on the shared parameters: one backward pass a task, nothing left in ``.grad``.
 
-    The graph is kept, so ``backward`` may follow. Every so many steps is enough.
+    The graph is kept, so ``backward`` may follow. Every so many steps is enough. Of several ranks every one must call
+    it: the gradients of a likelihood's terms (in training mode) are those of the whole batch; those of given losses are
+    averaged over the ranks, as DistributedDataParallel does.
 
     Args:
         terms: what ``MultiTaskLikelihood`` gave (terms weighted by the learned noise), or scalar losses by task.
@@ -78,7 +83,9 @@ def audit_gradients(terms: JointTerm | Mapping[str, Tensor], shared_parameters: 
         if loss.dim() != 0:
             raise ValueError(f"task {name!r}: expected a scalar loss, found one of shape {tuple(loss.shape)}")
         gradients.append(_flat_gradient(loss, parameters))
-    matrix = torch.stack(gradients).double()
+    matrix = at_least_single(torch.stack(gradients))
+    if is_distributed():
+        matrix = add_over_ranks(matrix) / dist.get_world_size()
     norms = matrix.norm(dim=1)
     cosines = (matrix @ matrix.T) / (norms * norms[:, None])
     total = norms.sum()

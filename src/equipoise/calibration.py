@@ -70,10 +70,17 @@ def calibration_report(
     ``likelihood.refit(outputs, targets)`` on *other* held-out data fits σ, or the temperature of classes; report again
     to see what it changed.
 
+    Local: of several ranks each reports on the data it is given. Gather them first for a report on all.
+
     Raises:
-        ValueError: a task without a density (Gibbs, Laplace in the paper's form).
+        ValueError: a task without a density (Gibbs, Laplace in the paper's form), an unknown task, or no target.
     """
     masks = masks or {}
+    for name in outputs:
+        if name not in set(likelihood.keys()):
+            raise ValueError(f"outputs: expected the tasks {list(likelihood.keys())}, found {name!r}")
+        if targets.get(name) is None:
+            raise ValueError(f"task {name!r}: expected a target to compare its output with, found none")
     return CalibrationReport(
         {name: _task(likelihood[name], output, targets[name], masks.get(name)) for name, output in outputs.items()}
     )
@@ -107,19 +114,18 @@ def _task(likelihood: Likelihood, output: Tensor, target: Tensor, mask: Tensor |
         half = likelihood.half_width(level)
         if isinstance(likelihood, Regression):
             half = likelihood.broadcastable(half, output.dim())
-        coverage[level] = _mean((distance <= half)[kept].double())
+        coverage[level] = _mean((distance <= half)[kept].to(distance.dtype))
     return TaskCalibration(nll=-_mean(log_density), coverage=coverage, count=int(kept.sum()))
 
 
 def _classes(likelihood: Categorical, output: Tensor, target: Tensor, mask: Tensor | None) -> TaskCalibration:
-    _, labels, valid = likelihood.prepared(output, target, mask, "Categorical")
-    distribution = likelihood.distribution(output)
-    probabilities = distribution.probs.reshape(-1, output.shape[1])[valid]
-    labels = labels[valid]
-    chosen = probabilities.gather(1, labels.unsqueeze(1)).squeeze(1)
-    confidence, answer = probabilities.max(1)
+    _, labels, weight = likelihood.prepared(output, target, mask, None, "Categorical")
+    valid, labels = weight > 0, labels[weight > 0]
+    log_probabilities = likelihood.location(output).movedim(1, -1).reshape(-1, output.shape[1])[valid].log_softmax(1)
+    chosen = log_probabilities.gather(1, labels.unsqueeze(1)).squeeze(1)
+    confidence, answer = log_probabilities.exp().max(1)
     error = expected_calibration_error(confidence, (answer == labels).to(confidence.dtype))
-    return TaskCalibration(nll=-_mean(chosen.log()), calibration_error=error, count=len(labels))
+    return TaskCalibration(nll=-_mean(chosen), calibration_error=error, count=len(labels))
 
 
 def expected_calibration_error(confidence: Tensor, right: Tensor, bins: int = BINS) -> float:
@@ -130,12 +136,12 @@ def expected_calibration_error(confidence: Tensor, right: Tensor, bins: int = BI
     """
     if not confidence.numel():
         return float("nan")
-    confidence, right = confidence.double(), right.double()
+    confidence, right = at_least_single(confidence), at_least_single(right)
     place = (confidence * bins).ceil().long().clamp(1, bins) - 1
-    gap = torch.zeros(bins, dtype=torch.float64, device=confidence.device)
+    gap = torch.zeros(bins, dtype=confidence.dtype, device=confidence.device)
     gap.index_add_(0, place, right - confidence)
     return float(gap.abs().sum()) / confidence.numel()
 
 
 def _mean(values: Tensor) -> float:
-    return float(values.double().mean()) if values.numel() else float("nan")
+    return float(at_least_single(values).mean()) if values.numel() else float("nan")

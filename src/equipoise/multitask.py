@@ -1,150 +1,181 @@
 """The joint likelihood of several tasks: the product of theirs, so its negative logarithm is a sum."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import cast
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Distribution
 
-from equipoise.likelihoods.checks import bad_losses, complain_of_flags
-from equipoise.likelihoods.likelihood import Likelihood, Term, terms
+from equipoise.execution import is_readable, is_recomputing
+from equipoise.joint import JointTerm
+from equipoise.likelihoods.checks import check
+from equipoise.likelihoods.likelihood import Likelihood, reduced
+from equipoise.reduction import Sums
+from equipoise.shortcut import Shortcut
+from equipoise.tasks import Counts, Tasks
+
+Optional = Mapping[str, Tensor | None]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class JointTerm:
-    """The joint loss of a batch, and each task's part of it.
-
-    Attributes:
-        loss: Σ over tasks of the mean negative log-likelihood, a scalar. It may well be below zero: log σ is, for
-            small σ. Watch ``tasks[name].loss`` instead.
-        tasks: the terms by task name.
-    """
-
-    loss: Tensor
-    tasks: dict[str, Term]
-
-
-class MultiTaskLikelihood(nn.Module):
+class MultiTaskLikelihood(Tasks):
     r"""p(y₁ … y_K | f) = Π p(y_k | f_k, σ_k): the joint loss is the sum of the tasks' mean negative log-likelihoods.
 
     Every task has one vote, however many elements it has, as in Kendall, Gal & Cipolla (CVPR 2018), eq. 6–10. The
     strict joint likelihood would sum over elements instead, and dense tasks would drown the others.
 
+    The likelihoods given become members: their log-variances move into one vector that all of them share. Its order is
+    that of their kinds and names, not that of the mapping, so an optimizer's state fits whichever way it is written.
+
     Args:
         likelihoods: a likelihood for each task name.
 
     >>> from equipoise.likelihoods import Categorical, Laplace
-    >>> likelihood = MultiTaskLikelihood({"class": Categorical(), "depth": Laplace()})
+    >>> likelihood = MultiTaskLikelihood({"class": Categorical(), "depth": Laplace(standardize=False)})
     >>> outputs = {"class": torch.zeros(2, 3), "depth": torch.zeros(2, 1)}
     >>> joint = likelihood(outputs, {"class": torch.tensor([0, 1]), "depth": torch.ones(2, 1)})
     >>> {name: round(term.loss.item(), 3) for name, term in joint.tasks.items()}
     {'class': 1.099, 'depth': 1.0}
     """
 
-    flags: Tensor
-
     def __init__(self, likelihoods: Mapping[str, Likelihood]) -> None:
-        super().__init__()
         if not likelihoods:
             raise ValueError("MultiTaskLikelihood: expected at least one task, found none")
         for name, likelihood in likelihoods.items():
+            if not isinstance(name, str):
+                raise TypeError(f"MultiTaskLikelihood: expected task names that are strings, found {name!r}")
             if not isinstance(likelihood, Likelihood):
                 raise TypeError(f"task {name!r}: expected a likelihood, found {type(likelihood).__name__}")
-        self._names = tuple(likelihoods)
-        # A task may be called "forward" or "a.b", which a ModuleDict refuses as keys.
-        self.likelihoods = nn.ModuleList(likelihoods.values())
-        self.register_buffer("flags", torch.zeros(len(self._names), dtype=torch.int8), persistent=False)
-
-    def __getitem__(self, name: str) -> Likelihood:
-        """The likelihood of a task."""
-        return cast(Likelihood, self.likelihoods[self._names.index(name)])
-
-    def keys(self) -> tuple[str, ...]:
-        """The task names."""
-        return self._names
-
-    def items(self) -> list[tuple[str, Likelihood]]:
-        """Names and likelihoods."""
-        return [(name, cast(Likelihood, module)) for name, module in zip(self._names, self.likelihoods, strict=True)]
+        if len({id(member) for member in likelihoods.values()}) < len(likelihoods):
+            raise ValueError("MultiTaskLikelihood: expected a likelihood of its own for each task, found one shared")
+        super().__init__(likelihoods)
+        self._was_quick = False
+        self._shortcut = Shortcut([self[name] for name in self._groups[0]] if self._groups else [])
 
     def forward(
         self,
-        outputs: Mapping[str, Tensor],
-        targets: Mapping[str, Tensor],
-        masks: Mapping[str, Tensor | None] | None = None,
+        outputs: Optional,
+        targets: Optional,
+        masks: Optional | None = None,
         *,
-        counts: Mapping[str, Tensor | float] | None = None,
+        weights: Optional | None = None,
+        counts: Counts | None = None,
     ) -> JointTerm:
         """The joint loss of a batch.
 
         Args:
             outputs: each task's output.
-            targets: each task's target.
+            targets: each task's target; ``None`` or absent: the task has no labels in this batch, and its output may
+                be absent too.
             masks: for some or all tasks: boolean, broadcastable to the target, True = valid.
-            counts: what each task's sum is divided by, in place of this batch's count of valid elements: with the
-                counts of all micro-batches of a step, their losses add up to that of the whole batch.
+            weights: for some or all tasks: how much each element or sample counts, see ``Likelihood.forward``.
+            counts: what each task's sum is divided by, in place of this batch's count of valid elements (their weights,
+                where there are weights): with the counts of all micro-batches of a step, their losses add up to that of
+                the whole batch. Not while a start, a unit or a closed form would be taken from one micro-batch.
 
         Raises:
-            ValueError: a task is missing or unknown, shapes do not fit, a loss is negative; names the task.
+            ValueError: an unknown task, shapes do not fit, a loss is negative; names the task.
             FloatingPointError: a loss is not finite; names the task. On a GPU see ``check``.
         """
-        masks = masks or {}
-        self._check_names(outputs=outputs, targets=targets)
-        self._check_known(masks=masks, counts=counts or {})
-        members = self.items()
-        labels = [f"task {name!r}" for name, _ in members]
-        sums = [
-            likelihood.sums(outputs[name], targets[name], masks.get(name), label)
-            for (name, likelihood), label in zip(members, labels, strict=True)
-        ]
-        if sums[0].values.device.type != "cpu" or torch.compiler.is_compiling():
-            self.flags.copy_(torch.maximum(self.flags, bad_losses(sums)))
-        normalizers = [None if counts is None else counts.get(name) for name in self._names]
-        found = terms([likelihood for _, likelihood in members], sums, labels, normalizers)
-        loss = torch.stack([term.nll for term in found]).sum()
-        return JointTerm(loss=loss, tasks=dict(zip(self._names, found, strict=True)))
+        self._check_names(outputs, targets, masks, weights, counts)
+        # Activation checkpointing wants the second pass to be as the first was.
+        second = is_recomputing()
+        may_be_quick = not (masks or weights or counts) and self._may_be_quick() and (self._was_quick or not second)
+        if may_be_quick and (joint := self._quickly(outputs, targets)) is not None:
+            self._was_quick = True
+            return joint
+        self._was_quick = self._was_quick and second
+        if counts:
+            self._refuse_partial_starts(counts, "counts=", "call likelihood.fit(targets) first, or ")
+        members = [self[name] for name in self._names]
+        total = reduced(members, [self._sums(name, outputs, targets, masks, weights) for name in self._names])
+        labels = [f"task {name!r}" for name in self._names]
+        if not is_readable(*(s.values for s in total)):
+            self._flag(total)
+        empty = dict(zip(self._names, check(total, labels), strict=True))
+        return self._joined(dict(zip(self._names, total, strict=True)), empty, counts or {})
 
-    def check(self) -> None:
-        """Raise what ``forward`` could not say without stalling the device: call it now and then, it synchronises."""
-        complain_of_flags(self.flags, self._names)
+    def _quickly(self, outputs: Optional, targets: Optional) -> JointTerm | None:
+        """The usual case on a CPU: all tasks labelled, none masked, nothing pending."""
+        names = self._groups[0]
+        found = self._shortcut.means([outputs.get(n) for n in names], [targets.get(n) for n in names])
+        if found is None or (joint := self._of_whole_batch(*found)) is None:
+            return None
+        if self.training:
+            for unit in self._shortcut.units:
+                if unit is not None:
+                    unit.advance()
+        return joint
+
+    def _sums(
+        self, name: str, outputs: Optional, targets: Optional, masks: Optional | None, weights: Optional | None
+    ) -> Sums:
+        output, target, member = outputs.get(name), targets.get(name), self[name]
+        if target is None:
+            return member.no_sums(output)
+        if output is None:
+            raise ValueError(f"task {name!r}: expected an output, since it has a target, found none")
+        mask, weight = (masks or {}).get(name), (weights or {}).get(name)
+        return member.sums(output, target, mask, weight, where=f"task {name!r}")
+
+    def fit(self, targets: Optional, masks: Optional | None = None) -> None:
+        """Take the units of the given tasks' targets from these, for good: from the training set, say.
+
+        Tasks that own no unit (classes) are passed over.
+        """
+        self._check_known(targets=targets, masks=masks or {})
+        for name, target in targets.items():
+            member: Any = self[name]
+            if target is not None and getattr(member, "unit", None) is not None:
+                member.fit(target, (masks or {}).get(name))
 
     def refit(
-        self,
-        outputs: Mapping[str, Tensor],
-        targets: Mapping[str, Tensor],
-        masks: Mapping[str, Tensor | None] | None = None,
+        self, outputs: Optional, targets: Optional, masks: Optional | None = None, *, weights: Optional | None = None
     ) -> None:
-        """Set each given task's noise (for approximate classes: a temperature) to what is best for held-out data."""
-        masks = masks or {}
-        self._check_known(outputs=outputs, masks=masks)
+        """Set each given task's noise (for approximate classes: a temperature) to what is best for held-out data.
+
+        Of several ranks every one must call it, with its share of the data and the same tasks.
+        """
+        self._check_known(outputs=outputs, targets=targets, masks=masks or {}, weights=weights or {})
         for name, output in outputs.items():
-            self[name].refit(output, targets[name], masks.get(name))
-
-    def sigmas(self) -> dict[str, float | list[float]]:
-        """Each task's σ in its target's unit, as plain numbers."""
-        return {name: likelihood.sigma.tolist() for name, likelihood in self.items()}
-
-    def weights(self) -> dict[str, float | list[float] | None]:
-        """Each task's weight ∂nll/∂loss, as plain numbers; ``None`` where nll is not linear in the raw loss."""
-        found = {name: likelihood.weight for name, likelihood in self.items()}
-        return {name: None if weight is None else weight.tolist() for name, weight in found.items()}
+            if output is not None and (target := targets.get(name)) is not None:
+                self[name].refit(output, target, (masks or {}).get(name), weights=(weights or {}).get(name))
 
     def distribution(self, outputs: Mapping[str, Tensor]) -> dict[str, Distribution]:
         """Each task's predictive distribution, in its target's unit; for those tasks that have outputs."""
         self._check_known(outputs=outputs)
         return {name: self[name].distribution(output) for name, output in outputs.items()}
 
-    def _check_names(self, **given: Mapping[str, Tensor]) -> None:
-        for kind, mapping in given.items():
-            missing = [name for name in self._names if name not in mapping]
-            if missing:
-                raise ValueError(f"task {missing[0]!r}: expected it among the {kind}, found {sorted(mapping)}")
-        self._check_known(**given)
+    @torch.no_grad()
+    def predict(self, outputs: Mapping[str, Tensor], *, probabilities: bool = False) -> dict[str, Tensor]:
+        """Each task's point predictions, for those tasks that have outputs.
 
-    def _check_known(self, **given: Mapping[str, object]) -> None:
-        for kind, mapping in given.items():
-            unknown = [name for name in mapping if name not in self._names]
-            if unknown:
-                raise ValueError(f"{kind}: expected the tasks {list(self._names)}, found {unknown[0]!r}")
+        Args:
+            outputs: each task's output.
+            probabilities: of classes give calibrated probabilities, at the shape of the outputs, instead of answers.
+
+        Returns:
+            Values in the target's unit for regressions; class indices ``(N, *)`` for ``Categorical``; 0 or 1 for
+            ``Bernoulli``; what the network gave for ``Gibbs``.
+
+        >>> from equipoise.likelihoods import Categorical, Gaussian
+        >>> likelihood = MultiTaskLikelihood({"class": Categorical(), "height": Gaussian()})
+        >>> likelihood.fit({"height": torch.tensor([150.0, 170.0, 190.0])})
+        >>> found = likelihood.predict({"class": torch.tensor([[0.0, 2.0]]), "height": torch.tensor([0.0])})
+        >>> found["class"], found["height"]
+        (tensor([1]), tensor([170.]))
+        """
+        self._check_known(outputs=outputs)
+        return {name: self[name].predict(output, probabilities=probabilities) for name, output in outputs.items()}
+
+    def _check_names(
+        self,
+        outputs: Optional,
+        targets: Optional,
+        masks: Optional | None,
+        weights: Optional | None,
+        counts: Counts | None,
+    ) -> None:
+        self._check_known(outputs=outputs, targets=targets)
+        if masks or weights or counts:
+            self._check_known(masks=masks or {}, weights=weights or {}, counts=counts or {})

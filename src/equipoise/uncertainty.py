@@ -1,18 +1,21 @@
 """Weights for ready-made scalar losses, by the same learned noise."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal, Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim.optimizer import Optimizer
 
-from equipoise.functional import SQRT2, at_least_single
-from equipoise.likelihoods.checks import bad_losses, complain, complain_of_flags
+from equipoise.execution import is_readable
+from equipoise.functional import at_least_single
+from equipoise.likelihoods.checks import check
 from equipoise.likelihoods.gibbs import Gibbs
 from equipoise.likelihoods.laplace import Laplace
-from equipoise.likelihoods.likelihood import Likelihood, terms
-from equipoise.ownership import expect_in_an_optimizer
-from equipoise.reduction import Sums, is_distributed
+from equipoise.likelihoods.likelihood import Likelihood, reduced
+from equipoise.likelihoods.settings import NoiseOptions, NoiseSettings
+from equipoise.reduction import Sums
+from equipoise.tasks import Counts, Tasks
 
 Kind = str | tuple[float, float]
 KINDS: dict[str, tuple[float, float | Literal["log1p"]]] = {
@@ -25,7 +28,7 @@ KINDS: dict[str, tuple[float, float | Literal["log1p"]]] = {
 """(coefficient, penalty) of coefficient·e^(−s)·L + penalty·s; ``l1`` is the exact Laplace form instead."""
 
 
-class UncertaintyWeighting(nn.Module):
+class UncertaintyWeighting(Tasks):
     r"""Σ over tasks of coefficient·e^(−s)·L + penalty·s, for losses that are already computed.
 
     For those who have only scalar losses; with outputs and targets at hand ``MultiTaskLikelihood`` knows more.
@@ -34,7 +37,8 @@ class UncertaintyWeighting(nn.Module):
         kinds: what each task's loss is: ``"l2"`` (mean squared error), ``"l1"`` (mean absolute error, Laplace),
             ``"l1-paper"`` (the same, weighed as Kendall, Gal & Cipolla train), ``"classification"`` (cross entropy),
             ``"posenet"``, ``"liebel"``, or (coefficient, penalty).
-        **noise: ``init``, ``update``, ``momentum``, ``bounds``, ``prior`` of every task; see ``Likelihood``.
+        **noise: ``init``, ``update``, ``momentum``, ``bounds``, ``prior``, ``floor`` of every task; see
+            ``NoiseSettings``.
 
     >>> weighting = UncertaintyWeighting({"semantic": "classification", "depth": "l2"})
     >>> total = weighting({"semantic": torch.tensor(1.5), "depth": torch.tensor(4.0)})
@@ -42,22 +46,19 @@ class UncertaintyWeighting(nn.Module):
     (3.5, {'semantic': 1.0, 'depth': 0.5})
     """
 
-    flags: Tensor
-
-    def __init__(self, kinds: Mapping[str, Kind], **noise: Any) -> None:
-        super().__init__()
-        if not kinds:
-            raise ValueError("UncertaintyWeighting: expected at least one task, found none")
-        self._names = tuple(kinds)
-        self.likelihoods = nn.ModuleList(_likelihood(name, kind, noise) for name, kind in kinds.items())
-        self.register_buffer("flags", torch.zeros(len(self._names), dtype=torch.int8), persistent=False)
-        linear = [_linear(kind) for kind in kinds.values()]
-        self._plain = None not in linear and noise.get("update", "gradient") == "gradient" and not noise.get("prior")
-        # On the CPU whatever the module moves to: only there is it used.
-        self._table = torch.tensor([row or (0.0, 0.0, 0.0) for row in linear], dtype=torch.float64).T.contiguous()
+    def __init__(self, kinds: Mapping[str, Kind], **noise: Unpack[NoiseOptions]) -> None:
+        NoiseSettings.read("UncertaintyWeighting", noise)
+        if not isinstance(kinds, Mapping) or not kinds:
+            raise ValueError(
+                f"UncertaintyWeighting: expected a kind for each of one or more task names, found {kinds!r}"
+            )
+        if noise.get("channels") is not None:
+            raise ValueError("UncertaintyWeighting: channels: expected None, since losses are scalars")
+        super().__init__({name: _likelihood(name, kind, noise) for name, kind in kinds.items()})
+        self._passes = 0
 
     def forward(
-        self, losses: Mapping[str, Tensor | None], counts: Mapping[str, Tensor | float] | None = None
+        self, losses: Mapping[str, Tensor | None], counts: Counts | None = None, *, totals: Counts | None = None
     ) -> Tensor:
         """The joint loss, a scalar.
 
@@ -65,103 +66,88 @@ class UncertaintyWeighting(nn.Module):
             losses: each task's loss, a scalar; a task that is missing or ``None`` has no labels in this batch.
             counts: how many valid elements each loss is the mean of: means over ranks are then exact. Without them
                 every rank counts the same.
+            totals: for accumulation over micro-batches: how many valid elements each task has in all micro-batches of
+                the step (of all ranks). Their losses then add up to that of the whole batch.
 
         Raises:
-            ValueError: an unknown task, a loss that is no scalar or negative; names the task.
+            TypeError: a loss that is no tensor.
+            ValueError: an unknown task, a loss that is no scalar or negative; names the task. Two passes with
+                ``counts`` but without ``totals`` before an optimizer's step, whose sum would be that of no batch.
             FloatingPointError: a loss that is not finite; names the task. On a GPU see ``check``.
         """
-        if (total := self._all_at_once(losses, counts)) is not None:
-            return total
-        unknown = [name for name in losses if name not in self._names]
-        if unknown:
-            raise ValueError(f"task {unknown[0]!r}: expected one of {list(self._names)}")
-        given = [loss for loss in losses.values() if loss is not None]
-        like = given[0] if given else self.flags.new_zeros((), dtype=torch.get_default_dtype())
-        labels = [f"task {name!r}" for name in self._names]
-        sums = [
-            _sums(losses.get(name), (counts or {}).get(name, 1.0), like, label)
-            for name, label in zip(self._names, labels, strict=True)
-        ]
-        if like.device.type != "cpu" or torch.compiler.is_compiling():
-            self.flags.copy_(torch.maximum(self.flags, bad_losses(sums)))
-        found = terms(cast("list[Likelihood]", list(self.likelihoods)), sums, labels)
-        return torch.stack([term.nll for term in found]).sum()
+        if counts is None and self._may_be_quick() and (quick := self._quickly(losses)) is not None:
+            return quick
+        self._check_known(losses=losses, counts=counts or {}, totals=totals or {})
+        self._check_accumulation(counts, totals)
+        members = [self[name] for name in self._names]
+        found = [self._sums(name, losses, counts or {}) for name in self._names]
+        total = reduced(members, found)
+        if not is_readable(*(s.values for s in total)):
+            self._flag(total)
+        empty = check(total, [f"task {name!r}" for name in self._names])
+        named = dict(zip(self._names, total, strict=True)), dict(zip(self._names, empty, strict=True))
+        return self._joined(*named, totals or {}).loss
 
-    def _all_at_once(self, losses: Mapping[str, Tensor | None], counts: object) -> Tensor | None:
-        """The usual case, in a few operations for all tasks together; ``None`` where it is another.
-
-        Usual: every task has a loss, on the CPU, in one process, and no noise waits for a start or lies at a bound.
-        """
-        if not self._plain or counts is not None or torch.compiler.is_compiling() or is_distributed():
+    def _quickly(self, losses: Mapping[str, Tensor | None]) -> Tensor | None:
+        """The usual case on a CPU: every task has a loss, and nothing is pending."""
+        given = [losses.get(name) for name in self._groups[0]]
+        values = [v for v in given if isinstance(v, Tensor) and v.dim() == 0]
+        if len(values) != len(given) or len(losses) != len(given) or not is_readable(*values):
             return None
-        given = [losses.get(name) for name in self._names]
-        values = [v for v in given if v is not None and v.dim() == 0 and v.device.type == "cpu"]
-        if len(values) != len(self._names) or len(losses) != len(values):
-            return None
-        members = cast("list[Likelihood]", list(self.likelihoods))
-        if any(member.noise.pending for member in members):
-            return None
-        loss, s = torch.stack(values), torch.stack([member.log_variance for member in members])
-        for value, name in zip(loss.tolist(), self._names, strict=True):
-            complain([value], f"task {name!r}")
-        low, high = members[0].noise.bounds
-        if not all(low < value < high for value in s.tolist()):
-            return None
-        if self.training:
-            for member, name in zip(members, self._names, strict=True):
-                expect_in_an_optimizer(member.log_variance, f"task {name!r}")
-        coefficient, rate, penalty = self._table.to(s.dtype)
-        total: Tensor = (coefficient * torch.exp(rate * s) * at_least_single(loss) + penalty * s).sum()
-        return total
+        joint = self._of_whole_batch(at_least_single(torch.stack(values)))
+        return None if joint is None else joint.loss
 
-    def check(self) -> None:
-        """Raise what ``forward`` could not say without stalling the device: call it now and then, it synchronises."""
-        complain_of_flags(self.flags, self._names)
+    def _sums(self, name: str, losses: Mapping[str, Tensor | None], counts: Counts) -> Sums:
+        """The loss as a sum of ``count`` elements; no element where there is no loss."""
+        loss, where = losses.get(name), f"task {name!r}"
+        if loss is None:
+            given: list[Any] = [v for v in losses.values() if isinstance(v, Tensor)]
+            return self[name].no_sums(given[0].detach() if given else None)
+        if not isinstance(loss, Tensor):
+            raise TypeError(
+                f"{where}: expected a scalar tensor, found the {type(loss).__name__} {loss!r}: a number has no "
+                "gradient; for a task without labels in this batch pass None"
+            )
+        if loss.dim() != 0:
+            raise ValueError(f"{where}: expected a scalar loss, found one of shape {tuple(loss.shape)}: take its mean")
+        loss = at_least_single(loss) if loss.is_floating_point() else loss.to(torch.get_default_dtype())
+        elements = torch.as_tensor(counts.get(name, 1), device=loss.device)
+        # A mean over no element may be NaN: it is no loss.
+        value = torch.where(elements > 0, loss, 0.0) * elements
+        # A loss below zero must show beside larger ones of other ranks.
+        value = value + torch.where((loss.detach() < 0) & (elements > 0), -torch.inf, 0.0)
+        return Sums(value[None], elements)
 
-    def __getitem__(self, name: str) -> Likelihood:
-        """The noise model of a task."""
-        return cast(Likelihood, self.likelihoods[self._names.index(name)])
+    def _check_accumulation(self, counts: Counts | None, totals: Counts | None) -> None:
+        if torch.compiler.is_compiling() or not self.training or counts is None:
+            return
+        self._passes += 1
+        if totals is not None:
+            self._refuse_partial_starts(totals, "totals=")
+        elif self._passes > 1:
+            raise ValueError(
+                "UncertaintyWeighting: found a second pass with counts= before an optimizer's step: to accumulate, say "
+                "with totals= how many elements all micro-batches have; each pass is otherwise a mean by itself"
+            )
 
-    def sigmas(self) -> dict[str, float]:
-        """Each task's σ, as plain numbers."""
-        return {name: float(self[name].sigma) for name in self._names}
-
-    def weights(self) -> dict[str, float]:
-        """Each task's weight ∂total/∂loss, as plain numbers."""
-        return {name: float(cast(Tensor, self[name].weight)) for name in self._names}
+    def after_step(self, optimizer: Optimizer) -> None:
+        """The next pass is the first of its step."""
+        self._passes = 0
 
 
-def _linear(kind: Kind) -> tuple[float, float, float] | None:
-    """(a, r, p) of a·e^(r·s)·L + p·s; ``None`` where the penalty is another."""
+def _likelihood(name: str, kind: Kind, noise: NoiseOptions) -> Likelihood:
     if kind == "l1":
-        return SQRT2, -0.5, 0.5
-    coefficient, penalty = KINDS.get(kind, (0.0, "log1p")) if isinstance(kind, str) else kind
-    return None if isinstance(penalty, str) else (float(coefficient), -1.0, float(penalty))
-
-
-def _likelihood(name: str, kind: Kind, noise: dict[str, Any]) -> Likelihood:
-    if kind == "l1":
-        return Laplace(**noise)
-    if isinstance(kind, tuple) and len(kind) == 2:
+        return Laplace(standardize=False, **noise)
+    if isinstance(kind, str) and kind in KINDS:
+        return Gibbs(_given, *KINDS[kind], **noise)
+    if isinstance(kind, tuple | list) and len(kind) == 2 and all(isinstance(v, int | float) and v > 0 for v in kind):
         coefficient, penalty = kind
-        return Gibbs(_given, coefficient, penalty, **noise)
-    if kind not in KINDS:
-        raise ValueError(f"task {name!r}: expected one of {', '.join(('l1', *KINDS))} or two numbers, found {kind!r}")
-    return Gibbs(_given, *KINDS[kind], **noise)
+        return Gibbs(_given, float(coefficient), float(penalty), **noise)
+    raise ValueError(
+        f"task {name!r}: expected one of {', '.join(('l1', *KINDS))} or two numbers above 0 (coefficient, penalty), "
+        f"found {kind!r}"
+    )
 
 
 def _given(output: Tensor, target: Tensor) -> Tensor:
     raise TypeError("UncertaintyWeighting: expected losses, found outputs and targets")
-
-
-def _sums(loss: Tensor | None, count: Tensor | float, like: Tensor, where: str) -> Sums:
-    """The loss as a sum of ``count`` elements; no element where there is no loss."""
-    if loss is None:
-        return Sums(like.new_zeros(1), torch.zeros((), dtype=torch.int64, device=like.device))
-    if loss.dim() != 0:
-        raise ValueError(f"{where}: expected a scalar loss, found one of shape {tuple(loss.shape)}: take its mean")
-    loss = loss if loss.dtype in (torch.float32, torch.float64) else loss.float()
-    elements = torch.as_tensor(count, device=loss.device)
-    # A mean over no element may be NaN: it is no loss.
-    value = torch.where(elements > 0, loss, 0.0) * elements
-    return Sums(value[None], elements.long() if not elements.is_floating_point() else elements)

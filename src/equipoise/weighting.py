@@ -2,17 +2,28 @@
 
 ``weighting.backward(joint, shared_parameters)`` leaves gradients in ``.grad``, as ``joint.loss.backward()`` does. Only
 methods that are not Equipoise's own need TorchJD (``pip install 'equipoise[baselines]'``), which implements them.
+
+Methods that set the weights themselves work on ``standardized_loss``: the raw loss in the network's numbers, which does
+not depend on the target's unit where the likelihood owns it.
 """
 
+import functools
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
+from torch.optim.optimizer import Optimizer
 
-from equipoise.multitask import JointTerm
+from equipoise.joint import JointTerm
+from equipoise.likelihoods.watch import OwnershipWatch
+from equipoise.reduction import add_over_ranks, is_distributed
+from equipoise.stepping import Followed, follow, holds
 
 if TYPE_CHECKING:
+    from torch.amp import GradScaler
     from torchjd.aggregation import Aggregator
     from torchjd.scalarization import Scalarizer
 
@@ -20,12 +31,15 @@ if TYPE_CHECKING:
 class Weighting(Protocol):
     """A method of weighing."""
 
-    def backward(self, joint: JointTerm, shared_parameters: Iterable[Tensor] = ()) -> None:
+    def backward(
+        self, joint: JointTerm, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
+    ) -> None:
         """Add this batch's gradients to ``.grad``.
 
         Args:
             joint: what ``MultiTaskLikelihood`` gave.
             shared_parameters: the parameters that several tasks train; only gradient methods look at them.
+            scaler: with fp16, the ``torch.amp.GradScaler`` whose ``step`` comes next: gradients are scaled by it.
         """
         ...
 
@@ -33,21 +47,25 @@ class Weighting(Protocol):
 class Learned:
     """The joint likelihood itself: weights by learned noise."""
 
-    def backward(self, joint: JointTerm, shared_parameters: Iterable[Tensor] = ()) -> None:
+    def backward(
+        self, joint: JointTerm, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
+    ) -> None:
         """∂ joint.loss."""
-        torch.autograd.backward(joint.loss)
+        _backward(joint.loss, joint, scaler)
 
 
 class Equal:
-    """The mean of the raw losses, 1/K each, K the number of tasks. A task without labels adds nothing."""
+    """The mean of the standardized losses, 1/K each, K the number of tasks. A task without labels adds nothing."""
 
-    def backward(self, joint: JointTerm, shared_parameters: Iterable[Tensor] = ()) -> None:
+    def backward(
+        self, joint: JointTerm, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
+    ) -> None:
         """∂ Σ L_k/K."""
-        _backward({name: 1.0 / len(joint.tasks) for name in joint.tasks}, joint)
+        _backward(_weighted({name: 1.0 / len(joint.tasks) for name in joint.tasks}, joint), joint, scaler)
 
 
 class Fixed:
-    """Σ w_k·L_k of the raw losses, with weights of your own.
+    """Σ w_k·L_k of the standardized losses, with weights of your own.
 
     Args:
         weights: one for each task, 0 or more.
@@ -59,24 +77,31 @@ class Fixed:
                 raise ValueError(f"task {name!r}: expected a weight of 0 or more, found {weight!r}")
         self.weights = dict(weights)
 
-    def backward(self, joint: JointTerm, shared_parameters: Iterable[Tensor] = ()) -> None:
+    def backward(
+        self, joint: JointTerm, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
+    ) -> None:
         """∂ Σ w_k·L_k."""
         if self.weights.keys() != joint.tasks.keys():
             raise ValueError(
                 f"Fixed: expected a weight for each of {sorted(joint.tasks)}, found {sorted(self.weights)}"
             )
-        _backward(self.weights, joint)
+        _backward(_weighted(self.weights, joint), joint, scaler)
 
 
-class Scalarized:
-    """A scalarizer of TorchJD: DWA, FAMO, IMTLL, GeometricMean, Random, STCH, UW …, on the raw losses.
+class Scalarized(Followed):
+    """A scalarizer of TorchJD: DWA, FAMO, IMTLL, GeometricMean, Random, STCH, UW …, on the standardized losses.
 
     A task without labels in a batch is shown to it with the last loss it had (1 before any), without gradient: methods
     that compare losses over time then see no change.
 
+    Some methods need more than ``backward``, and do nothing without it; a warning says so when it is missing:
+
+    - IMTLL and UW have parameters: add ``scalarizer.parameters()`` to the optimizer.
+    - FAMO: call ``scalarizer.update(method.values(joint))`` after each step, with the losses of the same batch again.
+    - DWA: call ``scalarizer.step()`` at the end of each epoch.
+
     Args:
-        scalarizer: an instance of ``torchjd.scalarization.Scalarizer``. Its own parameters, if it has any, belong in
-            the optimizer; its own ``step`` or ``update``, if it has one, is called as TorchJD's documentation says.
+        scalarizer: an instance of ``torchjd.scalarization.Scalarizer``.
 
     Raises:
         TypeError: it is none.
@@ -87,29 +112,81 @@ class Scalarized:
         _expect(scalarizer, "torchjd.scalarization", "Scalarizer")
         self.scalarizer = scalarizer
         self._last: dict[str, Tensor] = {}
+        self._watches = {name: OwnershipWatch() for name, _ in scalarizer.named_parameters()}
+        self._own_step = next((n for n in PATIENCE if callable(getattr(scalarizer, n, None))), None)
+        self._batches_without = 0
+        if self._own_step is not None:
+            self._listen(self._own_step)
+        follow(self)
+
+    def _listen(self, name: str) -> None:
+        """Notice when the scalarizer's own ``step`` or ``update`` is called."""
+        original = getattr(self.scalarizer, name)
+
+        @functools.wraps(original)
+        def heard(*args: Any, **kwargs: Any) -> Any:
+            self._own_step = None
+            return original(*args, **kwargs)
+
+        setattr(self.scalarizer, name, heard)
 
     def values(self, joint: JointTerm) -> Tensor:
-        """The raw losses, in the order of the tasks."""
+        """The standardized losses, in the order of the tasks."""
         shown = []
         for name, term in joint.tasks.items():
-            labelled = term.count > 0
-            last = self._last.get(name, torch.ones_like(term.objective))
-            value = torch.where(labelled, term.objective, last)
+            loss = term.standardized_loss
+            value = torch.where(term.count > 0, loss, self._last.get(name, torch.ones_like(loss)))
             self._last[name] = value.detach()
             shown.append(value)
         return torch.stack(shown)
 
-    def backward(self, joint: JointTerm, shared_parameters: Iterable[Tensor] = ()) -> None:
+    def backward(
+        self, joint: JointTerm, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
+    ) -> None:
         """∂ of the scalarizer's value."""
-        torch.autograd.backward(self.scalarizer(self.values(joint)))
+        self._warn_of_own_step()
+        _backward(self.scalarizer(self.values(joint)), joint, scaler)
+
+    def _warn_of_own_step(self) -> None:
+        self._batches_without += 1
+        if self._own_step is not None and self._batches_without > PATIENCE[self._own_step]:
+            name, self._own_step = self._own_step, None
+            method = type(self.scalarizer).__name__
+            when = "after each optimizer step" if name == "update" else "at the end of each epoch"
+            warnings.warn(
+                f"{method}: {name}() has not been called in {self._batches_without - 1} batches, so its weights "
+                f"have not changed: call scalarizer.{name} {when}, as TorchJD's documentation says",
+                stacklevel=3,
+            )
+
+    def before_step(self, optimizer: Optimizer) -> None:
+        """Nothing to do."""
+
+    def after_step(self, optimizer: Optimizer) -> None:
+        """Warn where the scalarizer's parameters have gradients, but nothing moves them."""
+        for name, parameter in self.scalarizer.named_parameters():
+            watch = self._watches[name]
+            watch.settled = watch.settled or holds(optimizer, parameter)
+            watch.after_step(optimizer, parameter, self._ownership_message)
+
+    def _ownership_message(self) -> str:
+        return (
+            f"{type(self.scalarizer).__name__}: the optimizer steps, but does not hold the scalarizer's parameters, so "
+            "its weights never change: add scalarizer.parameters() to the optimizer"
+        )
+
+
+PATIENCE = {"update": 2, "step": 100}
+"""After how many batches without a call of it a method's own ``update`` or ``step`` is missed."""
 
 
 class Aggregated:
-    """A gradient aggregator of TorchJD: UPGrad, PCGrad, CAGrad, MGDA, NashMTL, AlignedMTL …, on the raw losses.
+    """A gradient aggregator of TorchJD: UPGrad, PCGrad, CAGrad, MGDA, NashMTL, AlignedMTL …, on standardized losses.
 
     The Jacobian of the tasks' losses by the shared parameters is aggregated into one gradient; all other parameters get
     the gradient of the sum. Rows of tasks without labels in the batch are left out (on a GPU that reads their counts
-    back). Costs one backward pass a task, and one more.
+    back). Costs one backward pass a task, and one more. Of several ranks each aggregates the Jacobian of the whole
+    batch, so the shared gradient is the same on all of them; the others are averaged by DistributedDataParallel.
 
     Args:
         aggregator: an instance of ``torchjd.aggregation.Aggregator``.
@@ -123,28 +200,53 @@ class Aggregated:
         _expect(aggregator, "torchjd.aggregation", "Aggregator")
         self.aggregator = aggregator
 
-    def backward(self, joint: JointTerm, shared_parameters: Iterable[Tensor] = ()) -> None:
+    def backward(
+        self, joint: JointTerm, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
+    ) -> None:
         """The aggregated gradient on the shared parameters, ∂ Σ L_k on the others."""
         from torchjd.autojac import jac
 
         shared = [p for p in shared_parameters if p.requires_grad]
         if not shared:
             raise ValueError("Aggregated: expected the shared parameters, found none: pass them to backward")
-        losses = [term.objective for term in joint.tasks.values() if bool(term.count > 0)]
+        losses = [term.standardized_loss for term in joint.tasks.values() if bool(term.count > 0)]
         if not losses:
             return
-        rows = jac(losses, shared, retain_graph=True, parallel_chunk_size=1)
-        matrix = torch.cat([row.reshape(len(losses), -1) for row in rows], 1)
-        gradient = _aggregate(self.aggregator, matrix)
+        factor = torch.ones((), device=losses[0].device) if scaler is None else scaler.scale(torch.ones_like(losses[0]))
+        rows = jac([loss * factor for loss in losses], shared, retain_graph=True, parallel_chunk_size=1)
+        matrix = torch.cat([row.reshape(len(losses), -1) for row in rows], 1) / factor
+        gradient = self._aggregate(matrix) * factor
         before = [None if p.grad is None else p.grad.clone() for p in shared]
-        torch.autograd.backward(torch.stack(losses).sum())
-        parts = torch.split(gradient, [p.numel() for p in shared])
-        for parameter, part, earlier in zip(shared, parts, before, strict=True):
+        _backward(torch.stack(losses).sum(), joint, scaler)
+        for parameter, part, earlier in zip(
+            shared, torch.split(gradient, [p.numel() for p in shared]), before, strict=True
+        ):
             new = part.reshape(parameter.shape).to(parameter.dtype)
-            parameter.grad = new if earlier is None else earlier + new
+            _put_gradient(parameter, new if earlier is None else earlier + new)
+
+    def _aggregate(self, matrix: Tensor) -> Tensor:
+        """One gradient of the Jacobian of the whole batch, the same on every rank."""
+        if not is_distributed():
+            return _aggregate(self.aggregator, matrix)
+        matrix = add_over_ranks(matrix) / dist.get_world_size()
+        gradient = _aggregate(self.aggregator, matrix)
+        # Some aggregators draw at random.
+        dist.broadcast(gradient, 0)
+        return gradient
+
+
+def _put_gradient(parameter: Tensor, gradient: Tensor) -> None:
+    """In place where there is one already: DistributedDataParallel's gradients are views of its buckets."""
+    if parameter.grad is None:
+        parameter.grad = gradient
+    else:
+        parameter.grad.copy_(gradient)
 
 
 def _aggregate(aggregator: Any, matrix: Tensor) -> Tensor:
+    if not bool(torch.isfinite(matrix).all()):
+        # Of an overflow in fp16: the scaler skips the step when it sees it.
+        return torch.full_like(matrix[0], torch.nan)
     try:
         result: Tensor = aggregator(matrix)
     except ImportError as error:
@@ -154,9 +256,15 @@ def _aggregate(aggregator: Any, matrix: Tensor) -> Tensor:
     return result
 
 
-def _backward(weights: Mapping[str, float], joint: JointTerm) -> None:
-    total = torch.stack([weights[name] * term.objective for name, term in joint.tasks.items()]).sum()
-    torch.autograd.backward(total)
+def _weighted(weights: Mapping[str, float], joint: JointTerm) -> Tensor:
+    return torch.stack([weights[name] * term.standardized_loss for name, term in joint.tasks.items()]).sum()
+
+
+def _backward(loss: Tensor, joint: JointTerm, scaler: "GradScaler | None") -> None:
+    loss = joint.with_anchor(loss)
+    if not loss.requires_grad:
+        return  # no task has labels
+    torch.autograd.backward(loss if scaler is None else scaler.scale(loss))
 
 
 def _expect(value: object, module: str, kind: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ def absolute(output: Tensor, target: Tensor) -> Tensor:
 
 LOG_2PI = 1.8378770664093453
 NO_DENSITY = "it has no density"
-ITERATES = "its optimum has no formula: it is found by bisection, checked by its gradient"
+FITTED = "its unit was fitted to other targets: see test_units"
 
 
 def student_constant(likelihood: eq.Likelihood) -> float:
@@ -42,19 +43,47 @@ def student_constant(likelihood: eq.Likelihood) -> float:
     return float(torch.lgamma(df / 2) - torch.lgamma((df + 1) / 2) + 0.5 * torch.log(torch.pi * df))
 
 
+def raw(kind: Callable[..., eq.Likelihood], *given: Any, **settings: Any) -> Callable[..., eq.Likelihood]:
+    """A regression in its target's own numbers, as its formula is written."""
+    return lambda **noise: kind(*given, standardize=False, **settings, **noise)
+
+
+def fitted(kind: Callable[..., eq.Likelihood]) -> Callable[..., eq.Likelihood]:
+    """A regression that owns a unit, which is known: offset 0.5, scale 2."""
+
+    def make(**noise: Any) -> eq.Likelihood:
+        likelihood = kind(**noise)
+        likelihood.fit(torch.tensor([-1.5, 2.5]))
+        return likelihood
+
+    return make
+
+
 CASES = [
-    Case("Gaussian", eq.Gaussian, constant=lambda _: 0.5 * LOG_2PI),
-    Case("Gaussian, channels", lambda **k: eq.Gaussian(channels=3, **k), constant=lambda _: 0.5 * LOG_2PI, vector=True),
-    Case("Laplace", eq.Laplace, constant=lambda _: 0.34657359027997264),
+    Case("Gaussian", raw(eq.Gaussian), constant=lambda _: 0.5 * LOG_2PI),
+    Case("Gaussian, channels", raw(eq.Gaussian, channels=3), constant=lambda _: 0.5 * LOG_2PI, vector=True),
+    Case(
+        "Gaussian, own unit",
+        fitted(eq.Gaussian),
+        constant=lambda one: 0.5 * LOG_2PI + one.unit.scale.log().item(),
+        leaves_out={"unit change": FITTED},
+    ),
+    Case("Laplace", raw(eq.Laplace), constant=lambda _: 0.34657359027997264),
+    Case(
+        "Laplace, own unit",
+        fitted(eq.Laplace),
+        constant=lambda one: 0.34657359027997264 + one.unit.scale.log().item(),
+        leaves_out={"unit change": FITTED},
+    ),
     Case(
         "Laplace, paper's form",
         lambda **k: eq.Laplace(form="paper", **k),
         leaves_out={"density": NO_DENSITY, "unit change": "its s is that of a Gaussian: log c, not 2·log c"},
     ),
-    Case("StudentT", lambda **k: eq.StudentT(4.0, **k), constant=student_constant, leaves_out={"weight": "not linear"}),
+    Case("StudentT", raw(eq.StudentT, 4.0), constant=student_constant, leaves_out={"weight": "not linear"}),
     Case(
         "MultivariateGaussian",
-        lambda **k: eq.MultivariateGaussian(3, **k),
+        raw(eq.MultivariateGaussian, 3),
         constant=lambda _: 0.5 * LOG_2PI,
         vector=True,
         leaves_out={"weight": "not linear"},

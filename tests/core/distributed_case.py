@@ -19,8 +19,8 @@ def make_likelihood(update: str) -> eq.MultiTaskLikelihood:
         {
             "a": eq.Gaussian(standardize=update == "first_batch", **noise),
             "b": eq.Categorical(ignore_index=9, **noise),
-            "c": eq.StudentT(4.0, channels=2, **noise),
-            "d": eq.MultivariateGaussian(3, **noise),
+            "c": eq.StudentT(4.0, channels=2, standardize=False, **noise),
+            "d": eq.MultivariateGaussian(3, standardize=False, **noise),
         }
     ).double()
 

@@ -58,12 +58,8 @@ def test_the_optimum_has_no_gradient(case, prior):
         applies(case, "prior")
     output, target = batch(case, [200])
     if case.name == "MultivariateGaussian":
-        if prior is not None:
-            pytest.skip("MultivariateGaussian: a prior and a closed form are refused together")
-        likelihood = made(case)
+        likelihood = made(case, prior=prior)
         likelihood.refit(output, target)
-    elif case.name.endswith("exact") and prior is not None:
-        pytest.skip(f"{case.name}: the bisection is that of the likelihood alone")
     else:
         likelihood = made(case, prior=prior)
         likelihood.noise.set_log_variance(likelihood.optimal_log_variance(output, target))

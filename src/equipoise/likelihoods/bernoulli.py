@@ -1,14 +1,19 @@
 """Labels that may hold together: binary cross entropy, with a temperature as noise."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Unpack, cast
 
 import torch
 from torch import Tensor
 from torch.distributions import Bernoulli as BernoulliDistribution
 from torch.nn import functional
 
+from equipoise.execution import is_readable
+from equipoise.functional import at_least_single
 from equipoise.likelihoods.elementwise import Elementwise
+from equipoise.likelihoods.settings import NoiseOptions
 from equipoise.likelihoods.tempered import Prepared, Tempered
+from equipoise.reduction import Sums
 
 
 class Bernoulli(Tempered, Elementwise):
@@ -18,57 +23,135 @@ class Bernoulli(Tempered, Elementwise):
     distribution has ``logits = f``. *Exact*: nll = BCE(f·e^(−s), y). The raw loss is BCE(f, y) in both. A NaN target is
     no label.
 
+    With a positive weight p it is BCE = −[p·y·log σ(f) + (1 − y)·log(1 − σ(f))], the mean over valid elements as of
+    ``torch.nn.BCEWithLogitsLoss(pos_weight=p)``, and the optimum stays e^s = 2·BCE.
+
     Args:
         exact: which form.
-        **noise: see ``Likelihood``.
+        pos_weight: p, above 0: one number, or one for each channel (axis 1).
+        **noise: see ``NoiseSettings``.
 
     >>> round(Bernoulli()(torch.zeros(2, 3), torch.ones(2, 3)).loss.item(), 4)  # log 2
     0.6931
     """
 
-    def __init__(self, *, exact: bool = False, **noise: Any) -> None:
-        super().__init__(exact=exact, **noise)
+    pos_weight: Tensor | None
 
-    def element_losses(self, output: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-        """BCE(f, y); the exact form adds BCE(f·e^(−s), y), its derivative by s, and the optimum for a start."""
-        self._check_targets(target, valid)
+    def __init__(
+        self,
+        *,
+        exact: bool = False,
+        pos_weight: float | Sequence[float] | Tensor | None = None,
+        **noise: Unpack[NoiseOptions],
+    ) -> None:
+        super().__init__(exact=exact, **noise)
+        self._pos_weight = _pos_weight(pos_weight)
+        self.register_buffer("pos_weight", self._pos_weight, persistent=False)
+
+    def reset_parameters(self) -> None:
+        """The positive weight as it was given, as after ``to_empty``."""
+        if self.pos_weight is not None:
+            self.pos_weight.copy_(cast(Tensor, self._pos_weight))
+
+    def element_losses(self, output: Tensor, target: Tensor, valid: Tensor, weights: Tensor | None = None) -> Tensor:
+        """BCE(f, y); the exact form adds BCE(f·e^(−s), y), its derivative by s, and e^s."""
         logits, labels = torch.where(valid, output, 0.0), torch.where(valid, target, 0.0)
-        entropy = _cross_entropy(logits, labels, valid)
+        self._check_targets(labels)
+        entropy = self._cross_entropy(logits, labels, valid)
         if not self.exact:
             return entropy[None]
-        s = self.broadcastable(self.present(logits, labels, valid), logits.dim())
+        weight = valid.to(logits.dtype) if weights is None else torch.where(valid, weights, 0.0).to(logits.dtype)
+        s = self.broadcastable(self.present(logits, labels, weight), logits.dim())
         scaled = logits * torch.exp(-s)
-        slope = torch.where(valid, (labels - scaled.detach().sigmoid()) * scaled.detach(), 0.0)
-        start = torch.where(valid, torch.exp(s).expand(logits.shape), 0.0)
-        return torch.stack([entropy, _cross_entropy(scaled, labels, valid), slope, start])
+        slope = torch.where(valid, self._pull(scaled.detach(), labels) * scaled.detach(), 0.0)
+        start = self.start_statistic(s, torch.ones_like(s)).expand(logits.shape)
+        return torch.stack([entropy, self._cross_entropy(scaled, labels, valid), slope, torch.where(valid, start, 0.0)])
 
-    def prepared(self, output: Tensor, target: Tensor, mask: Tensor | None, where: str) -> Prepared:
-        """Logits and targets at their shape, 0 where they are not valid."""
-        output, target, valid = self.checked(output, target, mask, where)
-        return torch.where(valid, output, 0.0), torch.where(valid, target, 0.0), valid
+    def prepared(
+        self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, where: str
+    ) -> Prepared:
+        """Logits and targets at their shape, 0 where they are not valid, and the weights."""
+        self._check_shapes(output, target, where)
+        valid, weights = self.counted(target, mask, weights, where)
+        logits = torch.where(valid, at_least_single(output), 0.0)
+        labels = torch.where(valid, target.to(logits.dtype), 0.0)
+        self._check_targets(labels)
+        return logits, labels, valid.to(logits.dtype) if weights is None else torch.where(valid, weights, 0.0)
 
-    def slope(self, s: Tensor, logits: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
-        """Σ (y − σ(f·e^(−s)))·f."""
-        inverse = torch.exp(-self.broadcastable(s, logits.dim()))
-        per_element = (labels - (logits * inverse).sigmoid()) * logits
-        return self.summed(torch.where(valid, per_element, 0.0)[None], valid).values[0].double()
+    def slopes(self, s: Tensor, logits: Tensor, labels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Σ w·(p·y·(1 − σ) − (1 − y)·σ)·f, with σ = σ(f·e^(−s)), and its derivative by s."""
+        slopes, derivatives = [], []
+        for one in s:
+            inverse = torch.exp(-self.broadcastable(one, logits.dim())).to(logits.dtype)
+            chance = (logits * inverse).sigmoid()
+            slopes.append(self._pull(logits * inverse, labels) * logits * weight)
+            curve = (self._positive(labels, logits.dim()) + 1 - labels) * chance * (1 - chance)
+            derivatives.append(curve * logits.square() * inverse * weight)
+        return tuple(self._over_elements(torch.stack(v), 1) for v in (slopes, derivatives))  # type: ignore[return-value]
 
-    def _check_targets(self, target: Tensor, valid: Tensor) -> None:
-        if target.device.type != "cpu" or torch.compiler.is_compiling():
+    def masses(self, weight: Tensor) -> Tensor:
+        """Σ of the weights of each channel."""
+        return self._over_elements(weight, 0)
+
+    def _positive(self, labels: Tensor, dim: int) -> Tensor:
+        """p·y."""
+        return labels if self.pos_weight is None else labels * self._weight(dim, labels.dtype)
+
+    def _weight(self, dim: int, dtype: torch.dtype) -> Tensor:
+        assert self.pos_weight is not None
+        weight = self.pos_weight.to(dtype)
+        axis = self.channel_axis(dim)
+        return weight if weight.dim() == 0 else weight.reshape([-1 if d == axis else 1 for d in range(dim)])
+
+    def _pull(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """−∂BCE/∂f = p·y·(1 − σ(f)) − (1 − y)·σ(f)."""
+        chance = logits.sigmoid()
+        return self._positive(labels, logits.dim()) * (1 - chance) - (1 - labels) * chance
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+        # PyTorch's BCE of an infinite logit is NaN, even where the label agrees with it.
+        bounded = logits.clamp(torch.finfo(logits.dtype).min / 16, torch.finfo(logits.dtype).max / 16)
+        weight = None if self.pos_weight is None else self._weight(logits.dim(), logits.dtype)
+        losses = functional.binary_cross_entropy_with_logits(bounded, labels, reduction="none", pos_weight=weight)
+        return torch.where(valid, losses, 0.0)
+
+    def _check_targets(self, labels: Tensor) -> None:
+        if not is_readable(labels):
             return
-        outside = valid & ((target < 0) | (target > 1))
+        outside = (labels < 0) | (labels > 1)
         if bool(outside.any()):
-            raise ValueError(f"Bernoulli: expected targets in 0 … 1, found {float(target[outside][0]):g}")
+            raise ValueError(f"Bernoulli: expected targets in 0 … 1, found {float(labels[outside][0]):g}")
 
     def location(self, output: Tensor) -> Tensor:
         """The logits of ``distribution``."""
         return output * torch.exp(-self.broadcastable(self.log_temperature(), output.dim()))
 
+    def predict(self, output: Tensor, *, probabilities: bool = False) -> Tensor:
+        """1 where a label is more probable than not, else 0; or the probabilities."""
+        return at_least_single(self.location(output)).sigmoid() if probabilities else (output > 0).long()
+
     def distribution(self, output: Tensor) -> BernoulliDistribution:
         """Bernoulli with logits f (approximate; f/T once refitted) or f·e^(−s) (exact)."""
         return BernoulliDistribution(logits=self.location(output))
 
+    def sums(
+        self, output: Tensor, target: Tensor, mask: Tensor | None = None, weights: Tensor | None = None, *, where: str
+    ) -> Sums:
+        """Sums of ``element_losses``."""
+        if self.pos_weight is not None and self.pos_weight.dim() == 1:
+            axis = self.channel_axis(max(output.dim(), 1))
+            if output.dim() == 0 or output.shape[axis] != len(self.pos_weight):
+                raise ValueError(
+                    f"{where}: expected one pos_weight for each of the channels on axis {axis} of outputs of shape "
+                    f"{tuple(output.shape)}, found {len(self.pos_weight)}"
+                )
+        return Elementwise.sums(self, output, target, mask, weights, where=where)
 
-def _cross_entropy(logits: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
-    losses = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
-    return torch.where(valid, losses, 0.0)
+
+def _pos_weight(given: float | Sequence[float] | Tensor | None) -> Tensor | None:
+    if given is None:
+        return None
+    weight = torch.as_tensor(given, dtype=torch.get_default_dtype(), device="cpu").detach().clone()
+    if weight.dim() > 1 or not bool((weight > 0).all() & torch.isfinite(weight).all()):
+        raise ValueError(f"Bernoulli: pos_weight: expected a number above 0, or one for each channel, found {given!r}")
+    return weight

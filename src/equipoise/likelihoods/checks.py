@@ -1,67 +1,54 @@
-"""What no likelihood can take, told where that costs nothing and flagged where it would stall a device."""
+"""Losses that no likelihood can take: an error at once on the CPU, a flag where reading would stall a device."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from equipoise.execution import is_readable
 from equipoise.reduction import Sums
 
-if TYPE_CHECKING:
-    from equipoise.likelihoods.likelihood import Likelihood
 
+def check(sums: Sequence[Sums], names: Sequence[str]) -> list[bool | None]:
+    """Raise for losses that are negative or not finite; for each task whether no element is valid.
 
-@dataclass(frozen=True)
-class Seen:
-    """What is known of a task's numbers without stalling a device; ``None``: not known.
-
-    A task without elements gets no gradient to its s, so that an optimizer with momentum leaves it; among several
-    ranks the gradient is there and zero, since DistributedDataParallel waits for it.
+    Only on the CPU, where looking costs nothing. Elsewhere the answers are ``None``, and ``bad_losses`` gives flags.
     """
-
-    empty: bool | None = None
-    in_bounds: bool = False
-
-
-def check(likelihoods: "Sequence[Likelihood]", sums: Sequence[Sums], names: Sequence[str]) -> list[Seen]:
-    """Raise for losses that are negative or not finite, and warn at bounds.
-
-    Numbers are looked at on the CPU only, where that costs nothing; else ``bad_losses`` gives flags for the device.
-    """
-    if torch.compiler.is_compiling() or any(s.values.device.type != "cpu" for s in sums):
-        return [Seen()] * len(sums)
-    states = []
-    for likelihood, s, name in zip(likelihoods, sums, names, strict=True):
-        complain(_listed(s.values[0]), name)
-        inside = not likelihood.training or not likelihood.noise.warn_at_bound(_listed(likelihood.log_variance), name)
-        states.append(Seen(empty=not any(_listed(s.count)), in_bounds=inside))
-    return states
+    if not is_readable(*(s.values for s in sums)):
+        return [None] * len(sums)
+    for s, name in zip(sums, names, strict=True):
+        complain(listed(s.values[0]), name)
+    return [not any(listed(s.count)) for s in sums]
 
 
-def _listed(tensor: Tensor) -> list[float]:
-    values = tensor.tolist()
-    return values if isinstance(values, list) else [values]
+def listed(tensor: Tensor) -> list[float]:
+    """The numbers of a tensor of any shape."""
+    values: list[float] = tensor.detach().reshape(-1).tolist()
+    return values
 
 
-def complain(losses: list[float], where: str) -> None:
-    """Raise for a loss, or a sum of losses, that no likelihood can take."""
+def complain(losses: Sequence[float], where: str) -> None:
+    """Raise for a loss, or a sum of losses, that no likelihood can take; −∞ stands for a negative one in a sum."""
     for value in losses:
+        if value < 0:
+            found = "one" if math.isinf(value) else f"{value:g}"
+            raise ValueError(
+                f"{where}: expected losses of at least 0, found {found} below: a likelihood has no such error"
+            )
         if not math.isfinite(value):
             raise FloatingPointError(f"{where}: the loss is {value}: the outputs or targets are not finite")
-        if value < 0:
-            raise ValueError(f"{where}: expected a loss of at least 0, found {value:g}: a likelihood has no such error")
 
 
 def complain_of_flags(flags: Tensor, tasks: Sequence[str]) -> None:
     """Raise for a task that ``bad_losses`` flagged, and begin anew."""
     found = flags.tolist()
+    if not any(found):
+        return
     flags.zero_()
     for task, flag in zip(tasks, found, strict=True):
         if flag:
-            complain([float("nan") if flag == 1 else -1.0], f"task {task!r}")
+            complain([float("nan") if flag == 1 else -math.inf], f"task {task!r}")
 
 
 def bad_losses(sums: Sequence[Sums]) -> Tensor:
@@ -69,5 +56,5 @@ def bad_losses(sums: Sequence[Sums]) -> Tensor:
     flags = []
     for s in sums:
         loss = s.values[0].detach()
-        flags.append(torch.where(~torch.isfinite(loss).all(), 1, torch.where((loss < 0).any(), 2, 0)))
+        flags.append(torch.where((loss < 0).any(), 2, torch.where(~torch.isfinite(loss).all(), 1, 0)))
     return torch.stack(flags).to(torch.int8)

@@ -1,13 +1,16 @@
 """Gaussian noise: squared error."""
 
 import math
+from typing import Unpack
 
 import torch
 from torch import Tensor
 from torch.distributions import Normal
+from torch.nn import functional
 
 from equipoise.functional import gaussian_nll, scaled_optimum
 from equipoise.likelihoods.regression import Regression
+from equipoise.likelihoods.settings import NoiseOptions
 
 
 class Gaussian(Regression):
@@ -15,7 +18,7 @@ class Gaussian(Regression):
 
     Source: Kendall, Gal & Cipolla (CVPR 2018), eq. 2 and 5. Dropped: ½·log 2π. Arguments: see ``Regression``.
 
-    >>> likelihood = Gaussian(init=0.0)
+    >>> likelihood = Gaussian(standardize=False)
     >>> term = likelihood(torch.tensor([1.0, 3.0]), torch.tensor([0.0, float("nan")]))
     >>> term.nll.item(), term.loss.item(), term.count.item()
     (0.5, 1.0, 1)
@@ -23,9 +26,16 @@ class Gaussian(Regression):
 
     loss_power = 2
 
-    def residual_losses(self, residual: Tensor, valid: Tensor) -> Tensor:
+    def __init__(self, *, standardize: bool = True, **noise: Unpack[NoiseOptions]) -> None:
+        super().__init__(standardize=standardize, linear=(0.5, 1.0, 0.5), **noise)
+
+    def residual_losses(self, residual: Tensor, valid: Tensor, weights: Tensor | None = None) -> Tensor:
         """Squared error."""
         return residual.square()[None]
+
+    def whole_mean(self, output: Tensor, target: Tensor) -> Tensor:
+        """The mean squared error."""
+        return functional.mse_loss(output, target)
 
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
         """½·e^(−s)·MSE + ½·s."""
@@ -34,10 +44,6 @@ class Gaussian(Regression):
     def optimum(self, statistic: Tensor) -> Tensor:
         """Log MSE, where there is no prior."""
         return scaled_optimum(statistic, 0.5, 0.5, self.noise.prior)
-
-    def raw_weight(self, log_variance: Tensor) -> Tensor:
-        """½·e^(−s)."""
-        return 0.5 * torch.exp(-log_variance)
 
     def half_width(self, level: float) -> Tensor:
         """√2·erf⁻¹(level)·σ."""

@@ -1,16 +1,17 @@
 """Any non-negative loss, weighed by a learned noise."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
 from equipoise.functional import at_least_single, log1p_nll, log1p_optimum, scaled_nll, scaled_optimum
-from equipoise.likelihoods.likelihood import Likelihood
-from equipoise.likelihoods.masks import as_mask
-from equipoise.reduction import Sums
+from equipoise.likelihoods.likelihood import Likelihood, nothing_of
+from equipoise.likelihoods.masks import as_mask, as_weights
+from equipoise.likelihoods.settings import NoiseOptions
+from equipoise.reduction import Sums, is_distributed
 
 
 class Gibbs(Likelihood):
@@ -23,10 +24,15 @@ class Gibbs(Likelihood):
     loss is L. It is no density that could be normalised for every L, so it has no distribution.
 
     Args:
-        loss_fn: (output, target) → losses of single elements, none below zero, in any shape; NaN is no label.
+        loss_fn: (output, target) → losses of single elements (``reduction="none"``), none below zero, in any shape. A
+            NaN *target* is no label; a loss that is NaN for any other reason is an error.
         coefficient: above 0.
         penalty: above 0, or ``"log1p"``.
-        **noise: see ``Likelihood``; channels are not for Gibbs, priors not for ``"log1p"``.
+        **noise: see ``NoiseSettings``; channels are not for Gibbs, priors not for ``"log1p"``.
+
+    Raises:
+        ValueError: ``forward``: ``loss_fn`` gives one number for many elements, so it has averaged already: masks,
+            missing labels and means over ranks would be wrong.
 
     >>> likelihood = Gibbs(lambda f, y: (f - y).abs(), coefficient=1.0, penalty=1.0)
     >>> likelihood(torch.tensor([1.0, 5.0]), torch.tensor([0.0, 2.0])).nll.item()
@@ -38,35 +44,63 @@ class Gibbs(Likelihood):
         loss_fn: Callable[[Tensor, Tensor], Tensor],
         coefficient: float = 1.0,
         penalty: float | Literal["log1p"] = 0.5,
-        **noise: Any,
+        **noise: Unpack[NoiseOptions],
     ) -> None:
-        super().__init__(**noise)
-        if self.noise.channels is not None:
-            raise ValueError("Gibbs: channels: expected None")
-        if not coefficient > 0:
+        if not (isinstance(coefficient, int | float) and coefficient > 0):
             raise ValueError(f"Gibbs: coefficient: expected a number above 0, found {coefficient!r}")
         if penalty != "log1p" and not (isinstance(penalty, int | float) and penalty > 0):
             raise ValueError(f"Gibbs: penalty: expected a number above 0 or 'log1p', found {penalty!r}")
+        linear = None if isinstance(penalty, str) else (float(coefficient), 1.0, float(penalty))
+        super().__init__(linear=linear, **noise)
+        if self.noise.channels is not None:
+            raise ValueError("Gibbs: channels: expected None")
         if penalty == "log1p" and self.noise.prior is not None:
             raise ValueError("Gibbs: prior: expected None with penalty='log1p'")
         self.loss_fn, self.coefficient, self.penalty = loss_fn, float(coefficient), penalty
 
-    def sums(self, output: Tensor, target: Tensor, mask: Tensor | None, where: str) -> Sums:
+    def sums(
+        self, output: Tensor, target: Tensor, mask: Tensor | None = None, weights: Tensor | None = None, *, where: str
+    ) -> Sums:
         """The sum of the losses."""
-        if output.shape == target.shape and target.is_floating_point():
-            # A NaN target must not reach the gradient, not even as 0 · NaN.
-            missing = torch.isnan(target)
-            target = torch.where(missing, at_least_single(output.detach()).to(target.dtype), target)
-            losses = torch.where(missing, torch.nan, at_least_single(self.loss_fn(output, target)))
-        else:
-            losses = at_least_single(self.loss_fn(output, target))
-        valid = ~torch.isnan(losses)
+        losses, valid = self._losses(output, target, where)
         if mask is not None:
             valid = valid & as_mask(mask, losses.shape, where)
+        total = None
+        if weights is not None:
+            weights = as_weights(weights, losses.shape, where)
+            valid = valid & (weights > 0)
+            kept = torch.where(valid, weights, 0.0).to(losses.dtype)
+            total = kept.sum()
         losses = torch.where(valid, losses, 0.0)
-        negative = (losses.detach() < 0).any()
-        # One loss below zero may hide in the sum: then the sum itself is made to show it.
-        return Sums(torch.where(negative, -losses.abs().sum() - 1e-30, losses.sum())[None], valid.sum())
+        # One loss below zero would hide in the sum; −∞ shows it, on every rank.
+        hidden = torch.where((losses.detach() < 0).any(), -torch.inf, 0.0)
+        summed = losses.sum() if weights is None else (losses * kept).sum()
+        return Sums((summed + hidden)[None], valid.sum(), total)
+
+    def no_sums(self, output: Tensor | None) -> Sums:
+        """The sums of a batch without labels. What ``loss_fn`` would take is not known, and no rank needs more."""
+        like = self.noise.bank.low if output is None else output
+        values = at_least_single(like.new_zeros(1, dtype=self._dtype(like)))
+        if output is not None and output.requires_grad and is_distributed():
+            values = values + nothing_of(output).to(values.dtype)
+        return Sums(values, torch.zeros((), dtype=torch.int64, device=like.device))
+
+    def _losses(self, output: Tensor, target: Tensor, where: str) -> tuple[Tensor, Tensor]:
+        """The losses of single elements, and which have a label."""
+        missing = torch.isnan(target) if target.is_floating_point() else None
+        if missing is not None and output.shape == target.shape:
+            # A NaN target must not reach the gradient, not even as 0 · NaN.
+            target = torch.where(missing, at_least_single(output.detach()).to(target.dtype), target)
+        losses = at_least_single(self.loss_fn(output, target))
+        if losses.numel() == 1 and max(output.numel(), target.numel()) > 1 and losses.dim() == 0:
+            raise ValueError(
+                f"{where}: expected the losses of single elements (reduction='none'), found one number for targets of "
+                f"shape {tuple(target.shape)}: loss_fn averages by itself, so masks, missing labels and ranks would "
+                "count wrongly"
+            )
+        if missing is None:
+            return losses, torch.ones_like(losses, dtype=torch.bool)
+        return losses, ~_at_losses(missing, losses.shape, where)
 
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
         """coefficient·e^(−s)·L + penalty·s, or + log(1 + e^s)."""
@@ -93,3 +127,19 @@ class Gibbs(Likelihood):
     def extra_repr(self) -> str:
         """The coefficients, and the present s."""
         return f"coefficient={self.coefficient:g}, penalty={self.penalty!r}, {super().extra_repr()}"
+
+
+def _at_losses(missing: Tensor, shape: torch.Size, where: str) -> Tensor:
+    """Missing targets at the shape of the losses: a loss of several elements is missing where any of them is."""
+    if missing.shape == shape:
+        return missing
+    if missing.shape[: len(shape)] == shape:
+        return missing.flatten(len(shape)).any(-1)
+    if missing.dim() >= 2 and missing.shape[:1] + missing.shape[2:] == shape:
+        return missing.any(1)
+    if not bool(missing.any()):
+        return torch.zeros(shape, dtype=torch.bool, device=missing.device)
+    raise ValueError(
+        f"{where}: cannot tell which losses of shape {tuple(shape)} belong to the NaN targets of shape "
+        f"{tuple(missing.shape)}: pass masks= at the shape of the losses instead"
+    )

@@ -1,14 +1,15 @@
 """Laplace noise: absolute error."""
 
 import math
-from typing import Any, Literal
+from typing import Literal, Unpack
 
-import torch
 from torch import Tensor
 from torch.distributions import Laplace as LaplaceDistribution
+from torch.nn import functional
 
 from equipoise.functional import SQRT2, laplace_nll, laplace_optimum, scaled_nll, scaled_optimum
 from equipoise.likelihoods.regression import Regression
+from equipoise.likelihoods.settings import NoiseOptions
 
 
 class Laplace(Regression):
@@ -20,23 +21,36 @@ class Laplace(Regression):
         form: ``"exact"``: the above, the derivation that fits L1. ``"paper"``: ½·e^(−s)·\|y − f\| + ½·s, L1 weighed
             like a Gaussian, as Kendall, Gal & Cipolla (CVPR 2018) train; it is no density (at its optimum e^s = MAE),
             so it has no distribution.
-        **noise: see ``Regression``.
+        standardize: see ``Regression``; ``None``: for the exact form. The paper's form keeps the target's unit.
+        **noise: see ``NoiseSettings``.
 
+    >>> import torch
     >>> Laplace().optimal_log_variance(torch.tensor([2.0]), torch.tensor([0.0])).exp()  # 2·b², b = 2
     tensor(8.)
     """
 
     loss_power = 1
 
-    def __init__(self, *, form: Literal["exact", "paper"] = "exact", **noise: Any) -> None:
-        super().__init__(**noise)
+    def __init__(
+        self,
+        *,
+        form: Literal["exact", "paper"] = "exact",
+        standardize: bool | None = None,
+        **noise: Unpack[NoiseOptions],
+    ) -> None:
         if form not in ("exact", "paper"):
-            raise ValueError(f"form: expected 'exact' or 'paper', found {form!r}")
+            raise ValueError(f"Laplace: form: expected 'exact' or 'paper', found {form!r}")
+        linear = (SQRT2, 0.5, 0.5) if form == "exact" else (0.5, 1.0, 0.5)
+        super().__init__(standardize=form == "exact" if standardize is None else standardize, linear=linear, **noise)
         self.form = form
 
-    def residual_losses(self, residual: Tensor, valid: Tensor) -> Tensor:
+    def residual_losses(self, residual: Tensor, valid: Tensor, weights: Tensor | None = None) -> Tensor:
         """Absolute error."""
         return residual.abs()[None]
+
+    def whole_mean(self, output: Tensor, target: Tensor) -> Tensor:
+        """The mean absolute error."""
+        return functional.l1_loss(output, target)
 
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
         """√2·e^(−s/2)·MAE + ½·s; the paper's form: ½·e^(−s)·MAE + ½·s."""
@@ -49,12 +63,6 @@ class Laplace(Regression):
         if self.form == "paper":
             return scaled_optimum(statistic, 0.5, 0.5, self.noise.prior)
         return laplace_optimum(statistic, self.noise.prior)
-
-    def raw_weight(self, log_variance: Tensor) -> Tensor:
-        """√2·e^(−s/2) = 1/b; the paper's form: ½·e^(−s)."""
-        if self.form == "paper":
-            return 0.5 * torch.exp(-log_variance)
-        return SQRT2 * torch.exp(-0.5 * log_variance)
 
     def half_width(self, level: float) -> Tensor:
         """−b·log(1 − level)."""

@@ -1,28 +1,34 @@
 """What a likelihood is: an observation model with learned noise, whose loss is a negative log-likelihood.
 
 A likelihood reduces a batch to sums over its valid elements (``sums``), and turns the means of those sums, over all
-ranks, into a negative log-likelihood (``nll``). Everything else — masks, starts, running means, checks — is here once.
+ranks, into a negative log-likelihood (``nll``). Everything else (masks, starts, running means, checks) is here once.
 """
 
+import dataclasses
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from equipoise.execution import in_functorch, is_readable, is_recomputing
 from equipoise.functional import at_least_single, prior_nll
-from equipoise.likelihoods.checks import Seen, check
-from equipoise.likelihoods.noise import Init, Noise, Update
-from equipoise.ownership import expect_in_an_optimizer
+from equipoise.likelihoods.checks import check, listed
+from equipoise.likelihoods.noise import own_noise
+from equipoise.likelihoods.settings import NoiseOptions, NoiseSettings
+from equipoise.likelihoods.spec import NoiseSpec
 from equipoise.reduction import Sums, is_distributed, over_ranks
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Term:
-    """One task's part of the joint loss, for one batch. What is only looked at is computed when it is.
+    """One task's part of the joint loss, for one batch. Diagnostics are computed when they are asked for.
 
     Attributes:
         nll: mean negative log-likelihood of the valid elements, constants dropped; 0 where there is none.
@@ -33,7 +39,7 @@ class Term:
     count: Tensor
     _likelihood: "Likelihood"
     _means: Tensor
-    _counts: Tensor
+    _mass: Tensor
     _shares: Tensor | None
     _log_variance: Tensor
 
@@ -44,11 +50,14 @@ class Term:
         NaN where there is no valid element.
         """
         with torch.no_grad():
-            return self._likelihood.loss_value(self._means.detach(), self._counts)
+            return self._likelihood.loss_value(self._means.detach(), self._mass)
 
     @cached_property
     def weight(self) -> Tensor | None:
-        """∂nll/∂loss, detached, a vector where the noise has channels; ``None`` where nll is not linear in loss."""
+        """∂nll/∂loss, detached, a vector where the noise has channels; ``None`` where nll is not linear in loss.
+
+        In the unit of 1/loss: for one noise, weight·loss is what the data add to nll, whatever the target's unit.
+        """
         with torch.no_grad():
             return self._likelihood.weight_at(self._log_variance)
 
@@ -60,14 +69,19 @@ class Term:
 
     @cached_property
     def objective(self) -> Tensor:
+        """``loss`` with its graph, in the target's unit; 0 where there is no valid element."""
+        return self._likelihood.total_objective(self._means, self._shares, self._likelihood.loss_power)
+
+    @cached_property
+    def standardized_loss(self) -> Tensor:
         """The raw loss with its graph, in the network's numbers: what methods that set the weights themselves work on.
 
-        0 where there is no valid element.
+        Where the likelihood owns its target's unit, this does not depend on it; elsewhere it equals ``objective``.
         """
-        return _shared_out(self._likelihood.objective(self._means), self._shares)
+        return self._likelihood.total_objective(self._means, self._shares, 0)
 
 
-def _shared_out(per_channel: Tensor, shares: Tensor | None) -> Tensor:
+def shared_out(per_channel: Tensor, shares: Tensor | None) -> Tensor:
     """The mean over channels, by their shares of the elements; ``None``: one channel, which has all."""
     return per_channel if shares is None else (per_channel * shares).sum()
 
@@ -76,12 +90,9 @@ class Likelihood(nn.Module, ABC):
     r"""p(y | f, σ) with a learned log-variance s = log σ².
 
     Args:
-        channels: one s for each channel (axis 1 of outputs, unless the class says otherwise); ``None``: one s.
-        init: the first s, or ``"first_batch"``: the optimum for the first batch with a valid element.
-        update: ``"gradient"`` (the paper) or ``"closed_form"``: s follows the optimum for a running mean of the loss.
-        momentum: of that running mean.
-        bounds: s is kept within them; reaching one warns.
-        prior: (σ₀, strength): adds strength·(½·s + ½·σ₀²·e^(−s)).
+        linear: (a, r, p) where nll = a·e^(−r·s)·L + p·s in the raw loss L; ``None`` for any other form.
+        reference: log σ² of a σ that the noise's floor refers to; ``None``: that of the first batch.
+        **noise: the settings of the noise, see ``NoiseSettings``.
 
     Raises:
         ValueError: an argument out of range; ``forward``: shapes that differ, a negative loss.
@@ -89,23 +100,29 @@ class Likelihood(nn.Module, ABC):
             ``MultiTaskLikelihood.check``.
     """
 
+    loss_power: int = 0
+    """The power of the target's unit that the raw loss has."""
+    summed_rows: int = 1
+    """How many sums ``sums`` gives for each noise channel."""
+
     def __init__(
         self,
         *,
-        channels: int | None = None,
-        init: Init = 0.0,
-        update: Update = "gradient",
-        momentum: float = 0.99,
-        bounds: tuple[float, float] = (-40.0, 40.0),
-        prior: tuple[float, float] | None = None,
+        linear: tuple[float, float, float] | None = None,
+        reference: float | None = None,
+        **noise: Unpack[NoiseOptions],
     ) -> None:
         super().__init__()
-        self.noise = Noise(channels=channels, init=init, update=update, momentum=momentum, bounds=bounds, prior=prior)
+        settings = NoiseSettings.read(type(self).__name__, noise)
+        self.noise = own_noise(NoiseSpec(settings=settings, linear=linear, reference=reference))
+        self.noise.bank.names = (type(self).__name__,)
 
     # What a likelihood defines.
 
     @abstractmethod
-    def sums(self, output: Tensor, target: Tensor, mask: Tensor | None, where: str) -> Sums:
+    def sums(
+        self, output: Tensor, target: Tensor, mask: Tensor | None = None, weights: Tensor | None = None, *, where: str
+    ) -> Sums:
         """Sums over the valid elements of this rank's batch; ``values[0]`` is that of the raw loss."""
 
     @abstractmethod
@@ -124,13 +141,24 @@ class Likelihood(nn.Module, ABC):
         """The raw loss of each noise channel, with its graph."""
         return means[0]
 
+    def total_objective(self, means: Tensor, shares: Tensor | None, power: int) -> Tensor:
+        """The raw loss over all channels, with its graph, in the target's unit to this power."""
+        return shared_out(self.to_target_unit(self.objective(means), power), shares)
+
     def raw_weight(self, log_variance: Tensor) -> Tensor | None:
         """∂nll/∂loss, where nll is linear in the raw loss."""
-        return None
+        if (linear := self.noise.spec.linear) is None:
+            return None
+        coefficient, rate, _ = linear
+        return coefficient * torch.exp(-rate * log_variance)
 
     def location(self, output: Tensor) -> Tensor:
         """The centre of the distribution, in the target's unit: logits for classes."""
         return output
+
+    def predict(self, output: Tensor, *, probabilities: bool = False) -> Tensor:
+        """Point predictions in the target's unit; for classes their indices, or their probabilities."""
+        return self.location(output)
 
     def statistic(self, means: Tensor) -> Tensor:
         """What ``optimum`` takes, from the means of ``sums``."""
@@ -139,9 +167,6 @@ class Likelihood(nn.Module, ABC):
     def to_target_unit(self, value: Tensor, power: int) -> Tensor:
         """A dimensionless number that goes with the target's unit to this power, in that unit."""
         return value
-
-    loss_power: int = 0
-    """The power of the target's unit that the raw loss has."""
 
     # What all of them share.
 
@@ -161,58 +186,157 @@ class Likelihood(nn.Module, ABC):
         with torch.no_grad():
             return self.weight_at(self.log_variance.detach())
 
-    def forward(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> Term:
+    @property
+    def is_moving(self) -> bool:
+        """Whether a forward pass may change state: in training, and neither in a transform nor run a second time."""
+        return self.training and not self._is_asked and not in_functorch() and not is_recomputing()
+
+    _is_asked = False
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Sums within change nothing: they answer a question, and are no training."""
+        before, self._is_asked = self._is_asked, True
+        try:
+            with torch.no_grad():
+                yield
+        finally:
+            self._is_asked = before
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next training batch may set a start or a unit."""
+        return self.noise.waits_for_start and not bool(self.noise.is_started().all())
+
+    def forward(
+        self, output: Tensor, target: Tensor | None, mask: Tensor | None = None, *, weights: Tensor | None = None
+    ) -> Term:
         """The task's term for a batch.
 
         Args:
             output: what the network gives.
-            target: what was observed; NaN (regressions) or ``ignore_index`` (classes) is no label.
+            target: what was observed; NaN (regressions), −100 or ``ignore_index`` (classes) is no label; ``None``: no
+                labels in this batch.
             mask: boolean, broadcastable to the target, True = valid.
+            weights: how much each element counts, 0 or more: of the target's shape, broadcastable to it with as many
+                axes, or ``(N,)``, one a sample. Means are weighted ones; a weight of 0 is no label.
         """
+        if mask is None and weights is None and target is not None:
+            quick = self.quick_term(output, target)
+            if quick is not None:
+                return quick
         where = type(self).__name__
-        return terms([self], [self.sums(output, target, mask, where)], [where])[0]
+        sums = self.no_sums(output) if target is None else self.sums(output, target, mask, weights, where=where)
+        return terms([self], [sums], [where])[0]
 
-    @torch.no_grad()
-    def optimal_log_variance(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The s that is best for these outputs, in closed form; the present one where no element is valid."""
-        sums = self.sums(output, target, mask, type(self).__name__)
-        means = sums.values / sums.count.clamp_min(1)
-        best = self.optimum(torch.where(sums.count > 0, self.statistic(means), 1.0))
-        return torch.where(sums.count > 0, best, self.log_variance.to(best.dtype))
+    def quick_term(self, output: Tensor, target: Tensor) -> Term | None:
+        """The term in a few operations, where that is the usual case on a CPU; ``None``: take the general way."""
+        return None
 
-    @torch.no_grad()
-    def refit(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
-        """Set the noise to what is best for held-out data."""
-        self.noise.set_log_variance(self.optimal_log_variance(output, target, mask))
+    def no_sums(self, output: Tensor | None) -> Sums:
+        """The sums of a batch without labels.
 
-    def term(self, sums: Sums, normalizer: Tensor | float | None, state: Seen) -> Term:
-        """The term that follows from sums over all ranks; ``normalizer``: what to divide by, in place of the count."""
-        count = sums.count.to(sums.values.dtype)
-        plain = normalizer is None and count.dim() == 0 and state.empty is False
-        means = sums.values / (count if plain else count.clamp_min(1.0))
-        s = self.noise.for_batch(self.statistic(means.detach()), sums.count, self.optimum, in_bounds=state.in_bounds)
-        s = at_least_single(s.detach() if state.empty and not is_distributed() else s)
+        Among ranks they take part in whatever the other ranks add up, and have a graph to the output, where there is
+        one, since DistributedDataParallel waits for its gradient.
+        """
+        if not is_distributed():
+            like = self.noise.bank.low if output is None else output
+            shape, dtype = self.noise.settings.shape, self._dtype(like)
+            values = at_least_single(like.new_zeros((self.summed_rows, *shape), dtype=dtype))
+            return Sums(values, torch.zeros(shape, dtype=torch.int64, device=like.device))
+        blank, target = self.blank()
+        sums = self.sums(blank, target, where=type(self).__name__)
+        if output is None or not output.requires_grad:
+            return sums
+        return dataclasses.replace(sums, values=sums.values + nothing_of(output).to(sums.values.dtype))
+
+    def blank(self) -> tuple[Tensor, Tensor]:
+        """An output and a target of one sample without a label."""
+        output = self.noise.bank.low.new_zeros((1, *self.noise.settings.shape))
+        return output, torch.full_like(output, torch.nan)
+
+    def _dtype(self, like: Tensor) -> torch.dtype:
+        return like.dtype if like.is_floating_point() else self.noise.bank.low.dtype
+
+    def optimal_log_variance(
+        self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
+    ) -> Tensor:
+        """The s that is best for this rank's outputs, in closed form; the present one where there is no information."""
+        with self.asked():
+            return self._best(self.sums(output, target, mask, weights, where=type(self).__name__))[0]
+
+    def _best(self, sums: Sums) -> tuple[Tensor, Tensor]:
+        """The best s, and whether the sums have any information; else the present s."""
+        statistic = self.statistic(sums.means)
+        known = (sums.count > 0) & torch.isfinite(statistic) & (statistic > 0)
+        best = self.optimum(torch.where(known, statistic, 1.0))
+        return torch.where(known, best, self.log_variance.to(best.dtype)), known
+
+    def refit(
+        self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
+    ) -> None:
+        """Set the noise to what is best for held-out data, all ranks' together: every rank must call it.
+
+        Without information (no label, a loss of zero, entries that are not finite) it stays as it was.
+        """
+        with self.asked():
+            (sums,) = over_ranks([self.sums(output, target, mask, weights, where=type(self).__name__)])
+            self.set_refitted(*self._best(sums))
+
+    def set_refitted(self, best: Tensor, known: Tensor) -> None:
+        """Take what a refit found, and say where it found nothing or met a bound."""
+        name = self.noise.bank.of_entry(self.noise.span.start)[1]
+        warn_of_refit(name, best, known, self.noise.settings.bounds)
+        self.noise.set_log_variance(best, known)
+
+    def term(self, sums: Sums, normalizer: Tensor | float | None, *, is_empty: bool | None) -> Term:
+        """The term that follows from sums over all ranks.
+
+        Args:
+            sums: over all ranks.
+            normalizer: what to divide by, in place of the count.
+            is_empty: whether no element is valid, where that is known.
+        """
+        means, mass = sums.means, sums.mass
+        s = self._noise_for(means.detach(), sums.count)
+        # Without labels no gradient reaches s; among ranks a zero one, which DistributedDataParallel waits for.
+        s = at_least_single(s.detach() if is_empty and not is_distributed() else s)
         nll = self.nll(means, s)
         if self.noise.prior is not None:
             nll = nll + self.prior_nll(s)
-        shares = None
-        if not plain:
-            divisor = count.sum() if normalizer is None else normalizer
-            shares = count / torch.as_tensor(divisor, dtype=count.dtype, device=count.device).clamp_min(1.0)
+        divisor = mass.sum() if normalizer is None else normalizer
+        shares: Tensor | None = mass / torch.as_tensor(divisor, dtype=mass.dtype, device=mass.device).clamp_min(1e-30)
+        if mass.dim() == 0 and normalizer is None and is_empty is False:
+            shares = None
         return Term(
-            nll=_shared_out(nll, shares),
+            nll=shared_out(nll, shares),
             count=sums.count if sums.count.dim() == 0 else sums.count.sum(),
             _likelihood=self,
             _means=means,
-            _counts=count,
+            _mass=mass,
             _shares=shares,
             # The optimizer will change s in its place.
             _log_variance=s.detach().clone(),
         )
 
-    def loss_value(self, means: Tensor, count: Tensor) -> Tensor:
+    def _noise_for(self, means: Tensor, count: Tensor) -> Tensor:
+        shape = self.noise.settings.shape
+        s = self.noise.bank.for_batch(
+            self.noise.span,
+            self.statistic(means).reshape(-1),
+            count.reshape(-1),
+            lambda statistic: self.optimum(statistic.reshape(shape)).reshape(-1),
+            training=self.training,
+            deferred=self.is_deferred,
+        )
+        return s.reshape(shape)
+
+    is_deferred: bool = False
+    """Whether a closed form takes effect one batch later, because the sums are those of the present s."""
+
+    def loss_value(self, means: Tensor, mass: Tensor) -> Tensor:
         """The raw loss over all channels in the target's unit; NaN (0/0) where there is no valid element."""
-        return (self.to_target_unit(means[0], self.loss_power) * count).sum() / count.sum()
+        return (self.to_target_unit(means[0], self.loss_power) * mass).sum() / mass.sum()
 
     def prior_nll(self, log_variance: Tensor) -> Tensor:
         """What the prior adds to the nll of each noise channel."""
@@ -229,6 +353,27 @@ class Likelihood(nn.Module, ABC):
         return f"log_variance={self.log_variance.detach().cpu().tolist()}"
 
 
+def nothing_of(output: Tensor) -> Tensor:
+    """Zero, with a graph to an output, whatever its values."""
+    return torch.where(torch.zeros_like(output, dtype=torch.bool), output, 0.0).sum()
+
+
+def warn_of_refit(name: str, best: Tensor, known: Tensor, bounds: tuple[float, float]) -> None:
+    """Say where held-out data have no information, or ask for more than the bounds allow."""
+    if not bool(known.all()):
+        warnings.warn(
+            f"{name}: refit: these data do not determine the noise (no label, a loss of zero, too few rows, or entries "
+            "that are not finite): it stays as it was",
+            stacklevel=4,
+        )
+    if bool((known & ((best <= bounds[0]) | (best >= bounds[1]))).any()):
+        warnings.warn(
+            f"{name}: refit: the best value is at its bounds [{bounds[0]:g}, {bounds[1]:g}] or beyond, so the data do "
+            "not determine it: are the outputs perfect on them, or of no use at all?",
+            stacklevel=4,
+        )
+
+
 def terms(
     likelihoods: Sequence[Likelihood],
     sums: Sequence[Sums],
@@ -236,13 +381,36 @@ def terms(
     normalizers: Sequence[Tensor | float | None] | None = None,
 ) -> list[Term]:
     """The terms of several likelihoods for one batch: one reduction over the ranks, one look at the numbers."""
-    training = any(likelihood.training for likelihood in likelihoods)
-    total = over_ranks(sums) if training else list(sums)
-    states = check(likelihoods, total, names)
-    if training:
-        for likelihood, name in zip(likelihoods, names, strict=True):
-            expect_in_an_optimizer(likelihood.log_variance, name)
-    return [
-        likelihood.term(s, n, state)
-        for likelihood, s, n, state in zip(likelihoods, total, normalizers or [None] * len(total), states, strict=True)
+    total = reduced(likelihoods, sums)
+    empty = check(total, names)
+    found = [
+        likelihood.term(s, n, is_empty=e)
+        for likelihood, s, n, e in zip(likelihoods, total, normalizers or [None] * len(total), empty, strict=True)
     ]
+    for likelihood, term in zip(likelihoods, found, strict=True):
+        look(likelihood, term)
+    return found
+
+
+def reduced(likelihoods: Sequence[Likelihood], sums: Sequence[Sums]) -> list[Sums]:
+    """The sums over all ranks, in training; what they show of the targets goes to the units."""
+    training = any(likelihood.is_moving for likelihood in likelihoods)
+    total = over_ranks(sums) if training else list(sums)
+    for likelihood, s in zip(likelihoods, total, strict=True):
+        unit: Any = getattr(likelihood, "unit", None)
+        if unit is None or not likelihood.is_moving or (is_readable(s.count) and not bool(s.count.any())):
+            continue
+        if s.rows is not None:
+            unit.look(s.rows if s.rows.dim() == 3 else s.rows[None])
+        unit.advance()
+    return total
+
+
+def look(likelihood: Likelihood, term: Term) -> None:
+    """Warn of bounds and of σ that lags, where looking costs nothing."""
+    bank, s = likelihood.noise.bank, term._log_variance
+    if not likelihood.training or not is_readable(s):
+        return
+    if likelihood.noise.bank.specs == (likelihood.noise.spec,):
+        bank.warn_at_bounds(listed(bank.values()))
+        bank.look_for_lag(lambda: bank.best)

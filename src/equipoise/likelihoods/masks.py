@@ -1,18 +1,41 @@
-"""Masks: True where an element is valid."""
+"""Which elements count, and how much: masks (True = valid) and weights."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from equipoise.execution import is_readable
+
 
 def as_mask(mask: Tensor, shape: Sequence[int], where: str) -> Tensor:
     """The mask at the target's shape; raises where its type or shape does not fit."""
     if mask.dtype != torch.bool:
-        raise TypeError(f"{where}: expected a boolean mask (True = valid), found {mask.dtype}: use mask.bool()")
+        hint = "use mask.bool()"
+        if mask.is_floating_point():
+            hint += ", or weights=... if these numbers say how much each element counts"
+        raise TypeError(f"{where}: expected a boolean mask (True = valid), found {mask.dtype}: {hint}")
     try:
         return mask.expand(tuple(shape))
     except RuntimeError:
         raise ValueError(
             f"{where}: expected a mask that broadcasts to {tuple(shape)}, found {tuple(mask.shape)}"
         ) from None
+
+
+def as_weights(weights: Tensor, shape: Sequence[int], where: str) -> Tensor:
+    """The weights at the target's shape: given so, broadcastable with as many axes, or ``(N,)``, one a sample."""
+    if weights.dtype == torch.bool:
+        raise TypeError(f"{where}: expected weights of numbers, found {weights.dtype}: a boolean mask goes to masks")
+    shape = tuple(shape)
+    if weights.dim() == 1 and len(shape) > 1 and weights.shape[0] == shape[0]:
+        weights = weights.reshape(-1, *[1] * (len(shape) - 1))
+    fits = weights.dim() == len(shape) and all(w in (1, n) for w, n in zip(weights.shape, shape, strict=True))
+    if not fits and weights.dim() != 0:
+        raise ValueError(
+            f"{where}: expected weights of the target's shape {shape}, or one a sample "
+            f"({shape[0] if shape else ''},), found {tuple(weights.shape)}"
+        )
+    if is_readable(weights) and weights.numel() and not bool((weights >= 0).all() & torch.isfinite(weights).all()):
+        raise ValueError(f"{where}: expected weights of 0 or more, found {float(weights.min()):g}")
+    return weights.detach().expand(shape)

@@ -1,74 +1,20 @@
 """Gaussian noise with a full covariance between the outputs of one task."""
 
 import math
-from typing import Any
+from typing import Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import MultivariateNormal
 
+from equipoise.execution import is_recomputing
 from equipoise.functional import at_least_single, regression_residual
-from equipoise.likelihoods.likelihood import Likelihood
-from equipoise.likelihoods.masks import as_mask
-from equipoise.likelihoods.noise import Init, Noise, Update
+from equipoise.likelihoods.covariance import CovarianceNoise, covariance_nll
+from equipoise.likelihoods.likelihood import Likelihood, warn_of_refit
+from equipoise.likelihoods.masks import as_mask, as_weights
+from equipoise.likelihoods.settings import NoiseOptions
 from equipoise.likelihoods.unit import Unit
-from equipoise.reduction import Sums
-
-
-class CovarianceNoise(Noise):
-    """Σ = D·R·Rᵀ·D: D = diag e^(s/2) the standard deviations, R the Cholesky factor of the correlations.
-
-    R is I plus a strictly lower triangle, its rows scaled to length one: so diag Σ = e^s exactly, and every value of
-    the parameters is a covariance.
-    """
-
-    lower: Tensor
-
-    def __init__(self, dim: int, update: Update, **noise: Any) -> None:
-        super().__init__(channels=dim, update=update, **noise)
-        start = torch.zeros(dim, dim)
-        if update == "gradient":
-            self.lower = nn.Parameter(start)
-        else:
-            self.register_buffer("lower", start)
-            self.running_mean, self.running_weight = torch.zeros(dim, dim), torch.zeros(())
-
-    def correlation_factor(self) -> Tensor:
-        """R."""
-        factor = torch.eye(len(self.lower), dtype=self.lower.dtype, device=self.lower.device) + self.lower.tril(-1)
-        scaled: Tensor = factor / torch.linalg.vector_norm(factor, dim=1, keepdim=True)
-        return scaled
-
-    def set_covariance(self, covariance: Tensor, usable: Tensor) -> None:
-        """Put s and R to those of a covariance, where ``usable``."""
-        dim = len(covariance)
-        variance = covariance.diagonal().clamp(math.exp(self.bounds[0]), math.exp(self.bounds[1]))
-        deviation = variance.sqrt()
-        correlation = covariance / deviation / deviation[:, None]
-        # A sample of fewer rows than outputs has no inverse: a little of the diagonal gives one.
-        eye = torch.eye(dim, dtype=covariance.dtype, device=covariance.device)
-        factor, _ = torch.linalg.cholesky_ex(torch.where(usable, correlation * (1 - 1e-6), 0.0) + eye * 1e-6)
-        lower = (factor / factor.diagonal()[:, None]).tril(-1)
-        usable = usable & torch.isfinite(lower).all()
-        self.log_variance.copy_(torch.where(usable, variance.log().to(self.log_variance.dtype), self.log_variance))
-        self.lower.copy_(torch.where(usable, lower.to(self.lower.dtype), self.lower))
-
-    def _track(self, statistic: Tensor, count: Tensor, optimum: Any) -> None:
-        seen = (count > 0) & torch.isfinite(statistic).all()
-        keep = torch.where(seen, self.momentum, 1.0)
-        self.running_mean.mul_(keep).add_((1.0 - keep) * torch.where(seen, statistic, 0.0).to(self.running_mean.dtype))
-        self.running_weight.mul_(keep).add_(1.0 - keep)
-        self.set_covariance(self.running_mean / self.running_weight.clamp_min(1e-12), self.running_weight > 0)
-        if self.pending and not torch.compiler.is_compiling():
-            self.pending = not bool(self.running_weight > 0)
-
-    def _start(self, statistic: Tensor, count: Tensor, optimum: Any) -> Tensor:
-        usable = (count > 0) & torch.isfinite(statistic).all() & ~self.initialized
-        self.set_covariance(statistic, usable)
-        self.initialized.logical_or_(usable)
-        if not torch.compiler.is_compiling():
-            self.pending = not bool(self.initialized)
-        return usable
+from equipoise.reduction import Sums, gather_rows, over_ranks
 
 
 class MultivariateGaussian(Likelihood):
@@ -79,87 +25,138 @@ class MultivariateGaussian(Likelihood):
     The raw loss is the mean squared error; nll is not linear in it, so there is no weight. Dropped: ½·log 2π.
     ``count`` is that of valid elements, dim a row.
 
+    A start, fit or refit needs at least dim rows; the covariance of fewer than ten times as many is shrunk towards its
+    diagonal.
+
     Args:
         dim: how many outputs.
-        init: of log diag Σ, without correlation; or ``"first_batch"``.
-        update: ``"gradient"``, or ``"closed_form"``: Σ follows the running covariance of the residuals.
-        momentum: of that.
-        bounds: of log diag Σ.
-        prior: (σ₀, strength), on each standard deviation by itself; not with ``"closed_form"`` or ``"first_batch"``.
         standardize: an offset and scale for each output, see ``Regression``.
+        **noise: see ``NoiseSettings``. ``init`` is that of log diag Σ, without correlation; ``prior`` is on each
+            standard deviation by itself, not with ``"closed_form"`` or ``"first_batch"``; no channels.
     """
 
     loss_power = 2
     noise: CovarianceNoise
 
-    def __init__(
-        self,
-        dim: int,
-        *,
-        init: Init = 0.0,
-        update: Update = "gradient",
-        momentum: float = 0.99,
-        bounds: tuple[float, float] = (-40.0, 40.0),
-        prior: tuple[float, float] | None = None,
-        standardize: bool = False,
-    ) -> None:
-        super().__init__()
-        if prior is not None and (update == "closed_form" or init == "first_batch"):
+    def __init__(self, dim: int, *, standardize: bool = True, **noise: Unpack[NoiseOptions]) -> None:
+        if noise.get("channels") is not None:
+            raise ValueError(f"MultivariateGaussian: channels: expected None, since dim={dim} says how many there are")
+        noise["channels"] = dim
+        super().__init__(reference=0.0 if standardize else None, **noise)
+        settings = self.noise.settings
+        if settings.prior is not None and settings.starts_at_first_batch:
             raise ValueError("MultivariateGaussian: prior: expected None with a closed form, which knows no prior")
-        self.noise = CovarianceNoise(dim, update, init=init, momentum=momentum, bounds=bounds, prior=prior)
+        self.noise = CovarianceNoise(self.noise.spec)
+        self.noise.bank.names = (type(self).__name__,)
         self.dim = dim
+        self.summed_rows = 1 + dim * dim
         self.unit = Unit(dim) if standardize else None
 
-    def sums(self, output: Tensor, target: Tensor, mask: Tensor | None, where: str) -> Sums:
-        """The raw loss and the scatter matrix Σ r·rᵀ, over valid rows; counted by elements."""
-        residual, valid = self._residual(output, target, mask, where)
-        with torch.autocast(residual.device.type, enabled=False):
-            scatter = residual.T @ residual
-        values = torch.cat([scatter.diagonal().sum()[None], scatter.reshape(-1)])
-        return Sums(values, valid.sum() * self.dim)
+    @property
+    def waits(self) -> bool:
+        """Whether the next training batch may set a start or the unit."""
+        return super().waits or (self.unit is not None and not bool(self.unit.is_settled.all()))
 
-    def _residual(self, output: Tensor, target: Tensor, mask: Tensor | None, where: str) -> tuple[Tensor, Tensor]:
-        """Rows of residuals ``(M, dim)``, 0 where they are not valid, and which are."""
+    def sums(
+        self, output: Tensor, target: Tensor, mask: Tensor | None = None, weights: Tensor | None = None, *, where: str
+    ) -> Sums:
+        """The raw loss and the scatter matrix Σ r·rᵀ, over valid rows; counted by elements."""
+        residual, valid, weight, rows = self._residual(output, target, mask, weights, where)
+        weighted = residual if weight is None else residual * weight[:, None]
+        with torch.autocast(residual.device.type, enabled=False):
+            scatter = residual.T @ weighted
+        values = torch.cat([scatter.diagonal().sum()[None], scatter.reshape(-1)])
+        return Sums(values, valid.sum() * self.dim, None if weight is None else weight.sum() * self.dim, rows)
+
+    def no_sums(self, output: Tensor | None) -> Sums:
+        """The sums of a batch without labels."""
+        sums = super().no_sums(output)
+        return sums if sums.count.dim() == 0 else Sums(sums.values[:, 0], sums.count[0])
+
+    def _residual(
+        self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, where: str
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """Rows of residuals ``(M, dim)``, 0 where they are not valid, which are, their weights, and the unit's rows."""
         if output.shape != target.shape or output.dim() == 0 or output.shape[-1] != self.dim:
             raise ValueError(
                 f"{where}: expected outputs and targets of equal shape (*, {self.dim}), found {tuple(output.shape)} "
                 f"and {tuple(target.shape)}"
             )
         output = at_least_single(output)
-        target = target if target.is_floating_point() else target.to(output.dtype)
-        valid = ~torch.isnan(target)
+        target = at_least_single(target) if target.is_floating_point() else target
+        valid = ~torch.isnan(target) if target.is_floating_point() else torch.ones_like(target, dtype=torch.bool)
         if mask is not None:
             valid = valid & as_mask(mask, target.shape, where)
         rows = valid.all(-1)
-        if self.unit is not None:
-            if self.training and self.unit.pending:
-                columns = target.reshape(-1, self.dim).T
-                self.unit.fit(columns, rows.reshape(1, -1).expand(columns.shape), where, only_if_new=True)
-            target = (target - self.unit.offset) / self.unit.scale
-        residual = regression_residual(output, target.to(output.dtype), rows.unsqueeze(-1))
-        return residual.reshape(-1, self.dim), rows.reshape(-1)
+        weight = None
+        if weights is not None:
+            row_weights = weights if weights.dim() == 0 or weights.shape == rows.shape else weights[..., 0]
+            if weights.dim() == target.dim() and weights.shape[-1] not in (0, 1):
+                raise ValueError(f"{where}: expected one weight a row, found weights of shape {tuple(weights.shape)}")
+            weight = as_weights(row_weights, rows.shape, where)
+            rows = rows & (weight > 0)
+            weight = torch.where(rows, weight, 0.0).reshape(-1).to(output.dtype)
+        unit_rows = self._take_unit(target, rows)
+        residual = regression_residual(output, self._dimensionless(target, output.dtype), rows.unsqueeze(-1))
+        return residual.reshape(-1, self.dim), rows.reshape(-1), weight, unit_rows
+
+    def _take_unit(self, target: Tensor, rows: Tensor) -> Tensor | None:
+        unit = self.unit
+        if unit is None or not self.is_moving:
+            if unit is not None and not self.training:
+                unit.warn_if_unknown(type(self).__name__)
+            return None
+        changing = unit.is_changing(self.training)
+        if not changing and not unit.looks:
+            return None
+        shown = unit.shown(*self._columns(target, rows))
+        if changing:
+            unit.gather(gather_rows(shown))
+            return None
+        return shown
+
+    def _columns(self, target: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        columns = target.reshape(-1, self.dim).T
+        return columns, rows.reshape(1, -1).expand(columns.shape)
+
+    def _dimensionless(self, target: Tensor, dtype: torch.dtype) -> Tensor:
+        if self.unit is None:
+            return target.to(dtype)
+        whole = self.unit.offset.round() if not target.is_floating_point() else None
+        difference = target - self.unit.offset if whole is None else (target.long() - whole.long()).to(dtype)
+        return (difference / self.unit.scale).to(dtype)
 
     def fit(self, targets: Tensor, mask: Tensor | None = None) -> None:
-        """Take the unit of the targets from these instead of the first batch."""
+        """Take the unit of the targets from these, for good. Every rank must call it: all ranks' targets count."""
         if self.unit is None:
             raise ValueError("MultivariateGaussian.fit: expected standardize=True, found a likelihood without a unit")
         valid = ~torch.isnan(targets)
         if mask is not None:
             valid = valid & as_mask(mask, targets.shape, "MultivariateGaussian")
-        columns = targets.reshape(-1, self.dim).T
-        self.unit.fit(columns, valid.all(-1).reshape(1, -1).expand(columns.shape), "MultivariateGaussian")
+        self.unit.fit(*self._columns(targets, valid.all(-1)), "MultivariateGaussian")
+
+    def _noise_for(self, means: Tensor, count: Tensor) -> Tensor:
+        noise, bank = self.noise, self.noise.bank
+        if not self.is_moving:
+            return bank.second_pass(noise.span) if self.training and is_recomputing() else bank.values()
+        scatter, rows = self.statistic(means), count / self.dim
+        variance = scatter.diagonal()
+        enough = rows >= (self.dim if noise.settings.starts_at_first_batch else 1)
+        with torch.no_grad():
+            started = bank.started[0] > 0
+            if not bank.by_gradient:
+                noise.follow(scatter, rows)
+                return bank.values().clone()
+            if noise.waits_for_start:
+                noise.set_covariance(scatter, rows, ~started)
+        # A batch that may not start it counts as no information, but as labels for the optimizer's step.
+        statistic = torch.where(enough | started, variance, 0.0)
+        return bank.for_batch(noise.span, statistic, count.expand(self.dim), torch.log, training=True)
 
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
         """(½·tr(Σ⁻¹·S) + ½·log det Σ)/dim, with S the mean scatter of a row."""
         scatter = self.statistic(means)
-        factor = self.noise.correlation_factor().to(scatter.dtype)
-        scale = torch.exp(-0.5 * log_variance)
-        with torch.autocast(scatter.device.type, enabled=False):
-            whitened = torch.linalg.solve_triangular(factor, scatter * scale * scale[:, None], upper=False)
-            whitened = torch.linalg.solve_triangular(factor, whitened.T, upper=False)
-        log_determinant = log_variance.sum() + 2 * factor.diagonal().log().sum()
-        nll: Tensor = 0.5 * (whitened.diagonal().sum() + log_determinant) / self.dim
-        return nll
+        return covariance_nll(scatter, self.noise.correlation_factor().to(scatter.dtype), log_variance)
 
     def statistic(self, means: Tensor) -> Tensor:
         """The mean scatter matrix of a row: means are by element."""
@@ -169,24 +166,35 @@ class MultivariateGaussian(Likelihood):
         """Log of the diagonal of the residuals' covariance."""
         return statistic.diagonal().log()
 
-    @torch.no_grad()
-    def optimal_covariance(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The Σ that is best for these outputs: the mean of r·rᵀ, ``(dim, dim)``, dimensionless as s is."""
-        sums = self.sums(output, target, mask, "MultivariateGaussian")
-        return self.statistic(sums.values / sums.count.clamp_min(1))
+    def optimal_covariance(
+        self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
+    ) -> Tensor:
+        """The Σ that is best for this rank's outputs: the mean of r·rᵀ, ``(dim, dim)``, dimensionless as s is."""
+        with self.asked():
+            return self.statistic(self.sums(output, target, mask, weights, where="MultivariateGaussian").means)
 
-    @torch.no_grad()
-    def optimal_log_variance(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Log diag of ``optimal_covariance``; the present one where no row is valid."""
-        _, valid = self._residual(output, target, mask, "MultivariateGaussian")
-        best = self.optimal_covariance(output, target, mask).diagonal().log()
-        return torch.where(valid.any(), best, self.log_variance.to(best.dtype))
+    def optimal_log_variance(
+        self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
+    ) -> Tensor:
+        """Log diag of ``optimal_covariance``; the present one where there is no information."""
+        with self.asked():
+            variance = self.optimal_covariance(output, target, mask, weights=weights).diagonal()
+            known = torch.isfinite(variance) & (variance > 0)
+            return torch.where(known, torch.where(known, variance, 1.0).log(), self.log_variance.to(variance.dtype))
 
-    @torch.no_grad()
-    def refit(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
-        """Set Σ to what is best for held-out data."""
-        covariance = self.optimal_covariance(output, target, mask)
-        self.noise.set_covariance(covariance, torch.isfinite(covariance).all() & (covariance.diagonal() > 0).all())
+    def refit(
+        self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
+    ) -> None:
+        """Set Σ to what is best for held-out data, all ranks' together: every rank must call it."""
+        with self.asked():
+            (sums,) = over_ranks([self.sums(output, target, mask, weights, where="MultivariateGaussian")])
+            covariance = self.statistic(sums.means)
+            usable = self.noise.set_covariance(covariance, sums.count / self.dim)
+            if bool(usable) and self.noise.prior is not None:
+                with torch.enable_grad():
+                    self.noise.fit_with_prior(covariance, self.noise.prior)
+            best = covariance.diagonal().clamp_min(1e-38).log()
+            warn_of_refit(self.noise.bank.names[0], best, usable.expand(self.dim), self.noise.settings.bounds)
 
     @property
     def covariance(self) -> Tensor:
@@ -205,13 +213,28 @@ class MultivariateGaussian(Likelihood):
         """The predicted vectors in the target's unit."""
         return output if self.unit is None else output * self.unit.scale + self.unit.offset
 
+    def predict(self, output: Tensor, *, probabilities: bool = False) -> Tensor:
+        """The predicted vectors in the target's unit; warns while that is unknown."""
+        if self.unit is not None:
+            self.unit.warn_if_unknown("MultivariateGaussian.predict")
+        return self.location(at_least_single(output))
+
     def to_target_unit(self, value: Tensor, power: int) -> Tensor:
         """Multiplied by each output's scale^power."""
         return value if self.unit is None else value * self.unit.scale**power
 
-    def loss_value(self, means: Tensor, count: Tensor) -> Tensor:
+    def objective(self, means: Tensor) -> Tensor:
+        """The mean squared error of each output, with its graph."""
+        return self.statistic(means).diagonal()
+
+    def total_objective(self, means: Tensor, shares: Tensor | None, power: int) -> Tensor:
+        """The mean squared error of all outputs, with its graph."""
+        mean = self.to_target_unit(self.objective(means), power).mean()
+        return mean if shares is None else mean * shares
+
+    def loss_value(self, means: Tensor, mass: Tensor) -> Tensor:
         """The mean squared error in the target's units."""
-        return self.to_target_unit(self.statistic(means).diagonal(), 2).mean() * count / count
+        return self.to_target_unit(self.objective(means), 2).mean() * mass / mass
 
     def prior_nll(self, log_variance: Tensor) -> Tensor:
         """The mean over the outputs, as nll is divided by dim."""
@@ -225,6 +248,8 @@ class MultivariateGaussian(Likelihood):
 
     def distribution(self, output: Tensor) -> MultivariateNormal:
         """N(f, Σ) in the target's unit; the last axis is the event."""
+        if self.unit is not None:
+            self.unit.warn_if_unknown("MultivariateGaussian.distribution")
         return MultivariateNormal(self.location(output), scale_tril=self._scale_tril().detach())
 
     def extra_repr(self) -> str:

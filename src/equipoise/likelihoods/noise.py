@@ -1,162 +1,170 @@
-"""The noise of one task: its log-variance s = log σ², how it starts, how it moves, and what keeps it in bounds."""
+"""The noise of one likelihood: its own part of a bank, under whose name it is saved and loaded."""
 
-import warnings
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-Init = float | Literal["first_batch"]
-Update = Literal["gradient", "closed_form"]
+from equipoise.execution import is_readable, is_traced
+from equipoise.likelihoods.bank import NoiseBank
+from equipoise.likelihoods.settings import NoiseSettings
+from equipoise.likelihoods.sharding import full
+from equipoise.likelihoods.spec import NoiseSpec
 
 
 class Noise(nn.Module):
-    r"""A log-variance s = log σ², one number or one a channel.
+    """One likelihood's log-variance s = log σ², one number or one a channel.
 
     Args:
-        channels: one s for each of so many channels; ``None``: one for the task.
-        init: the first s, or ``"first_batch"``: the optimum for the first batch that has a valid element.
-        update: ``"gradient"``: s is a parameter (the paper). ``"closed_form"``: s is a buffer that follows the optimum
-            for a bias-corrected running mean of the raw loss, this batch included, in training mode.
-        momentum: m of the running mean r ← m·r + (1 − m)·L.
-        bounds: s is kept within them; reaching one warns.
-        prior: (σ₀, strength), see ``equipoise.functional.prior_nll``.
+        bank: where it is stored, perhaps with those of other tasks.
+        first: its first entry there.
+        spec: what it is.
     """
 
-    log_variance: Tensor
-    initialized: Tensor
-    running_mean: Tensor
-    running_weight: Tensor
-
-    def __init__(
-        self,
-        *,
-        channels: int | None = None,
-        init: Init = 0.0,
-        update: Update = "gradient",
-        momentum: float = 0.99,
-        bounds: tuple[float, float] = (-40.0, 40.0),
-        prior: tuple[float, float] | None = None,
-    ) -> None:
+    def __init__(self, bank: NoiseBank, first: int, spec: NoiseSpec) -> None:
         super().__init__()
-        _check(channels, init, update, momentum, bounds, prior)
-        self.channels, self.init, self.update, self.momentum = channels, init, update, momentum
-        self.bounds, self.prior = bounds, prior
-        shape = () if channels is None else (channels,)
-        start = torch.full(shape, 0.0 if init == "first_batch" else float(init))
-        if update == "gradient":
-            self.log_variance = nn.Parameter(start)
+        self.bank, self.spec = bank, spec
+        self.span = slice(first, first + spec.size)
+
+    @property
+    def settings(self) -> NoiseSettings:
+        """What the user asked for."""
+        return self.spec.settings
+
+    @property
+    def channels(self) -> int | None:
+        """How many log-variances; ``None``: one."""
+        return self.settings.channels
+
+    @property
+    def prior(self) -> tuple[float, float] | None:
+        """(σ₀, strength), if there is one."""
+        return self.settings.prior
+
+    def reset_parameters(self) -> None:
+        """Everything of its bank as at the beginning, as after ``to_empty``."""
+        self.bank.reset_parameters()
+
+    @property
+    def running_weight(self) -> Tensor:
+        """Of a closed form: how much the running mean has seen, 1 − momentum^batches."""
+        return self.bank.running[0, self.span].reshape(self.settings.shape)
+
+    @property
+    def log_variance(self) -> Tensor:
+        """S, a scalar or a vector of channels: a view that gradients flow through, with the gradient it has got."""
+        stored, shape = self.bank.log_variance, self.settings.shape
+        view = full(stored)[self.span].reshape(shape)
+        if view.requires_grad and not is_traced():
+            if stored.grad is not None and self._has_labels():
+                view.grad = full(stored.grad)[self.span].reshape(shape)
+            else:
+                view.retain_grad()
+        return view
+
+    def _has_labels(self) -> bool:
+        """Whether the task had labels since the last step: else it has no gradient, though its neighbours have."""
+        bank = self.bank
+        if not bank.has_run or bank.all_labelled or not is_readable(bank.labelled):
+            return True
+        return bool((bank.labelled[self.span] > 0).any())
+
+    @property
+    def waits_for_start(self) -> bool:
+        """Whether a start from the first batch may still be due."""
+        return self.bank.pending and self.settings.starts_at_first_batch
+
+    def is_started(self) -> Tensor:
+        """Which log-variances have met data with information."""
+        return self.bank.started[self.span].reshape(self.settings.shape) > 0
+
+    @torch.no_grad()
+    def set_log_variance(self, value: Tensor, where: Tensor | None = None) -> None:
+        """Put s to a value (where it is asked for), as a fit on held-out data does; a pending start is off."""
+        span, value = self.span, value.reshape(-1).clamp(*self.settings.bounds).to(self.bank.low.dtype)
+        take = torch.ones_like(value, dtype=torch.bool) if where is None else where.reshape(-1).expand(value.shape)
+        self.bank.write(span, torch.where(take, value, self.bank.values()[span]))
+        self.bank.started[span].copy_(torch.where(take, 1.0, self.bank.started[span]))
+        self.bank.low[span].copy_(torch.where(take, torch.minimum(self.bank.low[span], value), self.bank.low[span]))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is saved, by name."""
+        bank, shape = self.bank, self.settings.shape
+        kept = {"log_variance": bank.log_variance, "started": bank.started, "low": bank.low}
+        found = {name: full(tensor.detach())[self.span].reshape(shape) for name, tensor in kept.items()}
+        if not bank.by_gradient:
+            found["running"] = bank.running[:, self.span].reshape(2, *shape)
+        return found
+
+    @torch.no_grad()
+    def put(self, name: str, value: Tensor) -> None:
+        """Set one of ``tensors``."""
+        bank, value = self.bank, value.detach().to(self.bank.low.device)
+        if name == "log_variance":
+            bank.write(self.span, value.reshape(-1))
+        elif name == "running":
+            bank.running[:, self.span].copy_(value.reshape(2, -1))
         else:
-            self.register_buffer("log_variance", start)
-            self.register_buffer("running_mean", torch.zeros(shape))
-            self.register_buffer("running_weight", torch.zeros(shape))
-        self.pending = update == "closed_form" or init == "first_batch"
-        """Whether a first batch is still awaited; told without asking the device."""
-        if update == "gradient" and init == "first_batch":
-            self.register_buffer("initialized", torch.zeros((), dtype=torch.bool))
-        self._at_bound = False
+            getattr(bank, name)[self.span].copy_(value.reshape(-1))
+        bank.pending = True  # until a step finds that all have started
 
-    def for_batch(
-        self, statistic: Tensor, count: Tensor, optimum: Callable[[Tensor], Tensor], *, in_bounds: bool = False
-    ) -> Tensor:
-        """The log-variance to use on a batch, moved first where a start or a running mean asks for it.
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        destination |= {prefix + name: tensor for name, tensor in self.tensors().items()}
 
-        Args:
-            statistic: the mean that ``optimum`` takes, one for each noise channel.
-            count: valid elements of each noise channel; where there are none, s stays put.
-            optimum: the best s for a statistic.
-            in_bounds: s is known to be within its bounds.
-        """
-        s = self.log_variance
-        if not self.training:
-            return s
-        if in_bounds and self.update == "gradient" and not self.pending:
-            return s
-        with torch.no_grad():
-            if self.update == "closed_form":
-                self._track(statistic, count, optimum)
-                return s
-            started = self._start(statistic, count, optimum) if self.pending else None
-            s.clamp_(*self.bounds)
-        # At the optimum the gradient is a rounding error, which Adam would blow up to a whole step.
-        return s if started is None else torch.where(started, s.detach(), s)
-
-    def _track(self, statistic: Tensor, count: Tensor, optimum: Callable[[Tensor], Tensor]) -> None:
-        # A running mean must not take what is not finite: the step is about to be refused.
-        seen = (count > 0) & torch.isfinite(statistic)
-        keep = torch.where(seen, self.momentum, 1.0)
-        value = torch.where(seen, statistic, 0.0).to(self.running_mean.dtype)
-        self.running_mean.mul_(keep).add_((1.0 - keep) * value)
-        self.running_weight.mul_(keep).add_(1.0 - keep)
-        best = optimum(self.running_mean / self.running_weight.clamp_min(1e-12)).clamp(*self.bounds)
-        self.log_variance.copy_(torch.where(self.running_weight > 0, best, self.log_variance))
-        if self.pending and not torch.compiler.is_compiling():
-            self.pending = not bool((self.running_weight > 0).all())
-
-    def _start(self, statistic: Tensor, count: Tensor, optimum: Callable[[Tensor], Tensor]) -> Tensor:
-        usable = (count > 0) & torch.isfinite(statistic) & ~self.initialized
-        best = optimum(torch.where(usable, statistic, 1.0)).clamp(*self.bounds)
-        self.log_variance.copy_(torch.where(usable, best.to(self.log_variance.dtype), self.log_variance))
-        self.initialized.logical_or_(usable.any())
-        if not torch.compiler.is_compiling():
-            self.pending = not bool(self.initialized)
-        return usable
-
-    def warn_at_bound(self, values: list[float], where: str) -> bool:
-        """Warn once when a log-variance lies on a bound or beyond; whether one does."""
-        low, high = self.bounds
-        reached = any(v <= low or v >= high for v in values)
-        if reached and not self._at_bound:
-            warnings.warn(
-                f"{where}: log σ² has reached its bounds [{low:g}, {high:g}]: the task's loss is degenerate, or its "
-                "unit is far from 1 (standardize=True, or other bounds=)",
-                stacklevel=2,
-            )
-        self._at_bound = reached
-        return reached
-
-    def set_log_variance(self, value: Tensor) -> None:
-        """Put s to a value, as a fit on held-out data does; a pending start is off."""
-        with torch.no_grad():
-            self.log_variance.copy_(value.to(self.log_variance.dtype).clamp(*self.bounds))
-            if "initialized" in self._buffers:
-                self.initialized.fill_(True)
-                self.pending = False
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
-        if "initialized" in self._buffers:
-            self.pending = not bool(self.initialized)
-        elif self.update == "closed_form":
-            self.pending = not bool((self.running_weight > 0).all())
+    def _load_from_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        tensors = self.tensors()
+        for name, own in tensors.items():
+            key = prefix + name
+            if key not in state_dict:
+                missing_keys.append(key)
+            elif state_dict[key].shape != own.shape:
+                error_msgs.append(f"{key}: expected shape {tuple(own.shape)}, found {tuple(state_dict[key].shape)}")
+            elif own.is_meta and not local_metadata.get("assign_to_params_buffers"):
+                error_msgs.append(f"{key}: this module is on the meta device: call to_empty, or load with assign=True")
+            else:
+                if self.bank.low.is_meta:
+                    self.bank.to_empty(device=state_dict[key].device)
+                    self.bank.reset_parameters()
+                self.put(name, state_dict[key])
+        if strict:
+            known = {prefix + name for name in tensors}
+            unexpected_keys += [key for key in state_dict if key.startswith(prefix) and key not in known]
 
     def extra_repr(self) -> str:
-        """The settings that differ from the plain ones, and s."""
-        said = [f"init={self.init!r}", f"update={self.update!r}"]
-        said += [f"channels={self.channels}"] if self.channels is not None else []
-        said += [f"prior={self.prior}"] if self.prior is not None else []
+        """The settings that matter."""
+        settings = self.settings
+        said = [f"init={settings.init!r}", f"update={settings.update!r}"]
+        said += [f"channels={settings.channels}"] if settings.channels is not None else []
+        said += [f"prior={settings.prior}"] if settings.prior is not None else []
         return ", ".join(said)
 
 
-def _check(
-    channels: int | None,
-    init: Init,
-    update: str,
-    momentum: float,
-    bounds: tuple[float, float],
-    prior: tuple[float, float] | None,
-) -> None:
-    low, high = bounds
-    if not low < high:
-        raise ValueError(f"bounds: expected (low, high) with low < high, found {bounds!r}")
-    if channels is not None and (isinstance(channels, bool) or not isinstance(channels, int) or channels < 1):
-        raise ValueError(f"channels: expected a whole number of at least 1 or None, found {channels!r}")
-    if update not in ("gradient", "closed_form"):
-        raise ValueError(f"update: expected 'gradient' or 'closed_form', found {update!r}")
-    if init != "first_batch" and (isinstance(init, str | bool) or not low <= float(init) <= high):
-        raise ValueError(f"init: expected a number within {bounds} or 'first_batch', found {init!r}")
-    if not 0.0 <= momentum < 1.0:
-        raise ValueError(f"momentum: expected at least 0 and below 1, found {momentum!r}")
-    if prior is not None and not (prior[0] > 0 and prior[1] > 0):
-        raise ValueError(f"prior: expected (sigma0, strength), both above 0, found {prior!r}")
+def own_noise(spec: NoiseSpec) -> Noise:
+    """The noise of a likelihood by itself."""
+    return Noise(NoiseBank([spec]), 0, spec)
+
+
+def join(members: Sequence[Noise], names: Sequence[str]) -> NoiseBank:
+    """Move the noises of several likelihoods into one bank, values included."""
+    bank = NoiseBank([member.spec for member in members])
+    bank.to(members[0].bank.low.device, members[0].bank.low.dtype)
+    bank.names = tuple(names)
+    first = 0
+    for member in members:
+        state = member.tensors()
+        member.bank = bank
+        member.span = slice(first, first + member.spec.size)
+        first += member.spec.size
+        for name, value in state.items():
+            member.put(name, value)
+    return bank

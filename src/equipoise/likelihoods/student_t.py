@@ -1,7 +1,7 @@
 """Student's t noise: errors with heavy tails, whose outliers pull less."""
 
 import math
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor
@@ -9,7 +9,11 @@ from torch.distributions import StudentT as StudentTDistribution
 
 from equipoise.functional import increasing_root, student_t_quantile
 from equipoise.likelihoods.regression import Regression
+from equipoise.likelihoods.settings import NoiseOptions
 from equipoise.reduction import add_over_ranks
+
+BINS_PER_OCTAVE, OCTAVES = 8, 126
+"""Squared residuals are counted in bins of their logarithm, from 2^−126 to 2^126, with the mean of each bin."""
 
 
 class StudentT(Regression):
@@ -17,43 +21,67 @@ class StudentT(Regression):
 
     σ = e^(s/2) is the *scale*; the variance is σ²·ν/(ν − 2) where ν > 2. For ν → ∞ it is the Gaussian. The raw loss is
     the mean squared error; nll is not linear in it, so there is no weight. The optimum of s has no formula: it solves
-    mean[(ν + 1)·r²/(ν·e^s + r²)] = 1, found by bisection; ``update="closed_form"`` follows the fixed-point iteration
-    e^s ← mean[(ν + 1)·r²/(ν + r²·e^(−s))] (Lange, Little & Taylor, JASA 1989). Dropped: the density's constants.
+    mean[(ν + 1)·r²/(ν·e^s + r²)] = 1, found by bisection over a histogram of log r². ``update="closed_form"`` follows
+    the fixed-point iteration e^s ← mean[(ν + 1)·r²/(ν + r²·e^(−s))] (Lange, Little & Taylor, JASA 1989) one batch
+    behind: a batch's nll is that at the s before it. Dropped: the density's constants.
 
     Args:
         df: ν, above 0.
-        **noise: see ``Regression``.
+        standardize: see ``Regression``.
+        **noise: see ``NoiseSettings``.
 
     >>> StudentT(3.0)(torch.tensor([0.0]), torch.tensor([0.0])).nll.item()
     0.0
     """
 
     loss_power = 2
+    summed_rows = 4
+    is_deferred = True
 
-    def __init__(self, df: float, **noise: Any) -> None:
-        super().__init__(**noise)
+    def __init__(self, df: float, *, standardize: bool = True, **noise: Unpack[NoiseOptions]) -> None:
+        super().__init__(standardize=standardize, **noise)
         if not df > 0 or math.isinf(df):
             raise ValueError(f"StudentT: df: expected a number above 0, found {df!r}")
         self.df = float(df)
 
-    def residual_losses(self, residual: Tensor, valid: Tensor) -> Tensor:
+    def residual_losses(self, residual: Tensor, valid: Tensor, weights: Tensor | None = None) -> Tensor:
         """Squared error, nll at the present s (without ½·s), its slope by s, and the fixed point's statistic."""
         square = residual.square()
-        start = self.noise.pending and self.training
-        s = self._best(square.detach(), valid) if start else self.log_variance.detach()
-        ratio = square * torch.exp(-self.broadcastable(s.to(square.dtype), residual.dim())) / self.df
+        s, starting = self._present(square.detach(), valid, weights)
+        s = self.broadcastable(s.to(square.dtype), residual.dim())
+        starting = self.broadcastable(starting, residual.dim())
+        ratio = square * torch.exp(-s) / self.df
         nll = 0.5 * (self.df + 1) * torch.log1p(ratio)
         with torch.no_grad():
             share = ratio / (1 + ratio)
             statistic = square * (self.df + 1) / self.df / (1 + ratio)
+            if self.is_moving and self.noise.waits_for_start:
+                statistic = torch.where(starting, self._start_statistic(s).expand(square.shape) * valid, statistic)
         return torch.stack([square, nll, -0.5 * (self.df + 1) * share, statistic])
+
+    def _present(self, square: Tensor, valid: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The s of this batch's nll, and where it is the start that this batch gives."""
+        bank = self.noise.bank
+        if self.is_moving and not bank.by_gradient:
+            bank.catch_up(self.noise.span, lambda mean: self.optimum(mean))
+        s = self.log_variance.detach()
+        if not (self.is_moving and self.noise.waits_for_start):
+            return s, torch.zeros_like(s, dtype=torch.bool)
+        best = self._best_of(square, valid, weights, over_ranks=True)
+        starting = torch.isfinite(best) & ~self.noise.is_started()
+        return torch.where(starting, best.nan_to_num(0.0).to(s.dtype), s), starting
+
+    def _start_statistic(self, s: Tensor) -> Tensor:
+        """What ``optimum`` makes s of again."""
+        sigma0, strength = self.noise.prior or (0.0, 0.0)
+        return (1 + strength) * s.exp() - strength * sigma0**2
 
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
         """Its value, and its gradient by s through the slope that came with the sums."""
         return means[1] + means[2].detach() * (log_variance - log_variance.detach()) + 0.5 * log_variance
 
     def statistic(self, means: Tensor) -> Tensor:
-        """Of the fixed point."""
+        """Of the fixed point, which at a start's s is e^s itself."""
         return means[3]
 
     def optimum(self, statistic: Tensor) -> Tensor:
@@ -61,27 +89,50 @@ class StudentT(Regression):
         sigma0, strength = self.noise.prior or (0.0, 0.0)
         return torch.log((statistic + strength * sigma0**2) / (1 + strength))
 
-    @torch.no_grad()
-    def optimal_log_variance(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The s that is best for these outputs, by bisection; the present one where no element is valid."""
-        output, target, valid = self.checked(output, target, mask, type(self).__name__)
-        square = torch.where(valid, output - target, 0.0).square()
-        best = self._best(square, valid)
-        counts = self.summed(square[None], valid).count
-        return torch.where(counts > 0, best, self.log_variance.to(best.dtype))
+    def optimal_log_variance(
+        self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
+    ) -> Tensor:
+        """The s that is best for this rank's outputs; the present one where there is no information."""
+        with self.asked():
+            return self._fit(output, target, mask, weights, over_ranks=False)[0]
 
-    def _best(self, square: Tensor, valid: Tensor) -> Tensor:
-        count = add_over_ranks(self.summed(square[None], valid).count.double()).clamp_min(1.0)
+    def refit(
+        self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
+    ) -> None:
+        """Set s to what is best for held-out data, all ranks' together: every rank must call it."""
+        with self.asked():
+            self.set_refitted(*self._fit(output, target, mask, weights, over_ranks=True))
+
+    def _fit(
+        self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, *, over_ranks: bool
+    ) -> tuple[Tensor, Tensor]:
+        where = type(self).__name__
+        self._check_shapes(output, target, where)
+        valid, weights = self.counted(target, mask, weights, where)
+        output = output.float() if output.dtype in (torch.float16, torch.bfloat16) else output
+        square = torch.where(valid, output - self.dimensionless(target, output.dtype), 0.0).square()
+        best = self._best_of(square, valid, weights, over_ranks=over_ranks)
+        known = torch.isfinite(best)
+        return torch.where(known, best, self.log_variance.to(best.dtype)), known
+
+    def _best_of(self, square: Tensor, valid: Tensor, weights: Tensor | None = None, *, over_ranks: bool) -> Tensor:
+        """The best s for squared residuals, by bisection over their histogram; NaN without information."""
+        mass = valid.to(square.dtype) if weights is None else torch.where(valid, weights, 0.0).to(square.dtype)
+        bins = histogram(self.by_channel(square), self.by_channel(mass))
+        bins = add_over_ranks(bins) if over_ranks else bins
+        counts, sums = bins.unbind(1)
+        values = sums / torch.where(counts > 0, counts, 1.0)
         sigma0, strength = self.noise.prior or (0.0, 0.0)
+        total = counts.sum(1)
 
         def slope(s: Tensor) -> Tensor:
-            ratio = square * torch.exp(-self.broadcastable(s, square.dim())) / self.df
-            share = self.summed((ratio / (1 + ratio))[None], valid).values[0].double()
-            prior = strength * (0.5 - 0.5 * sigma0**2 * torch.exp(-s))
-            return 0.5 - 0.5 * (self.df + 1) * add_over_ranks(share) / count + prior
+            ratio = values * torch.exp(-s)[:, None] / self.df
+            share = (counts * ratio / (1 + ratio)).sum(1) / torch.where(total > 0, total, 1.0)
+            return 0.5 - 0.5 * (self.df + 1) * share + strength * (0.5 - 0.5 * sigma0**2 * torch.exp(-s))
 
-        like = self.log_variance.detach().double()
-        return increasing_root(slope, *self.noise.bounds, like).to(square.dtype)
+        best = increasing_root(slope, *self.noise.settings.bounds, total)
+        known = (sums.sum(1) > 0) & torch.isfinite(sums).all(1)
+        return torch.where(known, best, torch.nan).reshape(self.noise.settings.shape)
 
     def half_width(self, level: float) -> Tensor:
         """The t quantile at ½ + ½·level, times σ."""
@@ -94,3 +145,13 @@ class StudentT(Regression):
     def extra_repr(self) -> str:
         """ν, and the present s."""
         return f"df={self.df:g}, {super().extra_repr()}"
+
+
+def histogram(square_CE: Tensor, mass_CE: Tensor) -> Tensor:
+    """Masses and mass-weighted sums of squares in bins of log₂; ``(C, 2, bins)``. Enough to find an optimum by."""
+    bins = 2 * OCTAVES * BINS_PER_OCTAVE
+    place = (torch.log2(square_CE.clamp(2.0**-OCTAVES, 2.0**OCTAVES)) + OCTAVES) * BINS_PER_OCTAVE
+    index = torch.nan_to_num(place).long().clamp(0, bins - 1)
+    empty = square_CE.new_zeros(len(square_CE), bins)
+    masses = empty.scatter_add(1, index, mass_CE)
+    return torch.stack([masses, empty.scatter_add(1, index, mass_CE * square_CE)], 1)

@@ -1,18 +1,24 @@
 """What classifiers share: cross entropy with a temperature as noise, approximate or exact."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
-from equipoise.functional import increasing_root, scaled_nll, scaled_optimum
-from equipoise.likelihoods.likelihood import Likelihood
+from equipoise.functional import scaled_nll, scaled_optimum
+from equipoise.likelihoods.likelihood import Likelihood, warn_of_refit
+from equipoise.likelihoods.settings import NoiseOptions
 from equipoise.reduction import add_over_ranks
 
 Prepared = tuple[Tensor, Tensor, Tensor]
-"""Logits, labels, and which of them are valid, in one shape that suits the likelihood."""
+"""Logits, labels, and the weight of each (0 where there is no label), in one shape that suits the likelihood."""
+REACH, SPACING, REFINED = 20.0, 0.5, 32
+"""log T is looked for within ±20, on a grid of this spacing, then on one of so many points between two of them."""
+COIN = math.log(2.0 * math.log(2.0))
+"""s at its optimum for a coin flip: the reference of a classifier's floor."""
 
 
 class Temperature(nn.Module):
@@ -22,39 +28,51 @@ class Temperature(nn.Module):
 
     def __init__(self, channels: int | None = None) -> None:
         super().__init__()
-        self.register_buffer("log_temperature", torch.zeros(() if channels is None else (channels,)))
+        self.register_buffer("log_temperature", torch.empty(() if channels is None else (channels,)))
+        self.reset_parameters()
 
-    def set(self, value: Tensor) -> None:
-        """Take a fitted value."""
-        self.log_temperature.copy_(value.to(self.log_temperature.dtype))
+    def reset_parameters(self) -> None:
+        """No temperature fitted."""
+        self.log_temperature.zero_()
+
+    def set(self, value: Tensor, where: Tensor) -> None:
+        """Take fitted values."""
+        self.log_temperature.copy_(torch.where(where, value.to(self.log_temperature.dtype), self.log_temperature))
 
 
 class Tempered(Likelihood):
     r"""A likelihood of logits f, by their cross entropy CE.
 
     *Approximate*: nll = e^(−s)·CE(f, y) + ½·s; its distribution has ``logits = f``, or f/T once ``refit`` has found a
-    temperature. *Exact*: nll = CE(f·e^(−s), y), whose sums are CE(f), CE(f·e^(−s)), its slope by s, and e^s at a start.
+    temperature. *Exact*: nll = CE(f·e^(−s), y), whose sums are CE(f), CE(f·e^(−s)), its slope by s, and e^s.
 
     Args:
         exact: which form.
-        **noise: see ``Likelihood``.
+        **noise: see ``NoiseSettings``.
     """
 
-    def __init__(self, *, exact: bool, **noise: Any) -> None:
-        super().__init__(**noise)
-        if exact and noise.get("update") == "closed_form":
+    def __init__(self, *, exact: bool, **noise: Unpack[NoiseOptions]) -> None:
+        super().__init__(linear=None if exact else (1.0, 1.0, 0.5), reference=None if exact else COIN, **noise)
+        if exact and self.noise.settings.update == "closed_form":
             name = type(self).__name__
             raise ValueError(f"{name}: update: the exact form has no closed form: use 'gradient', or refit")
         self.exact = exact
+        self.summed_rows = 4 if exact else 1
         self.temperature = Temperature(self.noise.channels)
 
     @abstractmethod
-    def prepared(self, output: Tensor, target: Tensor, mask: Tensor | None, where: str) -> Prepared:
+    def prepared(
+        self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, where: str
+    ) -> Prepared:
         """Outputs and targets, checked."""
 
     @abstractmethod
-    def slope(self, s: Tensor, logits: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
-        """−Σ ∂CE(f·e^(−s), y)/∂(e^(−s)) of each noise channel, which increases with s; float64."""
+    def slopes(self, s: Tensor, logits: Tensor, labels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Σ (f_y − E[f]) at temperatures e^s ``(G, *noise)``, and its derivative by s. It increases with s."""
+
+    @abstractmethod
+    def masses(self, weight: Tensor) -> Tensor:
+        """The sum of the weights for each noise channel."""
 
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
         """e^(−s)·CE + ½·s; exact: the CE of scaled logits, whose gradient by s comes with the sums."""
@@ -70,38 +88,63 @@ class Tempered(Likelihood):
         """Log 2·CE; of the exact form the logarithm of its statistic."""
         return torch.log(statistic) if self.exact else scaled_optimum(statistic, 1.0, 0.5, self.noise.prior)
 
-    def raw_weight(self, log_variance: Tensor) -> Tensor | None:
-        """e^(−s), of the approximate form."""
-        return None if self.exact else torch.exp(-log_variance)
+    def optimal_log_variance(
+        self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
+    ) -> Tensor:
+        """The s that is best for this rank's outputs: in closed form, or on a refined grid for the exact form."""
+        with self.asked():
+            if not self.exact:
+                return super().optimal_log_variance(output, target, mask, weights=weights)
+            prepared = self.prepared(output, target, mask, weights, type(self).__name__)
+            best, known = self.best(*prepared, over_ranks=False)
+            return torch.where(known, best, self.log_variance.to(best.dtype))
 
-    @torch.no_grad()
-    def optimal_log_variance(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The s that is best for these outputs: in closed form, or by bisection for the exact form."""
-        if not self.exact:
-            return super().optimal_log_variance(output, target, mask)
-        return self.best(*self.prepared(output, target, mask, type(self).__name__))
+    def refit(
+        self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
+    ) -> None:
+        """Fit the temperature on held-out data, all ranks' together: every rank must call it.
 
-    @torch.no_grad()
-    def refit(self, output: Tensor, target: Tensor, mask: Tensor | None = None) -> None:
-        """Fit the temperature on held-out data: s of the exact form, a buffer of its own of the approximate one."""
-        best = self.best(*self.prepared(output, target, mask, type(self).__name__))
-        if self.exact:
-            self.noise.set_log_variance(best)
-        else:
-            self.temperature.set(best)
+        It is s of the exact form, and a buffer of its own of the approximate one. Where the data do not determine it
+        (no label, or all of them predicted perfectly) it stays as it was, and a warning says so.
+        """
+        with self.asked():
+            prepared = self.prepared(output, target, mask, weights, type(self).__name__)
+            best, known = self.best(*prepared, over_ranks=True)
+            if self.exact:
+                self.set_refitted(best, known)
+            else:
+                name = self.noise.bank.of_entry(self.noise.span.start)[1]
+                warn_of_refit(name, best, known, (-REACH, REACH))
+                self.temperature.set(best, known)
 
-    def best(self, logits: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
-        """The s of the least CE(f·e^(−s), y)."""
-        found = best_log_temperature(
-            lambda s: self.slope(s, logits, labels, valid), self.noise.bounds, self.log_variance
+    def best(
+        self, logits: Tensor, labels: Tensor, weight: Tensor, *, over_ranks: bool, rounds: int = 2
+    ) -> tuple[Tensor, Tensor]:
+        """The s of the least CE(f·e^(−s), y), the prior of the exact form included, and whether data determine it."""
+        prior = self.noise.prior if self.exact else None
+        return best_log_temperature(
+            lambda s: self.slopes(s, logits, labels, weight),
+            self.masses(weight),
+            self.noise.settings.bounds,
+            prior,
+            over_ranks=over_ranks,
+            rounds=rounds,
         )
-        return found.to(logits.dtype)
 
-    def present(self, logits: Tensor, labels: Tensor, valid: Tensor) -> Tensor:
+    def present(self, logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
         """The s that scales the logits of a batch, detached: the best one where a start is due."""
-        if self.noise.pending and self.training:
-            return self.best(logits.detach(), labels, valid)
-        return self.log_variance.detach().to(logits.dtype)
+        s = self.log_variance.detach().to(logits.dtype)
+        if not (self.is_moving and self.noise.waits_for_start):
+            return s
+        best, known = self.best(logits.detach(), labels, weight, over_ranks=True, rounds=1)
+        return torch.where(known & ~self.noise.is_started(), best.to(s.dtype), s)
+
+    def start_statistic(self, s: Tensor, mass: Tensor) -> Tensor:
+        """The sum whose mean is e^s: what ``optimum`` makes s of again; 0 where a start found nothing."""
+        if not (self.is_moving and self.noise.waits_for_start):
+            return mass * s.exp()
+        unchanged = (s == self.log_variance.detach().to(s.dtype)) & ~self.noise.is_started()
+        return torch.where(unchanged, 0.0, mass * s.exp())
 
     def log_temperature(self) -> Tensor:
         """Log T of the logits f/T of ``distribution``."""
@@ -112,12 +155,70 @@ class Tempered(Likelihood):
         return f"exact={self.exact}, {super().extra_repr()}"
 
 
-def best_log_temperature(slope: Callable[[Tensor], Tensor], bounds: tuple[float, float], like: Tensor) -> Tensor:
-    """The s where the cross entropy of f·e^(−s) has no slope.
+@torch.no_grad()
+def best_log_temperature(
+    slopes: Callable[[Tensor], tuple[Tensor, Tensor]],
+    mass: Tensor,
+    bounds: tuple[float, float],
+    prior: tuple[float, float] | None,
+    *,
+    over_ranks: bool,
+    rounds: int,
+) -> tuple[Tensor, Tensor]:
+    """The s where the cross entropy of f·e^(−s) has no slope, and whether there is one within reach.
+
+    A grid of s is evaluated at once, so that one reduction over the ranks is enough; between its points the slope is a
+    cubic by its values and derivatives (right to 10⁻⁴); a second round on a finer grid makes that 10⁻⁸.
 
     Args:
-        slope: s → −Σ ∂CE/∂(e^(−s)) = Σ (f_y − E[f]), which increases with s: the cross entropy is convex in e^(−s).
+        slopes: s ``(G, *noise)`` → Σ (f_y − E[f]), which increases with s (CE is convex in e^(−s)), and its derivative.
+        mass: Σ of the weights.
         bounds: of s.
-        like: a tensor of s's shape and device.
+        prior: (σ₀, strength).
+        over_ranks: whether the sums are those of all ranks.
+        rounds: 1 or 2.
     """
-    return increasing_root(lambda s: add_over_ranks(slope(s)), *bounds, like.detach().double())
+    low, high = max(bounds[0], -REACH), min(bounds[1], REACH)
+    points = max(2, math.ceil((high - low) / SPACING) + 1)
+    steps = torch.linspace(0.0, 1.0, points, dtype=mass.dtype, device=mass.device).reshape(-1, *[1] * mass.dim())
+    grid = (low + (high - low) * steps).expand(-1, *mass.shape)
+    known = None
+    for _ in range(rounds):
+        slope, derivative, total = _reduced(*slopes(grid), mass, over_ranks)
+        slope, derivative = slope / total, derivative / total
+        if prior is not None:
+            sigma0, strength = prior
+            slope = slope + 0.5 * strength * (grid.exp() - sigma0**2)
+            derivative = derivative + 0.5 * strength * grid.exp()
+        right = (slope > 0).long().argmax(0, keepdim=True).clamp_min(1)
+        # Where everything is predicted perfectly, the slope is nowhere below zero: the best T would be 0.
+        known = (slope.amin(0) < 0) & (slope[-1] > 0) if known is None else known
+        ends = [(t.gather(0, right - 1)[0], t.gather(0, right)[0]) for t in (grid, slope, derivative)]
+        best = _cubic_root(*ends)
+        (left, right_end), steps = ends[0], torch.linspace(0.0, 1.0, REFINED + 1, dtype=mass.dtype, device=mass.device)
+        grid = left + (right_end - left) * steps.reshape(-1, *[1] * mass.dim())
+    assert known is not None
+    return best, known
+
+
+def _reduced(slope: Tensor, derivative: Tensor, mass: Tensor, over_ranks: bool) -> tuple[Tensor, Tensor, Tensor]:
+    both = torch.cat([slope, derivative, mass[None]])
+    both = add_over_ranks(both) if over_ranks else both
+    n = len(slope)
+    return both[:n], both[n : 2 * n], torch.where(both[-1] > 0, both[-1], 1.0)
+
+
+def _cubic_root(s: tuple[Tensor, Tensor], value: tuple[Tensor, Tensor], derivative: tuple[Tensor, Tensor]) -> Tensor:
+    """Where the cubic through two points with these derivatives is zero between them, by bisection."""
+    width = s[1] - s[0]
+    low, high = torch.zeros_like(width), torch.ones_like(width)
+    for _ in range(40):
+        t = 0.5 * (low + high)
+        cubic = (
+            (1 + 2 * t) * (1 - t) ** 2 * value[0]
+            + t * (1 - t) ** 2 * width * derivative[0]
+            + t**2 * (3 - 2 * t) * value[1]
+            + t**2 * (t - 1) * width * derivative[1]
+        )
+        low, high = torch.where(cubic > 0, low, t), torch.where(cubic > 0, t, high)
+    return s[0] + width * 0.5 * (low + high)

@@ -1,63 +1,312 @@
-"""The unit of a regression target: its offset and scale, so that a network may work in dimensionless numbers."""
+"""The unit of a regression target: its offset and scale, so that a network may work in dimensionless numbers.
+
+target = offset + scale · dimensionless. The unit is *gathered*: until 32 valid elements have been seen it is
+provisional and follows every batch; then it stays. Some later batches (the first 16, then the 32nd, 64th … 1024th) are
+looked at as well: where they show that the first ones were not typical (a sorted loader), the unit is taken again, and
+a warning says so, because that changes what the network's outputs mean. After that it never changes by itself.
+
+Outliers (beyond 30 median absolute deviations, where they are rare) do not count; data without spread give no unit.
+"""
 
 import warnings
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import Optimizer
 
-from equipoise.reduction import add_over_ranks
+from equipoise.execution import in_functorch, is_readable, is_recomputing
+from equipoise.reduction import gather_rows
+from equipoise.stepping import Followed, follow
+
+ENOUGH = 32
+"""Valid elements after which a unit is no longer provisional."""
+OUTLIER, RARE = 30.0, 64
+"""Outliers lie so many median absolute deviations out, and are at most one of so many elements."""
+EARLY_LOOKS, LAST_LOOK, LOOKS_NEEDED = 16, 1024, 4
+ATYPICAL = 2.0
+"""A unit is taken again when its scale is wrong by this factor, or its offset by so many scales."""
+SAMPLE = 4096
+"""Medians are those of so many elements at most."""
 
 
-class Unit(nn.Module):
-    """target = offset + scale · dimensionless; learned once, from the first batch or by ``fit``.
+class Unit(nn.Module, Followed):
+    """Offset and scale of a target: one of each for the task, or one a channel.
 
-    One offset and scale for the task, or one a channel. A target without spread gets scale 1 and a warning.
+    ``known`` holds w, w·offset, w·scale and w·(elements it was taken from), w = 1 once it is known: so that averages of
+    models (EMA, SWA) average units rightly. ``gathered``: count, count·mean and squared deviations of all batches that
+    were looked at.
     """
 
-    offset: Tensor
-    scale: Tensor
-    fitted: Tensor
+    known: Tensor
+    gathered: Tensor
 
     def __init__(self, channels: int | None) -> None:
         super().__init__()
-        shape = () if channels is None else (channels,)
-        self.register_buffer("offset", torch.zeros(shape))
-        self.register_buffer("scale", torch.ones(shape))
-        self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
-        self.pending = True
-        """Whether a first batch is still awaited; told without asking the device."""
+        self.shape = () if channels is None else (channels,)
+        self.register_buffer("known", torch.empty(4, channels or 1))
+        self.register_buffer("gathered", torch.empty(3, channels or 1))
+        self._begin_to_watch()
+        self.reset_parameters()
+        follow(self)
 
     @torch.no_grad()
-    def fit(self, target_CE: Tensor, valid_CE: Tensor, where: str, *, only_if_new: bool = False) -> None:
-        """Take offset and scale from the valid elements E of each channel C (C = 1 for a scalar unit).
+    def reset_parameters(self) -> None:
+        """Put everything to its beginning, as after ``to_empty``."""
+        self.known.zero_()
+        self.gathered.zero_()
+        self._set_batches(0)
+        self.pending = True
+        """Whether the unit may still be provisional; cleared where the device can be asked."""
 
-        Mean and standard deviation, in float64, over all ranks.
-        """
-        values = torch.where(valid_CE, target_CE, 0.0).double()
-        count = add_over_ranks(valid_CE.sum(1).double()).clamp_min(1.0)
-        mean = add_over_ranks(values.sum(1)) / count
-        squares = torch.where(valid_CE, values - mean[:, None], 0.0).square().sum(1)
-        spread = (add_over_ranks(squares) / count).sqrt()
-        flat = spread <= 4 * torch.finfo(target_CE.dtype).eps * mean.abs()
-        take = add_over_ranks(valid_CE.any().long()) > 0
-        if only_if_new:
-            take = take & ~self.fitted
-        shape = self.offset.shape
-        new_scale = torch.where(flat, 1.0, spread).reshape(shape).to(self.scale.dtype)
-        self.offset.copy_(torch.where(take, mean.reshape(shape).to(self.offset.dtype), self.offset))
-        self.scale.copy_(torch.where(take, new_scale, self.scale))
-        self.fitted.logical_or_(take)
-        if torch.compiler.is_compiling():
+    def _begin_to_watch(self) -> None:
+        self._cache: tuple[object, Tensor, Tensor] | None = None
+        self._asked_at = 0
+        self._resolution = torch.finfo(torch.float32).eps
+        self._ran_traced = self._warned_flat = self._warned_unknown = self._warned_again = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy begins to watch anew."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._begin_to_watch()
+        follow(self)
+
+    # What it is.
+
+    @property
+    def offset(self) -> Tensor:
+        """In the target's unit; 0 while the unit is unknown."""
+        return self.both()[0].reshape(self.shape)
+
+    @property
+    def scale(self) -> Tensor:
+        """In the target's unit; 1 while the unit is unknown."""
+        return self.both()[1].reshape(self.shape)
+
+    def both(self) -> tuple[Tensor, Tensor]:
+        """Offset and scale of each channel (of the task: one)."""
+        if not is_readable(self.known):
+            return self._both()
+        key = (self.known.data_ptr(), self.known.dtype, self.known._version)
+        if self._cache is None or self._cache[0] != key:
+            self._cache = (key, *self._both())
+        return self._cache[1:]
+
+    @torch.no_grad()
+    def _both(self) -> tuple[Tensor, Tensor]:
+        weight = self.known[0]
+        some = torch.where(weight > 0, weight, 1.0)
+        return self.known[1] / some, torch.where(weight > 0, self.known[2] / some, 1.0)
+
+    @property
+    def is_settled(self) -> Tensor:
+        """Of each channel: whether its unit is known and no longer provisional."""
+        return self.known[3] >= ENOUGH * self.known[0].clamp_min(1e-12)
+
+    def is_changing(self, training: bool) -> bool:
+        """Whether the coming batch may set the unit."""
+        if not self.pending or not training or in_functorch() or is_recomputing():
+            return False
+        if is_readable(self.known):
+            self.pending = not bool(self.is_settled.all())
+        return self.pending
+
+    def _set_batches(self, batches: int) -> None:
+        """Count, and say what is due: in flags, since a number that changes would be compiled anew each time."""
+        self.batches = batches
+        coming = batches + 1
+        self.looks = coming <= EARLY_LOOKS or (coming <= LAST_LOOK and coming & batches == 0)
+        """Whether the coming batch is one of those that are looked at."""
+        self.may_be_wrong = coming >= LOOKS_NEEDED
+        """Whether enough batches have been looked at to say that the first ones were not typical."""
+
+    # How it is learned.
+
+    @torch.no_grad()
+    def gather(self, rows_RKC: Tensor) -> None:
+        """Add what a batch shows (``shown`` by every rank), and take the unit while it is provisional."""
+        self._add(rows_RKC)
+        count, mean, spread, informed = self._estimate()
+        provisional = torch.maximum(spread, 0.1 * mean.abs())
+        scale = torch.where(count >= ENOUGH, spread, provisional)
+        self._take(informed & ~self.is_settled, count, mean, scale)
+        if is_readable(self.known) and not bool(informed.all()) and bool((count > 1).any()) and not self._warned_flat:
+            self._warned_flat = True
+            warnings.warn(
+                "the targets have no spread so far (all valid ones are equal, as far as their type can tell): their "
+                "unit stays unknown, with scale 1, until they have",
+                stacklevel=2,
+            )
+
+    @torch.no_grad()
+    def look(self, rows_RKC: Tensor) -> None:
+        """Add what a batch shows, and take a settled unit again where the data are not as it says."""
+        self._add(rows_RKC)
+        if not self.may_be_wrong:
             return
-        self.pending = not bool(self.fitted)
-        if not self.pending and bool(flat.any()):
-            warnings.warn(f"{where}: the targets have no spread: they keep the scale 1", stacklevel=2)
+        count, mean, spread, informed = self._estimate()
+        offset, scale = self.both()
+        room = ATYPICAL * scale + 4 * torch.finfo(mean.dtype).eps * offset.abs()
+        wrong = (spread > ATYPICAL * scale) | (spread * ATYPICAL < scale) | ((mean - offset).abs() > room)
+        take = wrong & informed & self.is_settled
+        if is_readable(self.known) and bool(take.any()) and not self._warned_again:
+            self._warned_again = True
+            warnings.warn(
+                f"the first batches were not typical of the targets: their unit was offset {offset.tolist()}, scale "
+                f"{scale.tolist()}, and is now {mean.tolist()}, {spread.tolist()}, which changes what the network's "
+                "outputs mean. Shuffle the data, or call fit(targets) with all training targets first",
+                stacklevel=2,
+            )
+        self._take(take, count, mean, spread)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
-        self.pending = not bool(self.fitted)
+    def shown(self, target_CE: Tensor, valid_CE: Tensor) -> Tensor:
+        """What a batch shows of the targets: count, mean and squared deviations of each channel, ``(3, C)``."""
+        kind = target_CE.dtype
+        self._resolution = torch.finfo(kind).eps if kind.is_floating_point else 0.0
+        return target_rows(target_CE, valid_CE, self.known.dtype)
+
+    def advance(self) -> None:
+        """A training batch has passed."""
+        if torch.compiler.is_compiling():
+            self._ran_traced = True
+        elif self.batches <= LAST_LOOK and not in_functorch() and not is_recomputing():
+            self._set_batches(self.batches + 1)
+
+    @torch.no_grad()
+    def fit(self, target_CE: Tensor, valid_CE: Tensor, where: str) -> None:
+        """Take the unit from the valid elements E of each channel C, over all ranks, for good."""
+        rows = merged(gather_rows(self.shown(target_CE, valid_CE)))
+        count, mean, spread, informed = self._read(rows)
+        if is_readable(self.known) and bool(((count > 0) & ~informed).any()):
+            warnings.warn(
+                f"{where}: the targets have no spread: the unit stays as it was, scale {self.scale.tolist()}",
+                stacklevel=2,
+            )
+        self._take(informed, count.clamp_min(ENOUGH), mean, spread)
+        self._set_batches(max(self.batches, LAST_LOOK))
+
+    def _add(self, rows_RKC: Tensor) -> None:
+        own = torch.stack([self.gathered[0], self.gathered[1] / self.gathered[0].clamp_min(1.0), self.gathered[2]])
+        count, mean, squares = merged(torch.cat([own[None], rows_RKC.to(own.dtype)]))
+        self.gathered.copy_(torch.stack([count, count * mean, squares]))
+
+    def _estimate(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        count, total, squares = self.gathered
+        return self._read(torch.stack([count, total / count.clamp_min(1.0), squares]))
+
+    def _read(self, rows_KC: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Count, mean, standard deviation, and whether that is information."""
+        count, mean, squares = rows_KC
+        spread = (squares / count.clamp_min(1.0)).sqrt()
+        informed = (count > 0) & (spread > 4 * self._resolution * mean.abs())
+        return count, mean, spread, informed & torch.isfinite(spread) & torch.isfinite(mean)
+
+    def _take(self, where: Tensor, count: Tensor, mean: Tensor, scale: Tensor) -> None:
+        new = torch.stack([torch.ones_like(mean), mean, scale, count])
+        self.known.copy_(torch.where(where, new.to(self.known.dtype), self.known))
+
+    # What it says, saves and loads.
+
+    def warn_if_unknown(self, where: str) -> None:
+        """Warn once where values are asked for before the unit is known: they are dimensionless."""
+        if self._warned_unknown or not self.pending or not is_readable(self.known) or bool((self.known[0] > 0).all()):
+            return
+        self._warned_unknown = True
+        warnings.warn(
+            f"{where}: the target's unit is not known yet, so these are the network's own numbers: train first, or "
+            "call fit(targets)",
+            stacklevel=3,
+        )
+
+    def before_step(self, optimizer: Optimizer) -> None:
+        """Nothing to do."""
+
+    def after_step(self, optimizer: Optimizer) -> None:
+        """What a compiled forward pass cannot do itself."""
+        if self._ran_traced:
+            self._ran_traced = False
+            self._set_batches(self.batches + 1)
+        # A GPU is asked after the 1st, 2nd, 4th, 8th … batch only: it would stall each time.
+        if self.pending and self.batches != self._asked_at and self.batches & (self.batches - 1) == 0:
+            self._asked_at = self.batches
+            self.pending = not bool(self.is_settled.all())
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[prefix + "batches"] = torch.tensor(float(self.batches), device=self.known.device)
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        unexpected: list[str] = []
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected, error_msgs)
+        key = prefix + "batches"
+        unexpected_keys += [k for k in unexpected if k != key]
+        if key in state_dict:
+            self._set_batches(round(float(state_dict[key])))
+        else:
+            missing_keys.append(key)
+        self.pending = True  # until it has been seen that it is settled
 
     def extra_repr(self) -> str:
         """Offset and scale."""
         return f"offset={self.offset.tolist()}, scale={self.scale.tolist()}"
+
+
+def merged(rows_RKC: Tensor) -> Tensor:
+    """Count, mean and squared deviations of several parts, as of one (Chan, Golub & LeVeque 1979); ``(3, C)``."""
+    counts, means, squares = rows_RKC.unbind(1)
+    count = counts.sum(0)
+    mean = (counts * means).sum(0) / count.clamp_min(1.0)
+    between = (counts * (means - mean).square()).sum(0)
+    return torch.stack([count, mean, squares.sum(0) + between])
+
+
+@torch.no_grad()
+def target_rows(target_CE: Tensor, valid_CE: Tensor, dtype: torch.dtype) -> Tensor:
+    """Count, mean and squared deviations of the valid elements of each channel, rare outliers left out; ``(3, C)``."""
+    pivot, deviation = _from_pivot(target_CE, valid_CE, dtype)
+    valid = valid_CE & torch.isfinite(deviation)
+    deviation = torch.where(valid, deviation, 0.0)
+    kept = valid & ~_is_outlier(deviation, valid)
+    count = kept.sum(1).to(deviation.dtype)
+    mean = torch.where(kept, deviation, 0.0).sum(1) / count.clamp_min(1.0)
+    squares = torch.where(kept, deviation - mean[:, None], 0.0).square().sum(1)
+    return torch.stack([count, pivot + mean, squares])
+
+
+def _from_pivot(target_CE: Tensor, valid_CE: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """A value among the targets, and their distance from it: exact where targets are integers or far from zero."""
+    if target_CE.is_floating_point():
+        wide = torch.promote_types(target_CE.dtype, dtype)
+        target = target_CE.to(wide)
+        pivot = torch.nan_to_num(_median(torch.where(valid_CE, target, torch.nan)), 0.0, 0.0, 0.0)
+        return pivot, target - pivot[:, None]
+    target = target_CE.long()
+    pivot = torch.where(valid_CE, target, torch.iinfo(torch.int64).max).amin(1)
+    pivot = torch.where(valid_CE.any(1), pivot, 0)
+    return pivot.to(dtype), (target - pivot[:, None]).to(dtype)
+
+
+def _is_outlier(deviation_CE: Tensor, valid_CE: Tensor) -> Tensor:
+    centre = _median(torch.where(valid_CE, deviation_CE, torch.nan))
+    distance = (deviation_CE - centre[:, None]).abs()
+    typical = 1.4826 * _median(torch.where(valid_CE & (distance > 0), distance, torch.nan))
+    far = valid_CE & (distance > OUTLIER * typical[:, None])
+    rare = far.sum(1) <= torch.clamp(valid_CE.sum(1) // RARE, min=1)
+    return far & rare[:, None]
+
+
+def _median(values_CE: Tensor) -> Tensor:
+    """The median of what is no NaN, of a sample where there is much; NaN where there is nothing."""
+    step = -(-values_CE.shape[1] // SAMPLE) or 1
+    if values_CE.shape[1] == 0:
+        return values_CE.new_full((len(values_CE),), torch.nan)
+    return values_CE[:, ::step].nanmedian(1).values

@@ -89,20 +89,26 @@ class LikelihoodRecipe:
 
     Attributes:
         kind: the likelihood, one of those listed under *Tasks*; empty: the task's default.
-        init: log σ² at the start (of the dimensionless target with ``standardize``), or ``first_batch``: the optimum
-            of the first batch.
-        update: ``gradient`` learns log σ² like a weight (the paper); ``closed_form`` takes it from a running mean of
-            the loss.
-        momentum: of that running mean; used with ``closed_form``.
-        standardize: learn the target's offset and scale from the data, so that its unit does not matter. Regressions
-            only.
+        init: the first log σ² (of dimensionless targets where ``standardize``), or ``first_batch``.
+        update: ``gradient`` (the paper) or ``closed_form`` (a running mean of the loss gives σ).
+        momentum: of the running mean, with ``closed_form`` only; 0.99 by default.
+        standardize: the likelihood owns its target's unit, gathered from the first batches. Regressions only; by
+            default all but ``laplace-paper``.
+        floor: the least σ, as a fraction of the target's spread (of a coin flip's σ for classes); 0 turns it off.
+            0.01 by default, with the target's own unit 0.0001 of the first batch's σ.
+        class_weights: how much each class counts, by name; 1 where it is not named, 0: no label. Semantic task only.
+        label_smoothing: how much of each label is spread evenly over the classes, 0 or more, below 1. Semantic task,
+            not ``categorical-exact``.
     """
 
     kind: str = ""
-    init: float | Literal["first_batch"] = "first_batch"
-    update: Literal["gradient", "closed_form"] = "closed_form"
-    momentum: float = 0.99
-    standardize: bool = True
+    init: float | Literal["first_batch"] = 0.0
+    update: Literal["gradient", "closed_form"] = "gradient"
+    momentum: float | None = None
+    standardize: bool | None = None
+    floor: float | None = None
+    class_weights: dict[str, float] = field(default_factory=dict)
+    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +118,8 @@ class OptimizerRecipe:
     Attributes:
         name: ``adamw`` or ``sgd`` (with Nesterov momentum).
         lr: the network's learning rate, before the schedule's factor.
-        log_variance_lr: the learning rate of the log-variances, which follows the same schedule; left out: what
-            ``equipoise.param_groups`` chooses.
+        log_variance_lr: the learning rate of the log-variances, which follows the same schedule; left out: ten times
+            ``lr``.
         weight_decay: of the network's parameters; log-variances have none.
         momentum: of ``sgd``.
         schedule: with p = step / steps, the factor is (1 − p)^power for ``polynomial`` (the paper's), (1 + cos πp) / 2

@@ -12,6 +12,7 @@ from equipoise.scenes.data.sample import IGNORE, Sample, SceneVocabulary
 from equipoise.scenes.metrics.confusion import ConfusionMatrix
 from equipoise.scenes.pictures import class_colors
 from equipoise.scenes.recipe import LikelihoodRecipe
+from equipoise.scenes.tasks.regression import noise_options
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, upsampled
 
 MOST_LOGITS = 1 << 25
@@ -35,10 +36,17 @@ class SemanticTask(Task):
         return Categorical(
             exact=recipe.kind == "categorical-exact",
             ignore_index=IGNORE,
-            init=recipe.init,
-            update=recipe.update,
-            momentum=recipe.momentum,
+            class_weights=self._class_weights(recipe.class_weights),
+            label_smoothing=recipe.label_smoothing,
+            **noise_options(recipe),
         )
+
+    def _class_weights(self, given: dict[str, float]) -> list[float] | None:
+        names = [c.name for c in self.vocabulary.classes]
+        unknown = [name for name in given if name not in names]
+        if unknown:
+            raise ValueError(f"class_weights: expected classes among {', '.join(names)}, found {unknown[0]!r}")
+        return [given.get(name, 1.0) for name in names] if given else None
 
     def target(self, sample: Sample) -> npt.NDArray[np.uint8]:
         """The class indices as they are."""

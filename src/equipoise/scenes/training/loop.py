@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.errors import DataError, NonFiniteError
-from equipoise.multitask import JointTerm
+from equipoise.joint import JointTerm
 from equipoise.optim import param_groups
 from equipoise.scenes.cameras import ModelCamera
 from equipoise.scenes.data.sample import SceneDataset
@@ -197,8 +197,11 @@ def training_step(
 
 
 def without_gradient(model: SceneModel, task: str) -> None:
-    """No gradient, instead of one of zero: momentum and weight decay shall leave alone what has no label to learn."""
-    for parameter in (*model.network.decoders[task].parameters(), model.likelihood[task].log_variance):
+    """Leave a decoder without labels alone: a gradient of zero would let momentum and weight decay move it.
+
+    The task's σ is left alone by the likelihood itself.
+    """
+    for parameter in model.network.decoders[task].parameters():
         parameter.grad = None
 
 

@@ -1,0 +1,110 @@
+"""What is said when a log-variance cannot move, lies at a bound, or lags far behind its optimum: each once."""
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+from torch.optim.optimizer import Optimizer
+
+from equipoise.likelihoods.sharding import local
+from equipoise.likelihoods.spec import NoiseSpec
+from equipoise.stepping import is_in_any_optimizer
+
+LAG, LAG_LOOKS, LOOK_EVERY = 3.0, 20, 10
+"""σ lags when s is so far from its optimum for so many looks, without coming half way closer."""
+HELD_STEPS = 2
+"""Another optimizer may hold the log-variances and step later: the first step alone proves nothing."""
+
+
+class OwnershipWatch:
+    """Warns when optimizers step while a parameter has a gradient, and nothing moves it."""
+
+    def __init__(self) -> None:
+        self.settled = False
+        self._steps: dict[int, int] = {}
+        self._value_then: list[float] | None = None
+
+    def after_step(self, optimizer: Optimizer, parameter: Tensor, message: Callable[[], str]) -> None:
+        """An optimizer that does not hold ``parameter`` has stepped."""
+        gradient = parameter.grad
+        if self.settled or gradient is None or not parameter.requires_grad:
+            return
+        value = local(parameter.detach()).flatten().tolist()
+        self._value_then = value if self._value_then is None else self._value_then
+        steps = self._steps[id(optimizer)] = self._steps.get(id(optimizer), 0) + 1
+        if steps < HELD_STEPS or not bool(local(gradient).any()):
+            return
+        self.settled = True
+        if value == self._value_then and not is_in_any_optimizer(parameter):
+            warnings.warn(message(), stacklevel=2)
+
+
+class BoundWatch:
+    """Warns when a log-variance lies on a bound or on its floor; again only after it has left it."""
+
+    def __init__(self) -> None:
+        self._reached: set[int] = set()
+
+    def look(
+        self,
+        values: Sequence[float],
+        low: Sequence[float],
+        high: Sequence[float],
+        of: Callable[[int], tuple[NoiseSpec, str]],
+    ) -> None:
+        """Compare the present values with their limits."""
+        for i, (value, lo, hi) in enumerate(zip(values, low, high, strict=True)):
+            if lo < value < hi:
+                self._reached.discard(i)
+            elif i not in self._reached and not math.isnan(value):
+                self._reached.add(i)
+                spec, name = of(i)
+                warnings.warn(_bound_message(spec, name, value <= lo, lo), stacklevel=2)
+
+
+def _bound_message(spec: NoiseSpec, name: str, is_low: bool, low: float) -> str:
+    bounds = spec.settings.bounds
+    if is_low and low > bounds[0]:
+        return (
+            f"{name}: σ has reached its floor (log σ² = {low:.3g}): the task's loss tends to zero, and without the "
+            "floor its weight would grow without end. Is its target constant, or memorised? floor= lowers the floor, "
+            "prior= says how exact the targets are"
+        )
+    return (
+        f"{name}: log σ² has reached its bounds [{bounds[0]:g}, {bounds[1]:g}]: the task's loss is degenerate, or its "
+        "unit is far from 1 (standardize=True, or other bounds=)"
+    )
+
+
+class LagWatch:
+    """Warns once when a σ stays far behind its optimum for long."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+        self._warned = False
+        self._lags: dict[int, tuple[int, float]] = {}
+
+    def look(
+        self, values: Callable[[], Sequence[float]], best: Callable[[], Sequence[float]], name_of: Callable[[int], str]
+    ) -> None:
+        """Compare s with its optimum, every few batches."""
+        self._looks += 1
+        if self._warned or self._looks % LOOK_EVERY:
+            return
+        for i, (s, b) in enumerate(zip(values(), best(), strict=True)):
+            gap = abs(s - b)
+            if not math.isfinite(b) or gap <= LAG:
+                self._lags.pop(i, None)
+                continue
+            looks, first = self._lags.get(i, (0, gap))
+            self._lags[i] = (looks + 1, first)
+            if looks + 1 >= LAG_LOOKS and gap > 0.5 * first:
+                self._warned = True
+                warnings.warn(
+                    f"{name_of(i)}: σ lags far behind: log σ² is {s:.3g} and its optimum about {b:.3g}, for "
+                    f"{LAG_LOOKS * LOOK_EVERY} batches. Raise log_variance_lr in param_groups, start with "
+                    "init='first_batch', or use update='closed_form'",
+                    stacklevel=2,
+                )
+                return

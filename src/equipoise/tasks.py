@@ -1,0 +1,221 @@
+"""Several tasks, each with its noise, whose losses make one: what the joint likelihood and scalar weighting share."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.optimizer import Optimizer
+
+from equipoise.execution import in_functorch, is_readable
+from equipoise.joint import JointTerm, Stacked
+from equipoise.likelihoods.bank import NoiseBank
+from equipoise.likelihoods.checks import bad_losses, complain_of_flags
+from equipoise.likelihoods.likelihood import Likelihood, look
+from equipoise.likelihoods.noise import Noise, join
+from equipoise.named import NamedModules
+from equipoise.reduction import Sums, is_distributed
+from equipoise.stacking import stacked
+from equipoise.stepping import Followed, follow
+
+Counts = Mapping[str, Tensor | float]
+
+
+class Tasks(nn.Module, Followed):
+    """Named likelihoods whose noises lie in as few vectors as possible.
+
+    Args:
+        likelihoods: by task name. They become members: their log-variances move into one vector that all of them share,
+            in the order of their kinds and names, so that an optimizer's state fits in whichever order they are given.
+    """
+
+    flags: Tensor
+
+    def __init__(self, likelihoods: Mapping[str, Likelihood]) -> None:
+        super().__init__()
+        self._names = tuple(likelihoods)
+        self.likelihoods = NamedModules(likelihoods)
+        self.register_buffer("flags", torch.zeros(len(self._names), dtype=torch.int8), persistent=False)
+        self._join_noises()
+        self._was_traced = False
+        follow(self)
+
+    def _join_noises(self) -> None:
+        """One bank for all noises of linear form that move alike; the others keep their own."""
+        alike: dict[tuple[object, ...], list[str]] = {}
+        for name, member in self.items():
+            member.noise.bank.names = (f"task {name!r}",)
+            if member.noise.spec.linear is not None and type(member.noise) is Noise:
+                settings = member.noise.settings
+                alike.setdefault((settings.update, settings.momentum), []).append(name)
+        self._groups = [sorted(names, key=lambda n: (type(self[n]).__name__, n)) for names in alike.values()]
+        for names in self._groups:
+            join([self[name].noise for name in names], [f"task {name!r}" for name in names])
+        # Plain tuples: looking a module up by name costs as much as an operation.
+        self._joined_groups = [
+            (tuple(names), tuple(self[n] for n in names), self[names[0]].noise.bank) for names in self._groups
+        ]
+        grouped = {name for names in self._groups for name in names}
+        self._single = [name for name in self._names if name not in grouped]
+
+    def reset_parameters(self) -> None:
+        """Flags as at the beginning, as after ``to_empty``."""
+        self.flags.zero_()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy is followed as its original is."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        follow(self)
+
+    def __getitem__(self, name: str) -> Likelihood:
+        """The likelihood of a task."""
+        if name not in self._names:
+            raise KeyError(f"task {name!r}: expected one of {', '.join(map(repr, self._names))}")
+        return cast(Likelihood, self.likelihoods[name])
+
+    def keys(self) -> tuple[str, ...]:
+        """The task names."""
+        return self._names
+
+    def items(self) -> list[tuple[str, Likelihood]]:
+        """Names and likelihoods."""
+        return [(name, self[name]) for name in self._names]
+
+    def _of_whole_batch(self, means: Tensor, counts: Tensor | None = None) -> JointTerm | None:
+        """The joint loss in a few operations for all tasks, where all of them are labelled.
+
+        Args:
+            means: raw losses in the order of the bank, on the CPU.
+            counts: valid elements of each.
+        """
+        values = means.tolist()
+        if not all(0.0 <= value < math.inf for value in values):
+            return None
+        names, members, bank = self._joined_groups[0]
+        counts = torch.ones(len(names), dtype=torch.int64) if counts is None else counts
+        whole = not self.training or bank.is_at_rest()
+        if whole and self.training:
+            constant = means.detach()
+            bank.mark_healthy(lambda: bank.linear_optimum(constant))
+            bank.look_for_lag(lambda: bank.linear_optimum(constant))
+        sums = Sums(means[None] if whole else (means * counts)[None], counts)
+        part = stacked(bank, members, names, sums, whole=whole, training=self.training)
+        if not whole:
+            _look(bank, self.training)
+        return JointTerm(loss=part.nll.sum(), _names=self._names, _parts=(part,))
+
+    def _may_be_quick(self) -> bool:
+        """Whether all noises lie in one vector, on the CPU of one process."""
+        if self._single or len(self._joined_groups) != 1 or is_distributed():
+            return False
+        return is_readable(self._joined_groups[0][2].low)
+
+    def _joined(self, sums: dict[str, Sums], empty: dict[str, bool | None], counts: Counts) -> JointTerm:
+        parts: list[Stacked] = []
+        for names in self._groups:
+            members = [self[name] for name in names]
+            found = [sums[name] for name in names]
+            known = [empty[name] for name in names]
+            part = stacked(
+                members[0].noise.bank,
+                members,
+                names,
+                _one_row(found),
+                normalizers=[counts.get(name) for name in names],
+                any_empty=None if None in known else any(known),
+                training=self.training,
+            )
+            parts.append(part)
+            _look(members[0].noise.bank, self.training)
+        single = {name: self[name].term(sums[name], counts.get(name), is_empty=empty[name]) for name in self._single}
+        for name, term in single.items():
+            look(self[name], term)
+        losses = [part.nll.sum() for part in parts] + [term.nll for term in single.values()]
+        loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+        if not loss.requires_grad and torch.is_grad_enabled():
+            loss = loss + self._nothing()
+        return JointTerm(loss=loss, _names=self._names, _parts=tuple(parts), _single=single, _anchor=self._anchor())
+
+    def _nothing(self) -> Tensor:
+        """Zero, with a graph to every log-variance."""
+        noises = [p.sum() * 0.0 for member in self.likelihoods for p in cast(Likelihood, member).noise.parameters()]
+        return torch.stack(noises).sum() if noises else self.flags.new_zeros((), dtype=torch.get_default_dtype())
+
+    def _anchor(self) -> Tensor | None:
+        """What methods that ignore the noise add, since DistributedDataParallel waits for a gradient of every s."""
+        return self._nothing() if is_distributed() and self.training and torch.is_grad_enabled() else None
+
+    def _flag(self, sums: Sequence[Sums]) -> None:
+        """Mark bad losses on the device: read by ``check``, or before the optimizer's step where that costs nothing."""
+        if not in_functorch():
+            self.flags.copy_(torch.maximum(self.flags, bad_losses(sums)))
+            self._was_traced = True
+
+    def before_step(self, optimizer: Optimizer) -> None:
+        """A compiled forward pass cannot raise: on the CPU its bad losses stop the step before it harms the weights."""
+        if self._was_traced and self.flags.device.type == "cpu":
+            self._was_traced = False
+            self.check()
+
+    def after_step(self, optimizer: Optimizer) -> None:
+        """Nothing to do."""
+
+    def check(self) -> None:
+        """Raise what ``forward`` could not say without stalling the device, and warn of bounds: it synchronises."""
+        complain_of_flags(self.flags, self._names)
+        for name in self._names:
+            noise = self[name].noise
+            noise.bank.warn_at_bounds(noise.bank.values().detach().tolist())
+
+    def sigmas(self) -> dict[str, float | list[float]]:
+        """Each task's σ in its target's unit, as plain numbers."""
+        return {name: likelihood.sigma.tolist() for name, likelihood in self.items()}
+
+    def weights(self) -> dict[str, float | list[float] | None]:
+        """Each task's weight ∂nll/∂loss, as plain numbers; ``None`` where nll is not linear in the raw loss."""
+        found = {name: likelihood.weight for name, likelihood in self.items()}
+        return {name: None if weight is None else weight.tolist() for name, weight in found.items()}
+
+    def _refuse_partial_starts(self, counts: Counts, argument: str, remedy: str = "") -> None:
+        """With micro-batches nothing may be taken from one micro-batch that belongs to all of them."""
+        if not self.training or torch.compiler.is_compiling():
+            return
+        for name in counts:
+            member = self[name]
+            if not member.noise.bank.by_gradient:
+                raise ValueError(
+                    f"task {name!r}: {argument} with update='closed_form' would follow each micro-batch by itself: use "
+                    "update='gradient', or whole batches"
+                )
+            if member.waits:
+                raise ValueError(
+                    f"task {name!r}: {argument} before its unit or start is known, which would come from one "
+                    f"micro-batch: {remedy}run a first batch without {argument}"
+                )
+
+    def _check_known(self, **given: Mapping[str, object]) -> None:
+        for kind, mapping in given.items():
+            for name in mapping:
+                if name not in self._names:
+                    raise ValueError(f"{kind}: expected the tasks {list(self._names)}, found {name!r}")
+
+
+def _one_row(sums: Sequence[Sums]) -> Sums:
+    """The raw losses of several likelihoods in one vector, an entry for each noise."""
+    if len(sums) == 1:
+        s = sums[0]
+        return Sums(s.values.reshape(1, -1), s.count.reshape(-1), s.mass.reshape(-1))
+    dtype = torch.promote_types(sums[0].values.dtype, sums[-1].values.dtype)
+    return Sums(
+        torch.cat([s.values.reshape(1, -1).to(dtype) for s in sums], 1),
+        torch.cat([s.count.reshape(-1) for s in sums]),
+        torch.cat([s.mass.reshape(-1).to(dtype) for s in sums]),
+    )
+
+
+def _look(bank: NoiseBank, training: bool) -> None:
+    """Warn of bounds and of σ that lags, where looking costs nothing."""
+    if training and is_readable(bank.low):
+        bank.warn_at_bounds(bank.values().detach().tolist())
+        bank.look_for_lag(lambda: bank.best)
