@@ -62,6 +62,17 @@ repeat = 2
     assert "did you mean 'photos'" in one_line(unknown)
 
 
+def test_a_refused_run_leaves_no_folder_that_it_made(home):
+    (home / "recipe.toml").write_text(RECIPE.format(steps=2) + '[likelihood.depth]\nkind = "categorical"\n')
+    (home / "mine").mkdir()
+    for out in ("new/deeper/run", "mine"):
+        refused = equipoise("train", "recipe.toml", "--out", out, cwd=home)
+        assert refused.returncode == 4
+        assert "likelihood.depth.kind" in one_line(refused)
+    assert not (home / "new").exists()
+    assert list((home / "mine").iterdir()) == []
+
+
 def test_data_that_moved(home):
     """Evaluated where a recipe says they lie now, resumed from there, and remembered there."""
     (home / "recipe.toml").write_text(RECIPE.format(steps=2))

@@ -1,5 +1,6 @@
 """``equipoise train RECIPE``."""
 
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -46,7 +47,9 @@ def train(
     with ExitStack() as held:
         with team() as here:
             if here.leads:
+                new = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
                 prepare_folder(folder, resume=resume, overwrite=overwrite)
+                held.callback(remove_empty, new)
                 held.enter_context(alone_in(folder))
             here.wait()
             outcome = train_to_the_end(chosen, folder, resume=resume, here=here)
@@ -56,6 +59,15 @@ def train(
             sys.exit(outcome.exit_status)
         if here.leads:
             tell(folder)
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Remove folders, the innermost first, up to one that holds something: what a refused run made leaves nothing."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
 
 
 def train_to_the_end(recipe: Recipe, folder: Path, *, resume: bool = False, here: Team = ALONE) -> Outcome:
