@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-slow lint format bench docs install clean
+.PHONY: help demo test test-slow lint format bench docs reference install clean
 help:
 	@echo "make demo       generate streets, train the three tasks, evaluate, write runs/demo/report.html"
 	@echo "make test       the tests a user runs (under ten minutes on two cores)"
 	@echo "make test-slow  the long tests: training, real processes, the demo's figures"
 	@echo "make lint       ruff and mypy"
 	@echo "make bench      speed, as ratios measured side by side"
+	@echo "make reference  docs/reference.md: every key of recipes and data descriptions"
 	@echo "make docs       the reference, from the docstrings, in build/docs"
 	@echo "make install    the environment alone (.venv)"
 
@@ -46,6 +47,9 @@ bench: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	$(BIN)/python -m pdoc --docformat google --output-directory build/docs equipoise
+
+reference: $(STAMP)
+	$(BIN)/python -m equipoise.scenes.reference docs/reference.md
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

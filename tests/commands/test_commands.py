@@ -17,6 +17,7 @@ def test_train_evaluate_report(home):
     before = {p: p.read_bytes() for p in (home / "data").rglob("*") if p.is_file()}
     trained = equipoise("train", "recipe.toml", cwd=home)
     assert trained.returncode == 0, trained.stderr
+    assert not list(home.rglob("*.lock"))
     run = home / "runs/recipe"
     for name in ("report.html", "metrics.json", "log.jsonl", "log.csv", "model.safetensors", "model.json", "run.json"):
         assert (run / name).stat().st_size > 0
@@ -218,6 +219,7 @@ def test_broken_data_is_named(home):
     assert done.returncode == 3
     assert "classes/a/2.png" in one_line(done)
     assert not (home / "runs/recipe/model.safetensors").exists()
+    assert not list(home.rglob("*.lock"))
 
 
 def test_broken_data_are_skipped_where_that_is_chosen(home):

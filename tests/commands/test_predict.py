@@ -56,11 +56,15 @@ def test_a_folder_of_every_kind_of_picture(home):
     save(home / "photos/side.jpg", street(), exif=exif)
     save(home / "photos/tiny.png", Image.new("RGB", (1, 3)))
     (home / "photos/notes.txt").write_text("not a picture")
+    street().save(home / "photos/scan.tif")
+    (home / "photos/._plain.jpg").write_bytes(b"\0\5\x16\7")
     before = {p: p.read_bytes() for p in (home / "photos").rglob("*") if p.is_file()}
     done = equipoise("predict", "run", "photos", "--out", "out", "--json", cwd=home)
     assert done.returncode == 0, done.stderr
     written = json.loads(done.stdout)["written"]
     assert len(written) == 7
+    assert json.loads(done.stdout)["left_out"] == {"hidden": ["photos/._plain.jpg"], "unsupported": ["photos/scan.tif"]}
+    assert "left out 1 .tif, not supported (PNG, JPEG, WebP are): photos/scan.tif" in done.stderr
     for files in written.values():
         assert all((home / file).stat().st_size for file in files)
     sizes = {
@@ -276,8 +280,12 @@ def test_instances_alone(tmp_path):
     save(tmp_path / "photos/deep/a.png", street())
     done = equipoise("predict", "run", "photos", "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "that needs a model of classes, too" in done.stderr
-    assert (tmp_path / "out/deep/a.json").exists()
+    assert "objects are found from vectors alone" in done.stderr
+    facts = json.loads((tmp_path / "out/deep/a.json").read_text())
+    assert facts["files"] == ["a_instance_overlay.png", "a_instance.png", "a_offsets.png"]
+    assert facts["instance"]["grouped_by"] == "vectors"
+    again = equipoise("predict", "run", "out", "--out", "more", cwd=tmp_path)
+    assert "expected images" in one_line(again)  # what predict wrote is no input
 
 
 def another_version(home: Path) -> None:

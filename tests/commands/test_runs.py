@@ -49,7 +49,7 @@ repeat = 2
     shown = {key for e in examples if e["data"] == "photos" for key in e["files"]}
     assert {"depth", "semantic_truth"} <= shown
     assert "depth_truth" not in shown
-    with Image.open(run / "pictures/photos_00_typical_semantic_truth.png") as picture:
+    with Image.open(run / "pictures/photos_00_all_semantic_truth.png") as picture:
         colors = {color for _, color in picture.getcolors()}
     assert (128, 64, 128) in colors  # the road of the first data set, whatever colour the photos' ground has
     page = (run / "report.html").read_text()
@@ -60,6 +60,17 @@ repeat = 2
     unknown = equipoise("evaluate", run, "--data", "photo", cwd=home)
     assert unknown.returncode == 2
     assert "did you mean 'photos'" in one_line(unknown)
+
+
+def test_a_refused_run_leaves_no_folder_that_it_made(home):
+    (home / "recipe.toml").write_text(RECIPE.format(steps=2) + '[likelihood.depth]\nkind = "categorical"\n')
+    (home / "mine").mkdir()
+    for out in ("new/deeper/run", "mine"):
+        refused = equipoise("train", "recipe.toml", "--out", out, cwd=home)
+        assert refused.returncode == 4
+        assert "likelihood.depth.kind" in one_line(refused)
+    assert not (home / "new").exists()
+    assert list((home / "mine").iterdir()) == []
 
 
 def test_data_that_moved(home):
@@ -98,6 +109,7 @@ def test_interrupted_and_resumed(home, number, status):
     assert process.returncode == status
     assert "--resume" in said
     assert "Traceback" not in said
+    assert not list(home.rglob("*.lock"))
     (home / "recipe.toml").write_text(RECIPE.format(steps=100_000).replace("[training]", "[training]\nworkers = 1"))
     other = equipoise("train", "recipe.toml", "--out", "run", "--resume", "--seed", "3", cwd=home)
     assert other.returncode == 5

@@ -1,8 +1,11 @@
 """The contact sheet: all splits and sets, with the colours of their classes."""
 
+import numpy as np
+
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.folder import FolderDataset
-from equipoise.scenes.sheet import contact_sheet
+from equipoise.scenes.data.sample import Camera
+from equipoise.scenes.sheet import contact_sheet, depth_caption
 from tests.scenes.data.test_check import run
 from tests.scenes.data.test_check_cityscapes import DISPARITY
 from tests.support.cityscapes import write_cityscapes, write_folder
@@ -31,3 +34,14 @@ def test_a_sheet_that_nobody_asked_for_may_fail(tmp_path):
         assert done.returncode == 0, done.stderr
         assert told in done.stdout
     assert (tmp_path / "cache/equipoise/sheets/data.png").exists()
+
+
+def test_depth_is_said_in_metres_where_they_are_known():
+    disparity = np.array([[1.0, 2.0, 10.0], [0.0, np.nan, 5.0]], np.float32)
+    camera = Camera(fx=100.0, baseline_m=0.2)
+    told = "disparity 1 … 10 px, median 3.5 px"
+    assert depth_caption(disparity, "px") == depth_caption(disparity, "px", Camera(fx=100.0)) == told
+    assert depth_caption(disparity, "px", camera) == f"{told} (depth 2 … 20 m, median 7 m)"
+    assert depth_caption(1 / np.array([2.0, 4.0, 9.0], np.float32), "1/m") == "depth 2 … 9 m, median 4 m"
+    assert depth_caption(disparity, "relative") == "relative depth (larger is nearer) 1 … 10, median 3.5"
+    assert depth_caption(np.full((2, 2), np.nan, np.float32), "1/m") == "no depth"

@@ -1,39 +1,31 @@
 """``equipoise check DATA``."""
 
-import io
 import json as json_format
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from PIL import Image
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
+from equipoise.commands.check_output import draw_sheet, print_reports
 from equipoise.commands.display import console, counting, output
-from equipoise.commands.line import printable
-from equipoise.errors import DataError, RunError, UsageError
+from equipoise.errors import DataError, UsageError
+from equipoise.scenes.cameras import known_cameras
 from equipoise.scenes.configuration import read_toml
-from equipoise.scenes.data.check import SplitReport, check_split, paths_of
+from equipoise.scenes.data.check import check_split, paths_of
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.description import read_description
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.sample import FileDataset
+from equipoise.scenes.data.shown_classes import class_counts, class_notes
+from equipoise.scenes.data.split_report import SplitReport
 from equipoise.scenes.model import SceneModel, describe
-from equipoise.scenes.recipe import Recipe, read_recipe
-from equipoise.scenes.sheet import contact_sheet
-from equipoise.scenes.sources import cache_home, open_raw, survey
+from equipoise.scenes.recipe import Recipe, SetRecipe, read_recipe
+from equipoise.scenes.sources import open_raw, survey
 from equipoise.scenes.tasks import TASKS
-from equipoise.scenes.training.checkpoint import write_atomic
-
-SHOWN = 20
-"""So many faults are printed; all of them with --json."""
-KINDS = {"semantic": "classes", "instance": "instances", "inverse_depth": "depth"}
+from equipoise.scenes.wording import counted
 
 Splits = dict[str, Callable[[], FileDataset]]
 """What opens each split, by name; its missing labels are found one by one."""
@@ -73,13 +65,16 @@ def check(
     _read(opened, reports)
     if recipe is not None:
         expect_all_tasks(recipe, reports)
+    if recipe is None or "semantic" in recipe.tasks:
+        look_at_classes(opened, reports, recipe)
     drawn = None if json and sheet is None else draw_sheet(opened, sheet, data)
     faults = sum(len(report.faults) for report in reports.values())
-    notices = () if recipe is None or faults else told_of(recipe)
+    noted = {line for report in reports.values() for line in report.notes}
+    notices = [] if recipe is None or faults else [line for line in told_of(recipe) if line not in noted]
     if json:
         print(json_format.dumps({split: report.as_table() for split, report in reports.items()}, indent=1))
     else:
-        _print(reports, output(), drawn, notices)
+        print_reports(reports, output(), drawn, notices)
     if faults:
         sys.exit(DataError.exit_status)
 
@@ -102,6 +97,9 @@ def _read(opened: dict[str, FileDataset], reports: dict[str, SplitReport]) -> No
     for split, dataset in opened.items():
         with counting(f"checking {split}", len(dataset), console()) as counter:
             report = check_split(dataset, on_image=counter.advance)
+        cameras = known_cameras(dataset)
+        report.faults += [cameras.fault] if cameras.fault not in ("", *report.faults) else []
+        report.notes += cameras.doubts
         told = {line for earlier in reports.values() for line in (*earlier.faults, *earlier.notes)}
         report.faults = [line for line in report.faults if line not in told]
         report.notes = [line for line in (*report.notes, *_again(dataset, split, seen)) if line not in told]
@@ -115,7 +113,27 @@ def _again(dataset: FileDataset, split: str, seen: dict[Path, str]) -> list[str]
     seen |= {path: split for path in images if path not in seen}
     if not twice:
         return []
-    return [f"{twice[0]}: expected it in one split, found it in {seen[twice[0]]} too ({len(twice)} such images)"]
+    return [
+        f"{twice[0]}: expected it in one split, found it in {seen[twice[0]]} too ({counted(len(twice), 'such image')})"
+    ]
+
+
+def look_at_classes(opened: dict[str, FileDataset], reports: dict[str, SplitReport], recipe: Recipe | None) -> None:
+    """Put into the reports what is odd about the classes of all splits, called as the run will call them."""
+    parts = {} if recipe is None else parts_of(recipe)
+    counts = [
+        class_counts(
+            split,
+            reports[split],
+            [c.name for c in dataset.vocabulary.classes],
+            trains=split == "train" if recipe is None else parts[split][1] == parts[split][0].train,
+            described=isinstance(dataset, FolderDataset),
+            names=parts[split][0].classes if split in parts else {},
+        )
+        for split, dataset in opened.items()
+    ]
+    for split, line in class_notes(counts):
+        reports[split].notes.append(line)
 
 
 def told_of(recipe: Recipe) -> tuple[str, ...]:
@@ -168,69 +186,13 @@ def splits(data: Path, root: Path | None) -> Splits:
 
 def splits_of(recipe: Recipe) -> Splits:
     """The splits that a recipe trains and evaluates on."""
+    return {key: partial(open_raw, one, split, strict=False) for key, (one, split) in parts_of(recipe).items()}
+
+
+def parts_of(recipe: Recipe) -> dict[str, tuple[SetRecipe, str]]:
+    """Each of a recipe's splits by what it is called here: its data set, and its own name."""
     return {
-        f"{name}, {split}" if recipe.also else split: partial(open_raw, one, split, strict=False)
+        f"{name}, {split}" if recipe.also else split: (one, split)
         for name, one in recipe.sets.items()
         for split in (one.train, one.validation)
     }
-
-
-def _print(reports: dict[str, SplitReport], screen: Console, drawn: str | None, notices: Sequence[str] = ()) -> None:
-    table = Table(title="What it holds", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("split", "images", "readable", *KINDS.values(), "objects", "sizes"):
-        table.add_column(title, justify="left" if title in ("split", "sizes") else "right")
-    for split, report in reports.items():
-        sizes = ", ".join(f"{size} ({count})" for size, count in report.sizes.most_common(3))
-        more = len(report.sizes) - 3
-        kinds = [_labels(report, kind) for kind in KINDS]
-        cells: list[Any] = [split, report.images, report.readable, *kinds, report.instances]
-        table.add_row(*map(str, cells), sizes + (f" and {more} more" if more > 0 else ""))
-    screen.print(table)
-    for split, report in reports.items():
-        if report.classes:
-            shown = ", ".join(f"{name} {count}" for name, count in report.classes.most_common())
-            _say(screen, f"{split}: images that show each class: {shown}")
-    for split, report in reports.items():
-        for line in report.faults[:SHOWN]:
-            _say(screen, f"wrong in {split}: {line}")
-        if len(report.faults) > SHOWN:
-            _say(screen, f"wrong in {split}: {len(report.faults) - SHOWN} more: --json tells all")
-    for split, report in reports.items():
-        for line in report.notes:
-            _say(screen, f"look at {split}: {line}")
-    for told in (drawn, *notices):
-        if told is not None:
-            _say(screen, told)
-    if not any(report.faults for report in reports.values()):
-        _say(screen, "nothing wrong found")
-
-
-def _labels(report: SplitReport, kind: str) -> str:
-    """How many images have a kind of label, and how many do not."""
-    missing = report.missing[kind]
-    return f"{report.labels[kind]}, {missing} missing" if missing else str(report.labels[kind])
-
-
-def _say(screen: Console, line: str) -> None:
-    screen.print(printable(line), highlight=False, soft_wrap=True)
-
-
-def draw_sheet(opened: dict[str, FileDataset], sheet: Path | None, data: Path) -> str | None:
-    """Draw the contact sheet, and say where it lies; one that nobody asked for may fail to be written."""
-    picture = contact_sheet(opened)
-    if picture is None:
-        return None
-    stem = data.resolve().name if data.is_dir() else data.stem
-    path = cache_home() / "sheets" / f"{stem}.png" if sheet is None else sheet
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, buffer.getvalue())
-    except OSError as error:
-        if sheet is None:
-            return (
-                f"no contact sheet: {path} cannot be written ({error.strerror or error}): choose a place with --sheet"
-            )
-        raise RunError(f"--sheet: expected to write {path}, found: {error.strerror or error}") from None
-    return f"contact sheet, to look at: {path}"

@@ -1,4 +1,4 @@
-"""``equipoise demo``: the whole path on the embedded default, start to finish."""
+"""``equipoise demo``: generate streets, train, evaluate, report."""
 
 import shutil
 import sys
@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from equipoise.commands.display import console, counting
+from equipoise.commands.display import console, counting, say
 from equipoise.commands.train import tell, train_to_the_end
 from equipoise.commands.whole import Whole
 from equipoise.errors import RunError, UsageError
@@ -17,12 +17,14 @@ from equipoise.scenes.streets import generate
 MARK = "demo.txt"
 """What shows that a folder is an earlier demo's."""
 WRITTEN = (
-    *("streets", "cache", "checkpoints", "pictures"),
+    *("streets", "cache", "checkpoints", "best", "pictures"),
     *(
         "recipe.json",
         "run.json",
         "log.jsonl",
         "log.csv",
+        "validation.jsonl",
+        "validation.csv",
         "model.safetensors",
         "model.json",
         "metrics*.json",
@@ -44,11 +46,11 @@ def demo(
     Takes about nine minutes on two cores. An earlier demo in the same folder is replaced.
 
     Args:
-        out: where everything goes.
+        out: the folder for everything that is written.
         train: training images.
-        val: images to evaluate on, which training does not see.
-        steps: training steps, in place of the recipe's.
-        seed: of the streets and of the training.
+        val: validation images, which training does not see.
+        steps: training steps; by default those of the demo's recipe.
+        seed: the seed of the streets and of the training.
     """
     for name, count in (("--train", train), ("--val", val)):
         if not 1 <= count <= 999_999:
@@ -59,12 +61,12 @@ def demo(
     make(out)
     with alone_in(out):
         clear(out)
-        screen.print(f"generating {train} + {val} street scenes at {height}x{width}", highlight=False)
+        say(f"generating {train} + {val} street scenes of {height}x{width} px", screen)
         with counting("generating streets", train + val, screen) as counter:
             generate(out / "streets", train=train, val=val, size=recipe.data.size, seed=seed, progress=counter.advance)
         outcome = train_to_the_end(recipe, out)
         if outcome.exit_status:
-            screen.print(f"stopped after step {outcome.step}: equipoise demo starts anew", highlight=False)
+            say(f"stopped after step {outcome.step}: equipoise demo starts again from the beginning", screen)
             sys.exit(outcome.exit_status)
         tell(out)
 

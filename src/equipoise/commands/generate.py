@@ -4,10 +4,11 @@ import json as json_format
 import time
 from pathlib import Path
 
-from equipoise.commands.display import console, counting, output
+from equipoise.commands.display import console, counting, output, say
 from equipoise.commands.whole import Whole
 from equipoise.errors import UsageError
 from equipoise.scenes.streets import generate as generate_streets
+from equipoise.scenes.wording import counted
 
 
 def generate(
@@ -33,9 +34,9 @@ def generate(
         val: validation images.
         test: test images.
         size: height x width, px.
-        seed: of the set.
-        workers: processes; by default as many as there are cores.
-        overwrite: replace streets that lie there.
+        seed: the seed of all streets.
+        workers: processes that draw streets; by default one for each core.
+        overwrite: replace streets that are there already.
         json: print what was written as JSON on standard output.
     """
     total, started = train + val + test, time.perf_counter()
@@ -56,7 +57,7 @@ def generate(
         written = {"out": str(out), "train": train, "val": val, "test": test, "seconds": seconds}
         print(json_format.dumps(written))
         return
-    output().print(f"{total} streets of {size} in {out} ({total / seconds:.0f} images/s)", highlight=False)
+    say(f"{counted(total, 'street')} of {size} in {out} ({total / seconds:.0f} images/s)", output())
 
 
 def parsed_size(text: str) -> tuple[int, int]:

@@ -80,7 +80,7 @@ def known(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)):
         return NO_MEMORY, 6
     if isinstance(error, OSError) and error.errno == errno.EIO and error.filename is None:
-        return "stopped, as the terminal was lost", 129
+        return "stopped: the terminal was closed", 129
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         room = ": make room" if error.errno == errno.ENOSPC else ""
@@ -116,12 +116,12 @@ def app() -> "App":
 
 
 COMMANDS = {
-    "demo": "The whole path on generated streets, start to finish.",
+    "demo": "Generate streets, train on them, evaluate and write a report, in about nine minutes.",
     "generate": "Generate street scenes with exact labels.",
-    "check": "Read a whole data set and say what it holds and what is wrong with it.",
+    "check": "Read a whole data set and report what it holds and what is wrong with it.",
     "train": "Train a network as a recipe says, evaluate it, and write a report.",
     "evaluate": "Evaluate a trained run.",
-    "predict": "Predict the scenes in an image, a folder, or the images that a pattern names.",
-    "report": "Write report.html of a run again.",
+    "predict": "Predict classes, objects and depth of an image, a folder, or the images that match a pattern.",
+    "report": "Write a run's report.html again.",
 }
 """Name → what it does, in the order of a first hour; each lies in the module of its name."""

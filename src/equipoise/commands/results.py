@@ -1,49 +1,51 @@
-"""The table of results: each task's figure beside what can be known without looking at the image."""
+"""The tables of results: each task's figure beside the baselines, then every figure, then the IoU of each class."""
 
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from equipoise.commands.display import number
-
-BASELINES = {"constant": "constants", "position": "per position"}
+from equipoise.commands.table import Column, print_table
+from equipoise.scenes.report.figures import data_sets, detail_groups, metric_rows
+from equipoise.scenes.wording import counted, percent
 
 
 def print_results(figures: dict[str, Any], screen: Console) -> None:
-    """Print each task's primary figure, the two baselines, and the margins over them (positive: better).
+    """Print each task's primary figure, the baselines, and the margins over them (positive: better).
 
-    A table for each data set, narrow enough for 80 columns.
+    One table for each data set, within 80 columns.
     """
-    _print_table(figures, figures["sigma"], screen)
-    for name, others in figures.get("also", {}).items():
-        _print_table(others | {"split": f"{name}, {others['split']}"}, figures["sigma"], screen)
+    for name, found in data_sets(figures).items():
+        rows = metric_rows(found)
+        baselines = rows[0]["baselines"] if rows else []
+        widths = [max(len(row["baselines"][k]["shown"]) for row in rows) for k in range(len(baselines))]
+        columns = [
+            *(Column(title="task"), Column(title="measure"), Column(title="model", numbers=True)),
+            *(Column(title=f"{baseline['name']}\n(margin)", numbers=True) for baseline in baselines),
+            Column(title="σ", numbers=True),
+        ]
+        where = f"{name}, {found['split']}" if name else found["split"]
+        title = f"{counted(found['images'], 'image')} of {where}"
+        print_table(title, columns, [_result(row, widths) for row in rows], screen)
 
 
-def _print_table(figures: dict[str, Any], sigma: dict[str, Any], screen: Console) -> None:
-    title = f"{figures['images']} images of {figures['split']}"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("task", no_wrap=True)
-    table.add_column("measure", no_wrap=True)
-    table.add_column("model", justify="right", no_wrap=True)
-    for baseline in figures["baselines"]:
-        table.add_column(f"{BASELINES[baseline]} (margin)", justify="right")
-    table.add_column("σ", justify="right", no_wrap=True)
-    for task, primary in figures["primary"].items():
-        scale = 100 if primary["unit"] == "%" else 1
-        value = scale * figures["tasks"][task][primary["metric"]]
-        sign = 1 if primary["better"] == "higher" else -1
-        arrow = "↑" if sign > 0 else "↓"
-        cells = [task, " ".join(f"{primary['label']} {primary['unit']} {arrow}".split()), figure(value)]
-        for baseline in figures["baselines"].values():
-            reference = scale * baseline[task]
-            margin = sign * (value - reference)
-            cells.append(figure(reference) if margin != margin else f"{figure(reference)} ({margin:+.3g})")
-        table.add_row(*cells, number(sigma.get(task)))
-    screen.print(table)
+def _result(row: dict[str, Any], widths: list[int]) -> list[str]:
+    """The cells of one task; margins of up to so many characters end at one place."""
+    measure = ", ".join(filter(None, [row["label"], row["unit"]]))
+    compared = [
+        f"{one['value']} {'(' + one['shown'] + ')':>{width + 2}}"
+        for one, width in zip(row["baselines"], widths, strict=True)
+    ]
+    return [row["task"], f"{measure} {row['arrow']}", row["value"], *compared, row["sigma"]]
 
 
-def figure(value: float) -> str:
-    """Three significant figures; a dash for no value."""
-    return "–" if value != value else f"{value:.3g}"
+def print_all_figures(figures: dict[str, Any], screen: Console) -> None:
+    """Print every figure of each task, and the IoU of each class."""
+    for name, found in data_sets(figures).items():
+        of = f", {name}" if name else ""
+        rows = [[task, *figure] for task, group in detail_groups(found) for figure in group]
+        columns = [Column(title="task"), Column(title="figure"), Column(title="value", numbers=True)]
+        print_table(f"All figures{of}", columns, rows, screen)
+        if iou := found["tasks"].get("semantic", {}).get("iou"):
+            columns = [Column(title="class"), Column(title="IoU", numbers=True)]
+            classes = [[one, percent(value)] for one, value in iou.items()]
+            print_table(f"IoU by class, %{of}", columns, classes, screen)

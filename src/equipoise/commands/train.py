@@ -1,10 +1,11 @@
 """``equipoise train RECIPE``."""
 
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from equipoise.commands.display import TrainingDisplay, console, output
+from equipoise.commands.display import TrainingDisplay, console, output, say
 from equipoise.commands.results import print_results
 from equipoise.commands.watch import SILENT, watch
 from equipoise.commands.whole import Whole
@@ -38,24 +39,35 @@ def train(
         resume: go on from the newest valid checkpoint in the run's folder.
         overwrite: replace a run that lies there.
         seed: in place of the recipe's training.seed.
-        steps: in place of the recipe's training.steps.
+        steps: in place of the recipe's training.steps; with --resume more of them lengthen a run whose schedule is
+            constant.
     """
     chosen = read_recipe(recipe).with_training(seed=seed, steps=steps)
     folder = out or Path("runs") / recipe.stem
     with ExitStack() as held:
         with team() as here:
             if here.leads:
+                new = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
                 prepare_folder(folder, resume=resume, overwrite=overwrite)
+                held.callback(remove_empty, new)
                 held.enter_context(alone_in(folder))
             here.wait()
             outcome = train_to_the_end(chosen, folder, resume=resume, here=here)
         if outcome.exit_status and here.leads:
-            told = f"stopped after step {outcome.step}, saved in {folder}: go on with --resume"
-            console().print(told, highlight=False, soft_wrap=True)
+            say(f"stopped after step {outcome.step}, saved in {folder}: go on with --resume", console())
         if outcome.exit_status:
             sys.exit(outcome.exit_status)
         if here.leads:
             tell(folder)
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Remove folders, the innermost first, up to one that holds something: what a refused run made leaves nothing."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
 
 
 def train_to_the_end(recipe: Recipe, folder: Path, *, resume: bool = False, here: Team = ALONE) -> Outcome:
@@ -73,4 +85,4 @@ def tell(folder: Path) -> None:
     write_pictures(folder, figures)
     page = build_report(folder)
     print_results(figures, output())
-    output().print(f"\nThe report, with pictures: {page}", highlight=False, soft_wrap=True)
+    say(f"The report, with pictures: {page}", output())

@@ -1,11 +1,10 @@
-"""What commands show of a run that works: the ``Watch`` that ``equipoise.scenes.run`` asks for."""
+"""Progress and notices of a run on the screen."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from equipoise.commands.display import TrainingDisplay, console, counting
-from equipoise.commands.line import printable
-from equipoise.scenes.run import Watch
+from equipoise.commands.display import TrainingDisplay, console, counting, say
+from equipoise.scenes.record import Watch
 from equipoise.scenes.training.log import Entry
 
 
@@ -15,12 +14,12 @@ def _uncounted(title: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 SILENT = Watch(on_log=lambda entry: None, on_notice=lambda line: None, counting=_uncounted)
-"""For processes that only help another one."""
+"""Shows nothing: for all processes of a team but the first."""
 
 
 def watch(display: TrainingDisplay | None = None) -> Watch:
-    """Progress on standard error; training shows on ``display``."""
-    screen = console()
+    """Progress on standard error; training, and what is counted and noticed meanwhile, shows on ``display``."""
+    screen = display.screen if display is not None else console()
 
     @contextmanager
     def count(title: str, total: int) -> Iterator[Callable[[], None]]:
@@ -32,6 +31,6 @@ def watch(display: TrainingDisplay | None = None) -> Watch:
             display.log(entry)
 
     def on_notice(line: str) -> None:
-        screen.print(printable(line), highlight=False, soft_wrap=True)
+        say(line, screen)
 
-    return Watch(on_log=on_log, on_notice=on_notice, counting=count)
+    return Watch(on_log=on_log, on_notice=on_notice, counting=count if display is None else display.counting)

@@ -124,9 +124,10 @@ def _union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
         return None
     if len(named := [a for a in arguments if a is not type(None)]) == 1:
         return _value(named[0], value, where)
-    for argument in arguments:
-        if argument is type(None):
-            continue
+    if isinstance(value, list | tuple) and all(typing.get_origin(a) is tuple for a in named):
+        # A list, or a list of lists: the value's own shape tells which of them is meant, and so what is wrong with it.
+        return _value(named[any(isinstance(item, list | tuple) for item in value)], value, where)
+    for argument in named:
         try:
             return _value(argument, value, where)
         except RecipeError as error:

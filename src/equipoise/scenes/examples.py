@@ -1,4 +1,4 @@
-"""Pictures of predictions beside the truth: typical images, the best and the worst."""
+"""Pictures of predictions beside the truth: typical images, the best and the worst, or all of a few."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from equipoise.scenes.pictures import disparity_top, instance_colors, overlay
 from equipoise.scenes.tasks import Picture, Task
 from equipoise.scenes.training.checkpoint import naming
 
-Kind = Literal["typical", "best", "worst"]
+Kind = Literal["all", "typical", "best", "worst"]
 
 
 def write_examples(
@@ -53,8 +53,12 @@ def choose(
 ) -> list[tuple[int, Kind]]:
     """Typical: evenly spaced over the set, whatever came out. Best and worst: by the mean rank over the tasks.
 
-    A rank is a share, 0 the best, among the images that have a figure of the task; images without any are in neither.
+    Of a set of no more than ``typical`` images all are chosen, each once. No image is both among the best and among
+    the worst. A rank is a share, 0 the best, among the images that have a figure of the task; images without any are in
+    neither.
     """
+    if len(per_image) <= typical:
+        return [(i, "all") for i in range(len(per_image))]
     ranks = np.full((len(tasks), len(per_image)), np.nan)
     for own, (name, task) in zip(ranks, tasks.items(), strict=True):
         scored = np.array([i for i, row in enumerate(per_image) if row.get(name) is not None], dtype=int)
@@ -65,6 +69,7 @@ def choose(
     mean = np.where(known, ranks, 0).sum(0) / known.sum(0).clip(1)
     by_rank = [int(i) for i in np.argsort(mean, kind="stable") if known[:, i].any()]
     spaced = np.unique(np.linspace(0, len(per_image) - 1, typical).round().astype(int))
+    extremes = min(extremes, len(by_rank) // 2)
     chosen: list[tuple[int, Kind]] = [(int(i), "typical") for i in spaced]
     chosen += [(i, "best") for i in by_rank[:extremes]]
     return chosen + [(i, "worst") for i in by_rank[::-1][:extremes]]
@@ -79,8 +84,8 @@ def pictures(tasks: Mapping[str, Task], sample: Sample, locations: Mapping[str, 
         shown[name] = task.colors(predictions[name], truth)
         if getattr(sample, task.label) is not None:
             shown[f"{name}_truth"] = task.colors(truth, truth)
-    if {"semantic", "instance"} <= predictions.keys():
-        countable = together(tasks["semantic"].vocabulary)
+    countable = together(tasks["semantic"].vocabulary) if "semantic" in tasks else ()
+    if countable and "instance" in tasks:
         grouped = group(predictions["instance"], predictions["semantic"], countable)
         shown["instance"] = objects(sample.image, grouped.instance)
         if sample.instance is not None:

@@ -6,6 +6,7 @@ runs no code from them: architectures come from a closed list.
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ from torch import Tensor, nn
 
 from equipoise.errors import RecipeError, RunError
 from equipoise.multitask import MultiTaskLikelihood
+from equipoise.scenes.cameras import ModelCamera
 from equipoise.scenes.configuration import from_table, read_json
+from equipoise.scenes.data.camera import Camera, camera_fault
 from equipoise.scenes.data.files import there
 from equipoise.scenes.data.sample import IGNORE, SceneVocabulary
 from equipoise.scenes.models.network import SceneNetwork
@@ -32,7 +35,10 @@ WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 
 @dataclass(frozen=True, kw_only=True)
 class ModelDescription:
-    """All that is needed to build a model, apart from its weights."""
+    """All that is needed to build a model, apart from its weights.
+
+    ``camera`` is that of its training images, and ``camera_spread`` how much they differ: see ``ModelCamera``.
+    """
 
     format: int = FORMAT
     tasks: tuple[str, ...]
@@ -40,6 +46,8 @@ class ModelDescription:
     input_size: tuple[int, int]
     model: ModelRecipe
     likelihood: dict[str, LikelihoodRecipe]
+    camera: Camera | None = None
+    camera_spread: float = 0.0
 
 
 class SceneModel(nn.Module):
@@ -84,14 +92,17 @@ class SceneModel(nn.Module):
         return {name: self.likelihood[name].location(output.float()) for name, output in outputs.items()}
 
 
-def describe(recipe: Recipe, vocabulary: SceneVocabulary) -> ModelDescription:
-    """The model that a recipe asks for, on data of this vocabulary."""
+def describe(recipe: Recipe, vocabulary: SceneVocabulary, known: ModelCamera | None = None) -> ModelDescription:
+    """The model that a recipe asks for, on data of this vocabulary, taken by this camera."""
+    known = known or ModelCamera()
     return ModelDescription(
         tasks=recipe.tasks,
         vocabulary=vocabulary,
         input_size=recipe.data.size,
         model=recipe.model,
         likelihood=recipe.likelihood,
+        camera=known.camera,
+        camera_spread=known.spread,
     )
 
 
@@ -162,6 +173,11 @@ def check_description(description: ModelDescription, where: str) -> None:
         raise RecipeError(f"{where}: vocabulary: expected at most {IGNORE} classes, one of them the sky, found others")
     if not all(0 <= value <= 255 for c in classes for value in c.color):
         raise RecipeError(f"{where}: vocabulary: expected colours of 0 … 255, found others")
+    if description.camera is not None:
+        if (fault := camera_fault(description.camera)) is not None:
+            raise RecipeError(f"{where}: camera.{fault}")
+        if description.camera.size is None or not 0 <= description.camera_spread < math.inf:
+            raise RecipeError(f"{where}: camera: expected its size, and a spread of 0 or more, found others")
     if len({c.name for c in classes}) != len(classes) or not description.likelihood.keys() <= set(description.tasks):
         raise RecipeError(f"{where}: expected different classes, and likelihoods of its tasks alone, found others")
 

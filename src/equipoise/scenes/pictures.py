@@ -1,5 +1,6 @@
 """Pictures of labels and predictions: pure functions from arrays to RGB."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -81,6 +82,25 @@ def overlay(image: Picture, colors: Picture, alpha: float, mask: npt.NDArray[np.
     """``colors`` over ``image`` with opacity ``alpha``, where ``mask``."""
     mixed = np.array(Image.blend(Image.fromarray(image), Image.fromarray(colors), alpha))
     return mixed if mask is None else np.where(mask[..., None], mixed, image)
+
+
+def distinct_colors(count: int, taken: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    """So many colours, each as far as may be from those before it, from the taken ones and from ``NO_LABEL``."""
+    hues, tones = np.meshgrid(np.arange(48) * 0.618034 % 1.0, np.arange(len(_TONES)), indexing="ij")
+    saturation, value = np.array(_TONES)[tones.reshape(-1)].T
+    pool = np.unique(hsv(hues.reshape(-1), saturation, value), axis=0).astype(np.int64)
+    known = np.array([NO_LABEL, *taken])
+    nearest = ((pool[:, None] - known) ** 2).sum(2).min(1)
+    chosen = []
+    for _ in range(count):
+        best = pool[nearest.argmax()]
+        nearest = np.minimum(nearest, ((pool - best) ** 2).sum(1))
+        chosen.append((int(best[0]), int(best[1]), int(best[2])))
+    return chosen
+
+
+_TONES = ((0.7, 0.9), (0.4, 0.95), (0.9, 0.65), (0.55, 0.75), (0.25, 1.0), (0.95, 0.45), (0.4, 0.55), (1.0, 1.0))
+"""Saturation and value: 384 colours with all hues, more than there are classes."""
 
 
 def hsv(hue: npt.NDArray[Any], saturation: npt.NDArray[Any], value: npt.NDArray[Any]) -> Picture:

@@ -1,16 +1,21 @@
 """Predictions from Python: ``load(run).predict(image)``."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
+from torch import Tensor
 
 from equipoise.errors import DataError, RunError, UsageError
+from equipoise.scenes.cameras import ModelCamera
+from equipoise.scenes.data.camera import Camera
 from equipoise.scenes.data.images import as_rgb, read_image
 from equipoise.scenes.data.transforms import resize_image
-from equipoise.scenes.grouping import group, together
+from equipoise.scenes.grouping import Grouping, group, group_by_votes, together
+from equipoise.scenes.metres import default_camera
 from equipoise.scenes.model import SceneModel, load_model
 from equipoise.scenes.scene import Scene
 from equipoise.scenes.tasks.task import upsampled
@@ -36,6 +41,17 @@ class ScenePredictor:
         """What it predicts."""
         return self.model.description.tasks
 
+    @property
+    def groups_by_votes(self) -> bool:
+        """Whether objects are found from vectors alone, as no countable class is predicted."""
+        countable = "semantic" in self.tasks and self.model.description.vocabulary.countable
+        return "instance" in self.tasks and not countable
+
+    @property
+    def camera(self) -> Camera | None:
+        """That of the images it was trained on, with their size; ``None`` where none is known."""
+        return self.model.description.camera
+
     def predict(self, image: "str | Path | Image.Image | npt.NDArray[np.uint8]") -> Scene:
         """The scene in an image of any size.
 
@@ -55,22 +71,31 @@ class ScenePredictor:
             raise RunError(f"expected finite predictions, found others of {wild[0]}: the model's weights are damaged")
         tasks, vocabulary = self.model.tasks, self.model.description.vocabulary
         answers = {name: task.prediction(locations[name], size) for name, task in tasks.items()}
-        instance = instances = None
-        if {"semantic", "instance"} <= answers.keys():
-            probability = upsampled(locations["semantic"].softmax(0).amax(0, keepdim=True), size)[0].numpy()
-            grouping = group(answers["instance"], answers["semantic"], together(vocabulary), confidence_HW=probability)
-            instance, instances = grouping.instance, grouping.instances
+        grouping = self._grouped(locations, answers, size) if "instance" in answers else None
         depth = answers.get("depth")
+        described = self.model.description
+        camera, doubt = default_camera(ModelCamera(camera=described.camera, spread=described.camera_spread), size)
         return Scene(
             image=pixels,
             vocabulary=vocabulary,
             semantic=answers.get("semantic"),
-            instance=instance,
-            instances=instances,
+            instance=None if grouping is None else grouping.instance,
+            instances=None if grouping is None else grouping.instances,
             inverse_depth=None if depth is None else np.ascontiguousarray(depth[0]),
             inverse_depth_unit=None if depth is None else vocabulary.inverse_depth_unit,
             sigma=self.model.likelihood.sigmas(),
+            offsets=answers.get("instance"),
+            camera=camera,
+            camera_doubt=doubt,
         )
+
+    def _grouped(self, locations: dict[str, Tensor], answers: dict[str, Any], size: tuple[int, int]) -> Grouping:
+        """The objects: pixels of countable classes by their vectors; by vectors alone where no class is countable."""
+        if self.groups_by_votes:
+            return group_by_votes(answers["instance"], answers.get("semantic"))
+        probability = upsampled(locations["semantic"].softmax(0).amax(0, keepdim=True), size)[0].numpy()
+        countable = together(self.model.description.vocabulary)
+        return group(answers["instance"], answers["semantic"], countable, confidence_HW=probability)
 
 
 def as_array(image: "str | Path | Image.Image | npt.NDArray[np.uint8]") -> npt.NDArray[np.uint8]:

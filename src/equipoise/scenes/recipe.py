@@ -18,16 +18,20 @@ class SetRecipe:
     """One data set.
 
     Attributes:
-        kind: ``cityscapes`` (the official layout), ``streets`` (the same, generated), ``folder`` (a description).
-        path: the root of the data set; for ``folder`` the description's TOML. Relative to the recipe.
-        root: for ``folder``: where the described files lie, if not beside the description.
-        train: the split to train on; ``validation``: the one to evaluate on.
-        sky_is_zero: give pixels of the class sky zero inverse depth (the paper); else they have no label.
-        classes: what some of its classes are called in this run; two of one name become one class, an empty name
-            takes the label away.
-        repeat: how often each of its images comes in an epoch.
-        optional_labels: images may lack labels that others have; else one that is missing ends the run.
-        skip_broken: leave out images that cannot be read with all their labels, and tell them; else they end the run.
+        kind: ``cityscapes`` (the official layout), ``streets`` (the same layout, from ``equipoise generate``), or
+            ``folder`` (your own files, as a data description says).
+        path: the root of the data set; for ``folder`` the description's TOML file. Relative to the recipe.
+        root: for ``folder``: where the described files lie, if not beside the description. Relative to the recipe.
+        train: the split to train on.
+        validation: the split to evaluate on.
+        sky_is_zero: give pixels of the class sky zero inverse depth (as the paper does); ``false``: they have no
+            depth label.
+        classes: new names for some of its classes in this run. Two classes with one name become one class; an empty
+            name removes the label.
+        repeat: how often each of its images is used in an epoch, 1 … 1,000,000.
+        optional_labels: accept images that lack a label which others have; otherwise a missing label ends the run.
+        skip_broken: leave out images that cannot be read with all their labels, and report them; otherwise they end
+            the run.
     """
 
     kind: Literal["cityscapes", "streets", "folder"]
@@ -44,12 +48,12 @@ class SetRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class DataRecipe(SetRecipe):
-    """The first data set, how large the network sees images, and where resized ones are kept.
+    """The first data set, the size at which the network sees images, and where resized ones are kept.
 
     Attributes:
         size: height and width of the network's input, px.
-        cache: keep resized samples in memory-mapped files.
-        cache_folder: where; empty: the user's cache folder. Relative to the recipe.
+        cache: keep resized samples in memory-mapped files, so that each image is decoded once.
+        cache_folder: the folder of these files; empty: the user's cache folder. Relative to the recipe.
     """
 
     size: tuple[int, int]
@@ -62,7 +66,15 @@ S = TypeVar("S", bound=SetRecipe)
 
 @dataclass(frozen=True, kw_only=True)
 class ModelRecipe:
-    """The network: see ``equipoise.scenes.models.network.SceneNetwork``."""
+    """The network: an encoder, ASPP, and a decoder for each task.
+
+    Attributes:
+        encoder_name: the encoder, one of those listed under *Encoders*.
+        output_stride: how much smaller than the image the encoder's features are: 8 (the paper's) or 16.
+        aspp_channels: channels of each ASPP branch (256 in the paper).
+        decoder_channels: channels of each decoder's 3×3 convolution; left out: as many as ``aspp_channels``.
+        normalization: ``batch``; ``group`` (does not depend on the batch); ``frozen`` (stored statistics).
+    """
 
     encoder_name: str = "small"
     output_stride: int = 8
@@ -73,16 +85,16 @@ class ModelRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class LikelihoodRecipe:
-    """The noise of one task.
+    """The likelihood of one task, and how its noise σ is found.
 
     Attributes:
-        kind: the likelihood, one of the task's kinds; empty: the task's default.
+        kind: the likelihood, one of those listed under *Tasks*; empty: the task's default.
         init: the first log σ² (of dimensionless targets where ``standardize``), or ``first_batch``.
         update: ``gradient`` (the paper) or ``closed_form`` (a running mean of the loss gives σ).
         momentum: of the running mean, with ``closed_form`` only; 0.99 by default.
         standardize: the likelihood owns its target's unit, gathered from the first batches. Regressions only; by
             default all but ``laplace-paper``.
-        floor: σ stays above this fraction of the target's spread (of a coin flip's σ for classes); 0 turns it off.
+        floor: the least σ, as a fraction of the target's spread (of a coin flip's σ for classes); 0 turns it off.
             0.01 by default, with the target's own unit 0.0001 of the first batch's σ.
         class_weights: how much each class counts, by name; 1 where it is not named, 0: no label. Semantic task only.
         label_smoothing: how much of each label is spread evenly over the classes, 0 or more, below 1. Semantic task,
@@ -101,9 +113,20 @@ class LikelihoodRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerRecipe:
-    """The optimizer, and the rate of the log-variances (``None``: ten times the network's).
+    """The optimizer and its learning rates.
 
-    ``lr`` follows the schedule; ``log_variance_lr`` follows it too, in proportion.
+    Attributes:
+        name: ``adamw`` or ``sgd`` (with Nesterov momentum).
+        lr: the network's learning rate, before the schedule's factor.
+        log_variance_lr: the learning rate of the log-variances, which follows the same schedule; left out: ten times
+            ``lr``.
+        weight_decay: of the network's parameters; log-variances have none.
+        momentum: of ``sgd``.
+        schedule: with p = step / steps, the factor is (1 − p)^power for ``polynomial`` (the paper's), (1 + cos πp) / 2
+            for ``cosine``, and 1 for ``constant``.
+        power: of the ``polynomial`` schedule.
+        warmup_steps: during so many first steps the rate rises linearly from nearly 0.
+        gradient_clip: the largest norm of the network's gradient, beyond which it is scaled down; left out: none.
     """
 
     name: Literal["adamw", "sgd"] = "adamw"
@@ -119,7 +142,24 @@ class OptimizerRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecipe:
-    """How long, how many at once, and what is written when."""
+    """How long, how many at once, and what is written when.
+
+    Attributes:
+        steps: optimizer steps in all.
+        batch_size: images in a step, of all processes together.
+        seed: of the network's first weights, the order of the images and the augmentation.
+        precision: the number format of the network's forward pass; ``auto``: bfloat16 where the processor computes in
+            it, otherwise float32. Likelihoods always compute in float32.
+        workers: processes that prepare batches; 0: the training process prepares them itself.
+        log_every: write losses, σ and weights to the log every so many steps.
+        checkpoint_every: save a checkpoint every so many steps; the last step is always saved.
+        keep_checkpoints: how many of the newest checkpoints are kept.
+        validate_every: evaluate on the validation split every so many steps, and after the last one, and keep the best
+            model; 0: evaluate the last model once, when training is over.
+        best_by: the figure that the best model is chosen by, such as ``semantic.mean_iou`` or ``depth.mae``; with
+            several data sets ``data.semantic.mean_iou``. Empty: the geometric mean of the tasks' errors.
+        early_stopping: stop after so many validations in a row without a new best; 0: never.
+    """
 
     steps: int
     batch_size: int = 8
@@ -129,6 +169,9 @@ class TrainingRecipe:
     log_every: int = 20
     checkpoint_every: int = 500
     keep_checkpoints: int = 2
+    validate_every: int = 0
+    best_by: str = ""
+    early_stopping: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,8 +179,14 @@ class Recipe:
     """A whole run.
 
     Attributes:
-        data: the data set; ``also``: more of them, by name, for the same network.
-        likelihood: a table a task; a task that is left out takes the defaults.
+        data: the first data set.
+        training: how long to train.
+        also: further data sets for the same network, by names of your choice.
+        tasks: the tasks to train, any of those listed under *Tasks*.
+        model: the network.
+        augmentation: random changes of training images.
+        likelihood: a table for each task; a task that is left out takes the defaults.
+        optimizer: the optimizer.
     """
 
     data: DataRecipe
@@ -215,6 +264,8 @@ RANGES: dict[str, Range] = {
     "training.log_every": between(1, 10**9),
     "training.checkpoint_every": between(1, 10**9),
     "training.keep_checkpoints": between(1, 10**9),
+    "training.validate_every": between(0, 10**9),
+    "training.early_stopping": between(0, 10**9),
     "training.seed": between(0, 2**32 - 1),
     "training.workers": between(0, 256),
 }
@@ -240,6 +291,28 @@ def check_recipe(recipe: Recipe, where: str) -> None:
     for name in recipe.likelihood:
         if name not in recipe.tasks:
             raise RecipeError(f"{where}: likelihood.{name}: expected one of the tasks {', '.join(recipe.tasks)}")
+    _check_validation(recipe, where)
+
+
+def _check_validation(recipe: Recipe, where: str) -> None:
+    """Options that do nothing without validation, and a split that the model must not be chosen on."""
+    training = recipe.training
+    if not training.validate_every:
+        for key in ("best_by", "early_stopping"):
+            if value := getattr(training, key):
+                raise RecipeError(
+                    f"{where}: training.{key}: expected it with training.validate_every above 0, found {value!r} with "
+                    "0: say how often to validate, or leave it out"
+                )
+        return
+    for name, data in recipe.sets.items():
+        if Path(data.validation).stem.lower() == "test":
+            key = name if name == "data" else f"also.{name}"
+            raise RecipeError(
+                f"{where}: {key}.validation: expected a split other than {data.validation!r}, as "
+                "training.validate_every chooses the best model on it: choose on a validation split, then evaluate "
+                "with --split test"
+            )
 
 
 def check_range(key: str, found: Any, where: str) -> None:

@@ -1,8 +1,8 @@
-"""What a run is worth: figures and pictures, each data set by itself, in its own classes."""
+"""The figures and pictures of a run, for each data set by itself, in its own classes."""
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,19 @@ import torch
 from torch import Tensor
 
 from equipoise.errors import DataError, RunError, UsageError
+from equipoise.scenes.cameras import known_cameras
 from equipoise.scenes.configuration import suggestion
 from equipoise.scenes.data.sample import SceneDataset, SceneVocabulary
 from equipoise.scenes.evaluation import Evaluation, Predictor, baseline_predictors, evaluate
 from equipoise.scenes.examples import write_examples
 from equipoise.scenes.model import SceneModel, as_json, load_model
 from equipoise.scenes.recipe import Recipe, read_recipe
-from equipoise.scenes.run import Watch, read_run
-from equipoise.scenes.sources import cached_set, open_set
+from equipoise.scenes.record import Watch, model_behind, read_run
+from equipoise.scenes.sources import cached_set, open_raw, open_set
 from equipoise.scenes.tasks import Task, make_tasks
 from equipoise.scenes.training.checkpoint import write_atomic
 from equipoise.scenes.training.precision import Precision
+from equipoise.scenes.wording import counted
 
 
 def predictor(model: SceneModel, precision: Precision) -> Predictor:
@@ -46,11 +48,11 @@ def evaluate_run(
 
     Args:
         run: the folder that train wrote.
-        watch: what is told of it.
+        watch: what is called to show progress and notices.
         elsewhere: a recipe whose data to evaluate on, in place of the run's own.
         split: the split to evaluate on; by default each data set's own validation split.
         data: one of the recipe's data sets; by default all of them.
-        baselines: evaluate them too.
+        baselines: evaluate the baselines too.
 
     Returns:
         The figures as they are written to ``metrics.json``, or, where a recipe, a data set or a split was chosen, to
@@ -58,6 +60,8 @@ def evaluate_run(
         in ``also``.
     """
     recipe, record = read_run(run)
+    if behind := model_behind(record):
+        watch.on_notice(behind)
     if elsewhere is not None:
         other = read_recipe(elsewhere)
         first_set = dataclasses.replace(other.data, size=recipe.data.size)
@@ -87,13 +91,17 @@ def set_figures(
     """The figures of one data set, in its own classes, for those tasks that it labels."""
     split, path = split or recipe.sets[name].validation, Path(recipe.sets[name].path)
     if not path.exists():
-        raise DataError(f"expected data at {path}, found nothing: name a recipe that knows where they lie by --recipe")
+        raise DataError(
+            f"expected data at {path}, found nothing: if they moved, name a recipe with their new place by --recipe"
+        )
     dataset = open_set(recipe, name, split)
     tasks = tasks_on(dataset, model)
     labelled = {task: tasks[task] for task in tasks if tasks[task].label in dataset.vocabulary.labels}
     of = f"{name}, {split}" if recipe.also else split
     if without := [task for task in tasks if task not in labelled]:
         watch.on_notice(f"{of}: no labels for {' and '.join(without)}, so no figures")
+    if "depth" in labelled:
+        expect_cameras(recipe, name, split, of, model, watch.on_notice)
     size = model.description.input_size
     result = _evaluated(narrowed(predict, labelled, model), dataset, labelled, size, watch, f"evaluating on {of}")
     figures: dict[str, Any] = {
@@ -113,15 +121,38 @@ def set_figures(
     return figures
 
 
+def expect_cameras(
+    recipe: Recipe, name: str, split: str, of: str, model: SceneModel, on_notice: Callable[[str], None]
+) -> None:
+    """Say where a camera cannot be used, or none gives metres; raises ``DataError`` where one fits no single size."""
+    if model.description.vocabulary.inverse_depth_unit != "px":
+        return
+    known = known_cameras(open_raw(recipe.sets[name], split, strict=False))
+    if known.fault:
+        raise DataError(known.fault)
+    for line in known.doubts:
+        on_notice(line)
+    blind = known.without + sum(camera.baseline_m is None for camera in known.cameras)
+    if blind:
+        some = f"{counted(blind, 'image')} {'lacks' if blind == 1 else 'lack'}"
+        images = "no image has" if blind == known.without + len(known.cameras) else some
+        on_notice(f"{of}: {images} a camera with a baseline, so no errors in metres there: see docs/own-data.md")
+
+
 def tasks_on(dataset: SceneDataset, model: SceneModel) -> dict[str, Task]:
     """The model's tasks in the classes of a data set; raises ``RunError`` where it has some the model never saw."""
     vocabulary, known = dataset.vocabulary, model.description.vocabulary
     strange = {c.name for c in vocabulary.classes} - {c.name for c in known.classes}
     units = {vocabulary.inverse_depth_unit, known.inverse_depth_unit} - {None}
     if "semantic" in model.tasks and strange:
-        raise RunError(f"expected data with the classes that were trained, found others: {', '.join(sorted(strange))}")
+        raise RunError(
+            f"expected only classes that the model was trained on, found others: {', '.join(sorted(strange))}"
+        )
     if "depth" in model.tasks and len(units) > 1:
-        raise RunError(f"expected depth in {known.inverse_depth_unit}, as was trained, found data in other units")
+        raise RunError(
+            f"expected depth in {known.inverse_depth_unit}, as the model was trained on, found depth in "
+            f"{vocabulary.inverse_depth_unit}"
+        )
     return make_tasks(model.description.tasks, within(vocabulary, known))
 
 

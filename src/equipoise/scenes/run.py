@@ -1,14 +1,13 @@
 """A run and its folder: train into it, evaluate from it, and what lies there.
 
 ``recipe.json`` (the recipe as it ran), ``run.json`` (how it was made), ``log.jsonl`` and ``log.csv``, ``checkpoints/``,
-``model.safetensors`` and ``model.json``, ``metrics.json``, ``pictures/``, ``report.html``.
+``model.safetensors`` and ``model.json``, ``metrics.json``, ``pictures/``, ``report.html``; with validation during
+training also ``validation.jsonl`` and ``validation.csv``, and ``best/`` (the best model).
 """
 
 import dataclasses
 import shlex
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,30 +15,24 @@ from typing import Any
 import torch
 
 from equipoise.errors import RecipeError, RunError, UsageError
-from equipoise.scenes.configuration import from_table, read_json
+from equipoise.scenes.configuration import read_json
 from equipoise.scenes.lock import LOCK
 from equipoise.scenes.model import SceneModel, as_json, describe
-from equipoise.scenes.recipe import Recipe, check_recipe
-from equipoise.scenes.sources import Progress, Survey, expect_labels, survey, training_data
+from equipoise.scenes.recipe import Recipe
+from equipoise.scenes.record import FORMAT, Watch, read_run
+from equipoise.scenes.sources import Survey, expect_labels, survey, training_data
 from equipoise.scenes.training.checkpoint import checkpoints, remove_checkpoint, write_atomic
 from equipoise.scenes.training.distributed import ALONE, Team
-from equipoise.scenes.training.log import Entry
+from equipoise.scenes.training.log import VALIDATION_CSV, VALIDATION_JSONL
 from equipoise.scenes.training.loop import Outcome, train
 from equipoise.scenes.training.precision import Precision, choose_precision
+from equipoise.scenes.training.selection import best_of
 from equipoise.scenes.training.state import FILES
+from equipoise.scenes.training.validator import BEST, BEST_FILES
+from equipoise.scenes.validation import plan_validation, selection, validation_record, validation_sets
 from equipoise.version import __version__
 
-FORMAT = 1
 CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Watch:
-    """What is told of a run while it works: log entries, lines worth keeping, progress."""
-
-    on_log: Callable[[Entry], None]
-    on_notice: Callable[[str], None]
-    counting: Progress
 
 
 def prepare_folder(run: Path, *, resume: bool, overwrite: bool) -> None:
@@ -65,10 +58,12 @@ def prepare_folder(run: Path, *, resume: bool, overwrite: bool) -> None:
 
 def clear(run: Path) -> None:
     """Remove what an earlier run left that a new one would not replace at once; what it did not write stays."""
-    names = ("report.html", "model.safetensors", "model.json", "log.jsonl", "log.csv")
+    names = ("report.html", "model.safetensors", "model.json", "log.jsonl", "log.csv", VALIDATION_JSONL, VALIDATION_CSV)
     try:
         for path in checkpoints(run / "checkpoints"):  # First: without its log it should not be resumed.
             remove_checkpoint(path, FILES)
+        for path in checkpoints(run / BEST):
+            remove_checkpoint(path, BEST_FILES)
         for path in [*(run / name for name in names), *figures_of(run), *pictures_of(run)]:
             path.unlink(missing_ok=True)
     except OSError as error:
@@ -110,10 +105,12 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, 
     for line in known.notices:
         watch.on_notice(line)
     with torch.device("meta"):
-        tasks = SceneModel(describe(recipe, known.vocabulary)).tasks
+        model = SceneModel(describe(recipe, known.vocabulary))
+    sets = validation_sets(recipe, model, watch.on_notice) if recipe.training.validate_every else []
+    chosen = selection(sets, recipe.training.best_by) if sets else None
     with team.leader_first():
         dataset = training_data(recipe, watch.counting)
-    expect_labels(dataset, tasks)
+    expect_labels(dataset, model.tasks)
     precision = choose_precision(recipe.training.precision, CPU)
     if team.largest(precision == "float32"):
         precision = "float32"
@@ -122,6 +119,8 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, 
         precision = record["precision"]
     else:
         record = describe_run(recipe, precision, known, team)
+    if chosen is not None:
+        record["validation"] = validation_record(recipe, sets, chosen)
     if team.leads and not resume:
         clear(run)
         write_atomic(run / "recipe.json", as_json(recipe))
@@ -133,19 +132,41 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, 
         precision=precision,
         resume=resume,
         identity=known.identity,
+        camera=known.camera,
         team=team,
+        validation=None if chosen is None else plan_validation(recipe, sets, chosen, precision, watch),
         on_log=watch.on_log,
         on_notice=watch.on_notice,
     )
-    record |= {
-        "seconds": outcome.seconds,
-        "steps_done": outcome.step,
-        "parameters": sum(p.numel() for p in outcome.model.network.parameters()),
-    }
     if team.leads:
         write_atomic(run / "recipe.json", as_json(recipe))  # A resumed run's data may lie elsewhere now.
-        write_atomic(run / "run.json", as_json(record))
+        write_atomic(run / "run.json", as_json(record | ended(recipe, record, outcome)))
     return outcome
+
+
+def ended(recipe: Recipe, record: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """What is recorded of a run when training stops: how far it got, and which step's model lies in its folder."""
+    found: dict[str, Any] = {
+        "seconds": outcome.seconds,
+        "steps": recipe.training.steps,
+        "steps_done": outcome.step,
+        "stopped_early": outcome.stopped_early,
+        "parameters": sum(p.numel() for p in outcome.model.network.parameters()),
+    }
+    if record["steps"] != recipe.training.steps:
+        change = {"key": "training.steps", "from": record["steps"], "to": recipe.training.steps}
+        found["changed"] = [*record.get("changed", []), change]
+    if outcome.model_step is not None:
+        found["model"] = {"step": outcome.model_step, "of": outcome.step, **judged(record, outcome)}
+    return found
+
+
+def judged(record: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """How validation judged the model of a finished run: ``chosen`` is ``best``, or ``last`` where nothing chose it."""
+    best = best_of(outcome.validations, record["validation"]["better"]) if outcome.validations else None
+    if best is None or best["step"] != outcome.model_step:
+        return {"chosen": "last"}
+    return {"chosen": "best", "score": best["score"], "validations": len(outcome.validations)}
 
 
 def describe_run(recipe: Recipe, precision: Precision, known: Survey, team: Team) -> dict[str, Any]:
@@ -170,30 +191,5 @@ def describe_run(recipe: Recipe, precision: Precision, known: Survey, team: Team
         "input_size": list(recipe.data.size),
         "tasks": list(recipe.tasks),
         "vocabulary": dataclasses.asdict(known.vocabulary),
+        "camera": dataclasses.asdict(known.camera),
     }
-
-
-def read_run(run: Path) -> tuple[Recipe, dict[str, Any]]:
-    """The recipe and the record of a run; raises ``RunError`` where the folder holds none."""
-    try:
-        recipe = read_json(run / "recipe.json")
-        record = read_json(run / "run.json")
-    except FileNotFoundError as error:
-        missing = Path(str(error.filename)).name
-        raise RunError(f"expected a run at {run}, found no {missing} there: name the folder that train wrote") from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{run}: expected a run's JSON files, found a mistake: {error}") from None
-    if not isinstance(record, dict) or not isinstance(recipe, dict):
-        raise RunError(f"{run}: expected objects in recipe.json and run.json, found something else: they are damaged")
-    if record.get("format") != FORMAT or record.get("precision") not in ("float32", "bfloat16"):
-        found = f"{record.get('format')!r:.40}, {record.get('precision')!r:.40}"
-        raise RunError(
-            f"{run / 'run.json'}: expected run format {FORMAT} and a known precision, found {found}: use the version "
-            "that wrote it"
-        )
-    try:
-        made = from_table(Recipe, recipe, str(run / "recipe.json"))
-        check_recipe(made, str(run / "recipe.json"))
-    except RecipeError as error:
-        raise RunError(str(error)) from None
-    return made, record

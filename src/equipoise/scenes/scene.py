@@ -1,8 +1,8 @@
 """What was predicted for one image: arrays at its own size, pictures of them, and their form on disk."""
 
+import dataclasses
 import io
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from PIL import Image
 
 from equipoise.errors import RunError, UsageError
 from equipoise.scenes.configuration import read_json
+from equipoise.scenes.data.camera import Camera
 from equipoise.scenes.data.files import there
-from equipoise.scenes.data.sample import Camera, InverseDepthUnit, SceneVocabulary
+from equipoise.scenes.data.sample import InverseDepthUnit, SceneVocabulary
 from equipoise.scenes.grouping import Instance
-from equipoise.scenes.pictures import class_colors, disparity_colors, instance_colors, outlines, overlay
+from equipoise.scenes.metres import chosen_camera, metres_factor
+from equipoise.scenes.pictures import class_colors, disparity_colors, instance_colors, offset_colors, outlines, overlay
 from equipoise.scenes.training.checkpoint import write_atomic
 
 DISPARITY_SCALE = 256.0
@@ -32,9 +34,13 @@ class Scene:
         semantic: ``uint8 (H, W)`` class indices.
         instance: ``int32 (H, W)``, 0 = none, else the id of one of ``instances``.
         instances: class, score in 0…1, box and pixel count of each object.
+        offsets: ``float32 (2, H, W)``: (dx, dy) from each pixel to the centroid of its object, px. They mean something
+            on objects alone.
         inverse_depth: ``float32 (H, W)`` in ``inverse_depth_unit``; 0 = infinitely far.
         inverse_depth_unit: ``px`` (disparity in px of this image), ``1/m``, or ``relative``.
         sigma: the learned noise of each task, in its target's unit at the size the network was trained at.
+        camera: that of the images the model was trained on, scaled to this image; ``None`` where none is known.
+        camera_doubt: why metres from ``camera`` may be wrong, or why there is none; empty where all is well.
     """
 
     image: npt.NDArray[np.uint8]
@@ -45,27 +51,75 @@ class Scene:
     inverse_depth: npt.NDArray[np.float32] | None = None
     inverse_depth_unit: InverseDepthUnit | None = None
     sigma: dict[str, Any]
+    offsets: npt.NDArray[np.float32] | None = None
+    camera: Camera | None = None
+    camera_doubt: str = ""
+
+    @property
+    def grouped_by_votes(self) -> bool:
+        """Whether objects were found from vectors alone, as no countable class was predicted."""
+        return self.instance is not None and (self.semantic is None or not self.vocabulary.countable)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image, px."""
+        return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def outputs(self) -> dict[str, npt.NDArray[Any]]:
+        """Every array that was predicted: ``semantic``, ``instance``, ``instance_offsets``, ``depth`` (inverse)."""
+        known = {
+            "semantic": self.semantic,
+            "instance": self.instance,
+            "instance_offsets": self.offsets,
+            "depth": self.inverse_depth,
+        }
+        return {name: array for name, array in known.items() if array is not None}
 
     @property
     def disparity_px(self) -> npt.NDArray[np.float32] | None:
         """Stereo disparity in px of this image; ``None`` where the model was not trained on disparity."""
         return self.inverse_depth if self.inverse_depth_unit == "px" else None
 
-    def depth_m(self, camera: Camera | None = None) -> npt.NDArray[np.float32] | None:
-        """Depth in metres, infinite where inverse depth is 0; ``None`` where it cannot be known.
+    def depth_m(
+        self,
+        camera: Camera | None = None,
+        *,
+        fx: float | None = None,
+        fy: float | None = None,
+        cx: float | None = None,
+        cy: float | None = None,
+        baseline_m: float | None = None,
+        baseline: float | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Depth in metres, ``float32 (H, W)``, infinite where inverse depth is 0.
 
-        From disparity it is baseline · fx / d, with the camera of *this* image's size.
+        From disparity it is fx · baseline / disparity. A model that was trained on metres needs no camera.
+
+        Args:
+            camera: in place of ``Scene.camera``, which is used by default. One without ``size`` is for this image's
+                pixels; one with ``size`` is scaled to them.
+            fx: focal length in px of this image, to be given with ``baseline_m`` in place of ``camera``.
+            fy: vertical focal length, px; depth does not depend on it, nor on the principal point.
+            cx: column of the principal point, px.
+            cy: row of the principal point, px.
+            baseline_m: distance between the two cameras, m.
+            baseline: another name for ``baseline_m``.
+
+        Raises:
+            DepthUnknownError: metres cannot be known, and why. It is a ``ValueError``.
+
+        Warns:
+            UserWarning: ``Scene.camera`` may not be that of this image (``Scene.camera_doubt``).
+
+        Example:
+            >>> scene.depth_m(fx=2262.5, baseline_m=0.209)  # doctest: +SKIP
         """
-        if camera is not None and not (isinstance(camera, Camera) and _lengths_hold(camera)):
-            raise UsageError(f"depth_m: expected a Camera with fx and baseline above 0, found {camera!r}")
-        if self.inverse_depth is None or self.inverse_depth_unit == "relative":
-            return None
-        if self.inverse_depth_unit == "1/m":
-            factor = 1.0
-        elif camera is None or camera.baseline_m is None:
-            return None
-        else:
-            factor = camera.baseline_m * camera.fx
+        numbers = {"fx": fx, "fy": fy, "cx": cx, "cy": cy, "baseline_m": baseline_m, "baseline": baseline}
+        factor = metres_factor(
+            self.inverse_depth_unit, self.size, chosen_camera(camera, numbers), self.camera, self.camera_doubt
+        )
+        assert self.inverse_depth is not None  # It has a unit.
         far = np.full(self.inverse_depth.shape, np.inf, np.float32)
         return np.divide(np.float32(factor), self.inverse_depth, out=far, where=self.inverse_depth > 0)
 
@@ -143,7 +197,17 @@ class Scene:
             files[f"{name}_instance.png"] = Image.fromarray(self.instance.astype(np.uint16))
             facts["instance"] = {
                 "file": f"{name}_instance.png",
+                "grouped_by": "vectors" if self.grouped_by_votes else "classes and vectors",
                 "instances": [self._described(i) for i in self.instances or ()],
+            }
+        if self.offsets is not None and self.grouped_by_votes:
+            longest = max(1.0, float(np.quantile(np.hypot(*self.offsets), 0.98)))
+            everywhere = np.ones(self.size, bool)
+            files[f"{name}_offsets.png"] = Image.fromarray(offset_colors(self.offsets, everywhere, longest))
+            facts["instance_offsets"] = {
+                "file": f"{name}_offsets.png",
+                "value": "the vector to the object's centroid: direction as hue, length as saturation",
+                "longest_px": longest,
             }
         if self.inverse_depth is not None:
             top = float(self.inverse_depth.max())
@@ -160,22 +224,27 @@ class Scene:
                 "scale": scale,
                 "value": "(p - 1) / scale for the stored number p",
             }
+            if self.camera is not None:
+                facts["camera"] = dataclasses.asdict(self.camera) | {"doubt": self.camera_doubt}
+            facts["inverse_depth"]["depth_m"] = self._metres_in_words()
         facts["files"] = list(files)
         return files, facts
+
+    def _metres_in_words(self) -> str | None:
+        """How a reader of the files gets metres; ``None`` where they cannot be known."""
+        if self.inverse_depth_unit == "1/m":
+            return "1 / value"
+        stereo = self.camera is not None and self.camera.baseline_m is not None
+        return "camera.fx * camera.baseline_m / value" if self.inverse_depth_unit == "px" and stereo else None
 
     def _described(self, instance: Instance) -> dict[str, Any]:
         return {
             "id": instance.id,
-            "class": self.vocabulary.classes[instance.semantic].name,
+            "class": None if instance.semantic is None else self.vocabulary.classes[instance.semantic].name,
             "score": round(instance.score, 4),
             "box": list(instance.box),
             "pixels": instance.pixels,
         }
-
-
-def _lengths_hold(camera: Camera) -> bool:
-    lengths = [camera.fx] if camera.baseline_m is None else [camera.fx, camera.baseline_m]
-    return all(isinstance(length, int | float) and 0 < length < math.inf for length in lengths)
 
 
 def listed(record: Path) -> list[str]:

@@ -6,24 +6,27 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from equipoise.errors import DataError
-from equipoise.scenes.data.sample import Sample, SceneDataset, SceneVocabulary
+from equipoise.scenes.data.distances import KINDS, READ_AS, distances, spread
+from equipoise.scenes.data.sample import Camera, InverseDepthUnit, Sample, SceneDataset, SceneVocabulary
 from equipoise.scenes.data.transforms import resize
 from equipoise.scenes.pictures import NO_LABEL, Picture, class_colors, disparity_colors, instance_colors
+from equipoise.scenes.wording import counted
 
 WIDTH, GAP, LINE = 320, 6, 22
-COLUMNS = {"image": "image", "semantic": "classes", "instance": "instances", "inverse_depth": "inverse depth"}
+COLUMNS = {"image": "image", "semantic": "classes", "instance": "instances", "inverse_depth": "depth"}
 PAPER, INK, BLANK = (255, 255, 255), (30, 30, 30), (235, 235, 235)
 
 
 def contact_sheet(datasets: Mapping[str, SceneDataset], *, rows: int = 6) -> Picture | None:
-    """A row a sample: image, classes, instances, inverse depth, as far as there are; ``None`` where none is readable.
+    """A row a sample: image, classes, instances, depth, as far as there are; ``None`` where none is readable.
 
     Evenly chosen from each of the splits, two of each at least; samples that cannot be read are left out. Every label
     is drawn on the pixels it lies on. Above each row stand the sample's name, its size, how many objects it has and the
-    range of its inverse depth, below all rows the colours of the classes.
+    range and median of its depth, in metres where they are known, below all rows the colours of the classes.
     """
     kinds = [k for k in COLUMNS if k == "image" or any(k in d.vocabulary.labels for d in datasets.values())]
     each = max(2, rows // max(len(datasets), 1))
@@ -49,27 +52,44 @@ def _strips(title: str, dataset: SceneDataset, kinds: list[str], rows: int) -> l
     strips = []
     for index in np.unique(np.linspace(0, len(dataset) - 1, rows).round().astype(int)).tolist():
         try:
-            strips.append(_strip(title, dataset[index], dataset.vocabulary, kinds))
+            sample = dataset[index]
+            facts = [title, *_facts(sample, dataset.vocabulary, dataset.camera(index))]
+            strips.append(_strip(facts, sample, dataset.vocabulary, kinds))
         except DataError:
             continue
     return strips
 
 
-def _strip(title: str, sample: Sample, vocabulary: SceneVocabulary, kinds: list[str]) -> Image.Image:
+def _strip(facts: list[str], sample: Sample, vocabulary: SceneVocabulary, kinds: list[str]) -> Image.Image:
     height = max(1, round(sample.size[0] * WIDTH / sample.size[1]))
     small = resize(sample, (height, WIDTH), vocabulary.inverse_depth_unit)
     width = len(kinds) * (WIDTH + GAP) - GAP
-    strip = Image.new("RGB", (width, LINE + height + GAP), PAPER)
-    strip.paste(_text_line(_caption(title, sample, vocabulary), width))
+    lines = _wrapped(facts, width)
+    top = LINE * len(lines)
+    strip = Image.new("RGB", (width, top + height + GAP), PAPER)
+    for number, line in enumerate(lines):
+        strip.paste(_text_line(line, width), (0, number * LINE))
     for column, kind in enumerate(kinds):
         left = column * (WIDTH + GAP)
         if getattr(small, kind) is not None:
-            strip.paste(Image.fromarray(_cell(kind, small, vocabulary)), (left, LINE))
+            strip.paste(Image.fromarray(_cell(kind, small, vocabulary)), (left, top))
             continue
         draw = ImageDraw.Draw(strip)
-        draw.rectangle((left, LINE, left + WIDTH - 1, LINE + height - 1), fill=BLANK)
-        draw.text((left + 4, LINE + 3), "no label", fill=INK, font=_font())
+        draw.rectangle((left, top, left + WIDTH - 1, top + height - 1), fill=BLANK)
+        draw.text((left + 4, top + 3), "no label", fill=INK, font=_font())
     return strip
+
+
+def _wrapped(facts: list[str], width: int) -> list[str]:
+    """The facts in as many lines as they need."""
+    lines: list[str] = []
+    for fact in facts:
+        longer = f"{lines[-1]}   {fact}" if lines else fact
+        if lines and _font().getlength(longer) <= width - 8:
+            lines[-1] = longer
+        else:
+            lines.append(fact)
+    return lines
 
 
 def _cell(kind: str, sample: Sample, vocabulary: SceneVocabulary) -> Picture:
@@ -82,15 +102,35 @@ def _cell(kind: str, sample: Sample, vocabulary: SceneVocabulary) -> Picture:
     return sample.image
 
 
-def _caption(title: str, sample: Sample, vocabulary: SceneVocabulary) -> str:
-    facts = [title, sample.name, f"{sample.size[1]}x{sample.size[0]}"]
+def _facts(sample: Sample, vocabulary: SceneVocabulary, camera: Camera | None) -> list[str]:
+    """What stands above a row."""
+    facts = [sample.name, f"{sample.size[1]}x{sample.size[0]}"]
     if sample.instance is not None:
-        facts.append(f"{np.count_nonzero(np.unique(sample.instance))} objects")
-    if sample.inverse_depth is not None and not np.isnan(sample.inverse_depth).all():
-        low, high = float(np.nanmin(sample.inverse_depth)), float(np.nanmax(sample.inverse_depth))
-        unit = "" if vocabulary.inverse_depth_unit == "relative" else f" {vocabulary.inverse_depth_unit}"
-        facts.append(f"inverse depth {low:.3g} … {high:.3g}{unit}, near is bright, grey has no label")
-    return "   ".join(facts)
+        facts.append(counted(int(np.count_nonzero(np.unique(sample.instance))), "object"))
+    if sample.inverse_depth is not None:
+        facts.append(depth_caption(sample.inverse_depth, vocabulary.inverse_depth_unit, camera))
+        facts.append("near is bright, grey has no label")
+    return facts
+
+
+def depth_caption(
+    inverse_depth: npt.NDArray[np.float32], unit: InverseDepthUnit | None, camera: Camera | None = None
+) -> str:
+    """The range and the median of depth in words: metres, and disparity where that is what is stored.
+
+    >>> depth_caption(np.array([0.5, 0.25, 0.1, np.nan, 0.0], np.float32), "1/m")
+    'depth 2 … 10 m, median 4 m'
+    """
+    found = distances(inverse_depth, unit)
+    if not found.size:
+        return "no depth"
+    said = f"{KINDS[unit]} {spread(found.min(), float(np.median(found)), found.max(), READ_AS[unit])}"
+    height, width = inverse_depth.shape
+    metre_pixels = None if camera is None else camera.scaled_to((height, width)).metre_pixels
+    if unit == "px" and metre_pixels is not None:
+        metres = metre_pixels / found
+        said += f" (depth {spread(metres.min(), float(np.median(metres)), metres.max(), 'm')})"
+    return said
 
 
 def _legend(vocabulary: SceneVocabulary, width: int) -> Image.Image:

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from equipoise.errors import DataError, RecipeError
+from equipoise.scenes.cameras import ModelCamera, known_cameras, middle_camera, told_of_cameras
 from equipoise.scenes.data.cache import CachedDataset
 from equipoise.scenes.data.description import read_description
 from equipoise.scenes.data.joined import JoinedDataset, RenamedDataset, union
@@ -20,6 +21,7 @@ from equipoise.scenes.data.readable import ReadableDataset, Reading, read_throug
 from equipoise.scenes.data.sample import FileDataset, SceneDataset, SceneVocabulary
 from equipoise.scenes.recipe import DataRecipe, Recipe, SetRecipe
 from equipoise.scenes.tasks import TASKS, Task, has_label
+from equipoise.scenes.wording import counted
 
 
 class Progress(Protocol):
@@ -66,6 +68,8 @@ class Survey:
     val_images: int
     skipped: tuple[str, ...]
     notices: tuple[str, ...]
+    camera: ModelCamera
+    """What the model keeps of the cameras of the training images."""
     identity: dict[str, str]
     """What a resumed run must find again, hashed: each data set's training images, classes and description."""
 
@@ -82,12 +86,21 @@ def survey(recipe: Recipe) -> Survey:
         for name, data in recipe.sets.items()
         for split, dataset in zip((data.train, data.validation), opened[name], strict=True)
     }
+    vocabulary = union(vocabularies) if recipe.also else vocabularies["data"]
+    camera, told_cameras = model_camera(recipe, vocabularies)
     return Survey(
-        vocabulary=union(vocabularies) if recipe.also else vocabularies["data"],
+        vocabulary=vocabulary,
         train_images=sum(len(train) for train, _ in opened.values()),
         val_images=sum(len(validation) for _, validation in opened.values()),
         skipped=tuple(fault for some in faults.values() for fault in some),
-        notices=(*_told_skipped(faults), *_told_classes(vocabularies)),
+        notices=(
+            *_told_skipped(faults),
+            *_left_out(recipe),
+            *_told_classes(vocabularies),
+            *_told_grouping(recipe, vocabulary),
+            *told_cameras,
+        ),
+        camera=camera,
         identity=({"order of the data sets": ", ".join(recipe.sets)} if recipe.also else {})
         | {
             key: hashed
@@ -95,6 +108,23 @@ def survey(recipe: Recipe) -> Survey:
             for key, hashed in _identity(name, recipe.sets[name], train).items()
         },
     )
+
+
+def model_camera(recipe: Recipe, vocabularies: Mapping[str, SceneVocabulary]) -> tuple[ModelCamera, tuple[str, ...]]:
+    """The camera of the images that depth is learned from, and what there is to say of it.
+
+    Raises ``DataError`` where one camera is described for images of different sizes.
+    """
+    units = {name: v.inverse_depth_unit for name, v in vocabularies.items() if v.inverse_depth_unit is not None}
+    if "depth" not in recipe.tasks:
+        return ModelCamera(), ()
+    known = [known_cameras(open_raw(recipe.sets[name], recipe.sets[name].train, strict=False)) for name in units]
+    for one in known:
+        if one.fault:
+            raise DataError(one.fault)
+    chosen = middle_camera(camera for one in known for camera in one.cameras)
+    told = told_of_cameras(known, chosen) if "px" in units.values() else ()
+    return chosen, (*(line for one in known for line in one.doubts), *told)
 
 
 def _identity(name: str, data: SetRecipe, train: SceneDataset) -> dict[str, str]:
@@ -126,8 +156,8 @@ def expect_labels(dataset: SceneDataset, tasks: Mapping[str, Task]) -> None:
             return
     name = next(iter(missing))
     raise DataError(
-        f"expected a label for the task {name!r} in some training image, found none in all {len(dataset)}: see what "
-        "equipoise check says, or leave the task out"
+        f"expected a label for the task {name!r} in some training image, found none in "
+        f"{counted(len(dataset), 'image')}: see what equipoise check says, or leave the task out"
     )
 
 
@@ -147,8 +177,19 @@ def faults_of(dataset: SceneDataset) -> tuple[str, ...]:
 def _told_skipped(faults: dict[str, tuple[str, ...]]) -> Iterator[str]:
     for where, some in faults.items():
         if some:
-            images = "1 image" if len(some) == 1 else f"{len(some)} images"
-            yield f"{where}: {images} skipped, as {'it' if len(some) == 1 else 'they'} cannot be read: {some[0]}"
+            why = f"{'it' if len(some) == 1 else 'they'} cannot be read: {some[0]}"
+            yield f"{where}: {counted(len(some), 'image')} skipped, as {why}"
+
+
+def _left_out(recipe: Recipe) -> Iterator[str]:
+    """What lies among the data and is not read, a line each; splits that share a folder say it once."""
+    lines = [
+        line
+        for data in recipe.sets.values()
+        for split in (data.train, data.validation)
+        for line in open_raw(data, split, strict=False).left_out().lines()
+    ]
+    yield from dict.fromkeys(lines)
 
 
 def _told_classes(vocabularies: dict[str, SceneVocabulary]) -> Iterator[str]:
@@ -159,8 +200,19 @@ def _told_classes(vocabularies: dict[str, SceneVocabulary]) -> Iterator[str]:
         new = [c for c in own if c not in known]
         if known:
             told = f"; new: {', '.join(new)}" if new else ""
-            yield f"{name}: {len(own) - len(new)} classes shared with the data before it{told}"
+            shared = counted(len(own) - len(new), "class", "classes")
+            yield f"{name}: {shared} shared with the data before it{told}"
         known |= set(own)
+
+
+def _told_grouping(recipe: Recipe, vocabulary: SceneVocabulary) -> Iterator[str]:
+    """That nothing will tell the pixels of objects from others, where no countable class is learned."""
+    if "instance" in recipe.tasks and not ("semantic" in recipe.tasks and vocabulary.countable):
+        lacking = "countable classes" if "semantic" in recipe.tasks else "the task semantic"
+        yield (
+            f"without {lacking}, objects will be found from vectors alone: many are missed, and some that are found "
+            "are none. Classes with countable = true, be they only object and background, tell them apart"
+        )
 
 
 def cache_root(data: DataRecipe) -> Path:

@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import confusion_matrix, jaccard_score
+from sklearn.metrics import (
+    confusion_matrix,
+    jaccard_score,
+    mean_absolute_percentage_error,
+    root_mean_squared_error,
+)
 
 from equipoise.scenes.metrics.confusion import ConfusionMatrix
-from equipoise.scenes.metrics.depth import InverseDepthErrors
+from equipoise.scenes.metrics.depth import FARTHEST_M, InverseDepthErrors, Metres
 from equipoise.scenes.metrics.offsets import OffsetErrors
 
 
@@ -80,6 +85,52 @@ class TestDepth:
         errors.update(np.array([[[1.0, 9.0]]]), np.array([[[2.0, np.nan]]]))
         assert errors.compute()["mae"] == 1.0
         assert np.isnan(InverseDepthErrors().compute()["mae"])
+
+
+class TestMetres:
+    @given(st.integers(0, 100), st.floats(0.5, 5000))
+    @settings(max_examples=25, deadline=None)
+    def test_against_scikit_learn(self, seed, factor):
+        """Far, near, wrong and missing pixels of two images, merged."""
+        rng = np.random.default_rng(seed)
+        truth, found = factor / rng.uniform(0.5, 79, (2, 1, 6, 7)), factor / rng.uniform(0.5, 79, (2, 1, 6, 7))
+        truth[0, 0, 0], truth[1, 0, 0] = np.nan, 0.0
+        total = InverseDepthErrors()
+        for one, other in zip(found, truth, strict=True):
+            image = InverseDepthErrors(Metres(factor=factor, farthest=FARTHEST_M))
+            image.update(one, other)
+            total.merge(image)
+        kept = truth > 0
+        z, guess = factor / truth[kept], factor / found[kept]
+        figures = total.compute()
+        assert figures["abs_rel"] == pytest.approx(mean_absolute_percentage_error(z, guess))
+        assert figures["rmse_m"] == pytest.approx(root_mean_squared_error(z, guess))
+        assert figures["rmse_log"] == pytest.approx(root_mean_squared_error(np.log(z), np.log(guess)))
+        for power in (1, 2, 3):
+            share = np.mean(np.maximum(z / guess, guess / z) < 1.25**power)
+            assert figures[f"delta_{power}"] == pytest.approx(share)
+        assert figures["share_in_metres"] == 1.0
+
+    def test_infinity_and_what_is_beyond_the_range(self):
+        """True 10, 50 and 200 m; predicted: infinitely far, 1 km, 20 m. From disparity the third does not count."""
+        truth, found = np.array([[[1 / 10, 1 / 50, 1 / 200, 0.0]]]), np.array([[[0.0, 1 / 1000, 1 / 20, 0.0]]])
+        ranged = InverseDepthErrors(Metres(factor=1.0, farthest=80.0))
+        ranged.update(found, truth)
+        assert ranged.compute()["abs_rel"] == pytest.approx((70 / 10 + 30 / 50) / 2)
+        assert ranged.compute()["rmse_m"] == pytest.approx(((70**2 + 30**2) / 2) ** 0.5)
+        assert ranged.compute()["share_in_metres"] == pytest.approx(2 / 3)
+        metres = InverseDepthErrors(Metres(factor=1.0))
+        metres.update(found, truth)
+        assert metres.compute()["abs_rel"] == pytest.approx((190 / 10 + 150 / 50 + 180 / 200) / 3)
+
+    def test_no_metres(self):
+        blind = InverseDepthErrors()
+        blind.update(np.ones((1, 2, 2)), np.ones((1, 2, 2)))
+        assert "abs_rel" not in blind.compute()
+        far = InverseDepthErrors(Metres(factor=1.0, farthest=80.0))
+        far.update(np.full((1, 2, 2), 1 / 100), np.full((1, 2, 2), 1 / 100))
+        assert far.compute()["share_in_metres"] == 0.0
+        assert np.isnan(far.compute()["abs_rel"])
 
 
 def test_offsets_by_hand():

@@ -13,7 +13,7 @@ from PIL import ImageStat
 
 from equipoise.scenes.report import build_report
 from tests.scenes.report.chromium import CHROMIUM, Browser, Tab, opened
-from tests.scenes.report.test_page import HOSTILE, write_run
+from tests.scenes.report.test_page import HOSTILE, validate, write_run
 
 MARKUP = "<script>document.title='x'</script>"
 LONG = "leftImg8bit_" * 12
@@ -38,7 +38,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's page; its images' names hold markup, and one of its classes has a name that nothing breaks."""
-    run = write_run(tmp_path_factory.mktemp("report") / "run")
+    run = validate(write_run(tmp_path_factory.mktemp("report") / "run"))
     examples = json.loads((run / "pictures/examples.json").read_text())
     (run / "pictures/examples.json").write_text(json.dumps([example | {"name": MARKUP} for example in examples]))
     metrics = json.loads((run / "metrics.json").read_text())
@@ -87,8 +87,9 @@ def test_every_chart_is_drawn(page):
         const lines = [...chart.querySelectorAll("path.line")].map(line => line.getTotalLength())
         return { name: chart.ariaLabel, left, right, width, height, line: Math.min(...lines) }
     })""")
-    # Raw loss, σ, weight and their product for each of two tasks; loss, rate, norm and speed of the whole.
-    assert len(charts) == 12
+    # Raw loss, σ, weight and their product for each of two tasks; loss, rate, norm and speed of the whole; three of
+    # validation.
+    assert len(charts) == 15
     assert [c for c in charts if c["left"] < 0 or c["right"] > page.width] == []
     assert [c for c in charts if c["width"] < 100 or c["height"] < 40 or not c["line"] > 0] == []
 
@@ -176,6 +177,18 @@ def test_a_long_class_name_is_cut_and_told_in_full_beside_it(browser, report):
             [name.scrollWidth > name.clientWidth, name.clientHeight < 30, getComputedStyle(name).textOverflow])""")
         # In the list of classes and beside the predictions.
         assert names == [[True, True, "ellipsis"]] * 2
+
+
+def test_the_step_that_was_kept_is_marked(browser, report):
+    """The dashed line stands in the chart, and is seen on light and on dark paper."""
+    for dark in (False, True):
+        with opened(browser, report, dark=dark) as tab:
+            marks = tab.ask("""[...document.querySelectorAll("path.mark")].map(mark => {
+                const line = mark.getBoundingClientRect(), chart = mark.closest("svg").getBoundingClientRect()
+                const { stroke } = getComputedStyle(mark), paper = getComputedStyle(document.body).backgroundColor
+                return [(line.left - chart.left) / chart.width, line.height / chart.height, stroke !== paper]
+            })""")
+            assert [[round(place, 2), round(height, 2), seen] for place, height, seen in marks] == [[0.75, 1, True]] * 3
 
 
 def test_charts_are_two_in_a_row_on_a_phone(browser, report):

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from equipoise.scenes.examples import choose, depth_scales, write_examples
 from equipoise.scenes.pictures import disparity_colors
@@ -35,12 +37,30 @@ def test_scales_are_written_for_depth_alone(tmp_path):
         shape = (len(images), 0, *images.shape[-2:])
         return {name: torch.ones(shape[0], task.channels, *shape[2:]) for name, task in tasks.items()}
 
-    dataset = TinyDataset(3)
+    dataset = TinyDataset(5)
     per_image = [{"name": name, "semantic": 0.5, "instance": 1.0, "depth": 1.0} for name in dataset.names]
     listed = write_examples(tmp_path / "pictures", predict, tasks, dataset, per_image, SIZE, typical=2, extremes=1)
     assert [one["kind"] for one in listed] == ["typical", "typical", "best", "worst"]
     assert all(list(one["scales"]) == ["depth"] and one["scales"]["depth"]["range"][1] > 10 for one in listed)
     assert all((tmp_path / "pictures" / file).exists() for one in listed for file in one["files"].values())
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("figure", [0.5, None])
+def test_of_few_images_each_is_chosen_once(count, figure):
+    tasks = make_tasks(["semantic"], VOCABULARY)
+    chosen = choose([{"name": str(i), "semantic": figure} for i in range(count)], tasks, typical=4, extremes=2)
+    assert chosen == [(i, "all") for i in range(count)]
+
+
+@given(st.lists(st.none() | st.floats(0, 1), min_size=1, max_size=12), st.integers(0, 5), st.integers(0, 5))
+def test_no_image_is_best_and_worst(scores, typical, extremes):
+    tasks = make_tasks(["semantic"], VOCABULARY)
+    chosen = choose([{"semantic": score} for score in scores], tasks, typical=typical, extremes=extremes)
+    assert len(set(chosen)) == len(chosen)
+    best, worst = ({i for i, kind in chosen if kind == wanted} for wanted in ("best", "worst"))
+    assert not best & worst
+    assert all(scores[i] >= scores[j] for i in best for j in worst)
 
 
 def test_best_and_worst_follow_the_figures_that_there_are():

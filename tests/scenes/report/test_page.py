@@ -12,6 +12,7 @@ from PIL import Image
 from equipoise.errors import RunError
 from equipoise.scenes.report import build_report
 from equipoise.scenes.report.gallery import embedded
+from equipoise.scenes.training.selection import COMBINED
 
 HOSTILE = "<script>alert(1)</script>&\"'"
 
@@ -59,6 +60,79 @@ def write_run(run: Path, *, tasks: tuple[str, ...] = ("semantic", "depth"), pict
     return run
 
 
+MODEL = {"step": 30, "of": 40, "chosen": "best", "score": 0.59, "validations": 4}
+
+
+def validate(run: Path, *, at: tuple[int, ...] = (10, 20, 30, 40), **record: object) -> Path:
+    """Add validations: the classes get better all along, depth is best at step 30."""
+    errors = {10: 4.0, 20: 2.0, 30: 0.5, 40: 1.0}
+    rows = []
+    for step in at:
+        figures = {"semantic.mean_iou": step / 100, "depth.mae": errors[step], "depth.rmse": None}
+        score = ((1 - step / 100) * errors[step]) ** 0.5
+        rows.append({"step": step, "seconds": 1.0, "figures": figures, "score": score})
+    (run / "validation.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    primary = json.loads((run / "metrics.json").read_text())["primary"]
+    how = {"every": 10, "early_stopping": 2, "best_by": COMBINED, "better": "lower", "primary": primary}
+    how["of"] = ["semantic.mean_iou", "depth.mae"]
+    found = {"validation": how, "model": MODEL, **record}
+    (run / "run.json").write_text(json.dumps(json.loads((run / "run.json").read_text()) | found))
+    return run
+
+
+def test_validation_is_drawn_and_the_model_is_told(tmp_path):
+    page = build_report(validate(write_run(tmp_path / "run"))).read_text()
+    text = text_of(page)
+    shown = text.split("Validation during training")[1].split("How it was made")[0]
+    assert "every 10 steps and after the last one: 4 times so far." in shown
+    assert "The dashed line is step 30, which has the best geometric mean of the errors, 0.592" in shown
+    assert "is taken over semantic.mean_iou and depth.mae" in shown
+    assert "geometric mean of the errors 0.592" in shown
+    assert "semantic, mean IoU, % 30.0" in shown
+    assert "depth, disparity error, px 0.50" in shown
+    assert "rmse" not in shown, "it has no values"
+    assert page.count('class="mark"') == 3
+    marks = re.findall(r'class="mark" d="M([\d.]+) 0V100"', page)
+    assert marks == ["75.00"] * 3
+    assert "The model is that of step 30 of 40, chosen by geometric mean of the errors" in text
+    assert "model step 30 of 40, the best of 4 validations by geometric mean of the errors" in text
+    assert "stopped early" not in text
+
+
+def test_what_the_page_says_of_a_run_without_validation(tmp_path):
+    text = text_of(build_report(write_run(tmp_path / "run")).read_text())
+    assert "Validation during training" not in text
+    assert "The model is that of step" not in text
+
+
+def test_a_model_that_validation_did_not_choose(tmp_path):
+    """The best one was damaged, say: the page does not call the last one the best."""
+    run = validate(write_run(tmp_path / "run"), model={"step": 40, "of": 40, "chosen": "last"})
+    text = text_of(build_report(run).read_text())
+    assert "Validation during training" in text
+    assert "the best of" not in text
+    assert "The model is that of step" not in text
+
+
+def test_one_validation_is_told_and_not_drawn(tmp_path):
+    page = build_report(validate(write_run(tmp_path / "run"), at=(30,))).read_text()
+    assert "after the last one: 1 time so far" in text_of(page)
+    assert 'class="mark"' not in page
+
+
+def test_a_run_that_stopped_early_or_was_lengthened(tmp_path):
+    changed = [{"key": "training.steps", "from": 20, "to": 1000}]
+    run = validate(write_run(tmp_path / "run"), steps_done=40, steps=1000, stopped_early=True, changed=changed)
+    text = text_of(build_report(run).read_text())
+    assert "Training stopped early, as 2 validations brought no better geometric mean of the errors." in text
+    assert "Not finished" not in text
+    assert "lengthened training.steps from 20 to 1,000" in text
+    record = json.loads((run / "run.json").read_text()) | {"stopped_early": False, "model": {"step": 20, "of": 20}}
+    (run / "run.json").write_text(json.dumps(record))
+    text = text_of(build_report(run).read_text())
+    assert "Not finished: step 40 of 1,000. The model and its figures are those of the first 20 steps." in text
+
+
 def test_the_page_stands_alone_and_escapes(tmp_path):
     page = build_report(write_run(tmp_path / "run")).read_text()
     assert "<script" not in page
@@ -80,6 +154,15 @@ def test_figures_margins_and_verdict(tmp_path):
 
 def text_of(page: str) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page.split("</style>")[-1])))
+
+
+def test_the_only_image_is_shown_once(tmp_path):
+    run = write_run(tmp_path / "run")
+    (example,) = json.loads((run / "pictures/examples.json").read_text())
+    (run / "pictures/examples.json").write_text(json.dumps([example | {"kind": "all"}]))
+    text = text_of(build_report(run).read_text())
+    assert text.count("The only image") == 1
+    assert not {"Evenly", "Best", "Worst", "best"} & set(text.split("Predictions")[1].split("Training")[0].split())
 
 
 def test_no_break_before_the_arrow(tmp_path):
@@ -162,12 +245,14 @@ def test_no_run(tmp_path):
         ("metrics.json", '{"tasks": {"semantic": {"iou": {"road": "wide"}}}}'),
         ("log.jsonl", '{"loss": 1}\n'),
         ("log.jsonl", '{"step": 1, "tasks": [1]}\n{"step": 2, "tasks": [1]}\n'),
+        ("validation.jsonl", '{"step": 1}\n{"step": 2, "figures": {}}\n'),
+        ("validation.jsonl", '{"step": 1, "figures": {"depth.mae": 3.0}}\n'),
         ("pictures/examples.json", "{}"),
         ("pictures/examples.json", "[3]"),
     ],
 )
 def test_a_damaged_file_is_named_in_one_line(tmp_path, file, content):
-    run = write_run(tmp_path / "run")
+    run = validate(write_run(tmp_path / "run"))
     (run / file).write_text(content)
     with pytest.raises(RunError) as caught:
         build_report(run)

@@ -3,7 +3,13 @@
 In double precision, and without batch normalisation, whose statistics are each process's own.
 """
 
+import json
+import os
+import signal
 import sys
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +18,12 @@ import torch
 from equipoise.errors import UserError
 from equipoise.scenes.data.joined import JoinedDataset
 from equipoise.scenes.data.transforms import Augmentation
+from equipoise.scenes.model import SceneModel
 from equipoise.scenes.recipe import DataRecipe, LikelihoodRecipe, ModelRecipe, OptimizerRecipe, Recipe, TrainingRecipe
 from equipoise.scenes.training.distributed import team
 from equipoise.scenes.training.loop import train
+from equipoise.scenes.training.selection import Selection
+from equipoise.scenes.training.validator import Figures, ValidationPlan
 from tests.support.tiny import PhotoDataset, TinyDataset
 
 
@@ -37,9 +46,56 @@ def recipe(noise: LikelihoodRecipe) -> Recipe:
     )
 
 
+class Judge:
+    """Scripted figures, best at the second validation, where another process than the leader gets a signal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.values = folder, iter([2.0, 1.0, 1.5, 0.1])
+
+    def __call__(self, model: SceneModel, on_image: Callable[[], None]) -> Figures:
+        signalled = self.folder / "signalled"
+        on_image()
+        if (self.folder / "best/step-00000002").exists() and not signalled.exists():
+            (self.folder / "validating").touch()
+            for _ in range(3000):
+                on_image()
+                time.sleep(0.01)
+            raise AssertionError("expected the other process's signal to end this")
+        return {"depth.mae": next(self.values)}
+
+
+def signal_when_validating(folder: Path) -> None:
+    """Send SIGTERM to this very process once the leader is at its second validation."""
+    while not (folder / "validating").exists():
+        time.sleep(0.01)
+    (folder / "signalled").touch()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def validated(folder: Path) -> None:
+    """Train until the signal, and resume; each process tells how both ended."""
+    chosen = recipe(LikelihoodRecipe())
+    training = replace(chosen.training, validate_every=2, early_stopping=1)
+    chosen = replace(chosen, training=training)
+    plan = ValidationPlan(selection=Selection(figures={"depth.mae": "lower"}), figures=Judge(folder))
+    told = []
+    with team() as here:
+        if not here.leads:
+            threading.Thread(target=signal_when_validating, args=(folder,), daemon=True).start()
+        for resume in (False, True):
+            outcome = train(
+                chosen, TinyDataset(), folder, precision="float32", team=here, validation=plan, resume=resume
+            )
+            steps = [each["step"] for each in outcome.validations]
+            told.append([outcome.step, outcome.exit_status, outcome.stopped_early, steps])
+    (folder / f"said-{here.rank}").write_text(json.dumps(told))
+
+
 def main(folder: Path, how: str) -> None:
     torch.set_default_dtype(torch.float64)
     folder.mkdir(exist_ok=True)
+    if how == "validated":
+        return validated(folder)
     noise = LikelihoodRecipe(update="closed_form" if how == "closed_form" else "gradient")
     chosen, dataset = recipe(noise), JoinedDataset({"tiny": TinyDataset(3), "photos": PhotoDataset(9)}, [1, 1])
     if how == "broken":
@@ -50,6 +106,7 @@ def main(folder: Path, how: str) -> None:
             train(chosen, dataset, folder, precision="float32", team=here)
         except UserError as error:
             (folder / f"said-{here.rank}").write_text(str(error))
+    return None
 
 
 if __name__ == "__main__":

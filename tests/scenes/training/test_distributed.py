@@ -1,5 +1,6 @@
 """Two processes train as one does: the same losses, gradients and weights, and the same end."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from equipoise.scenes.training.log import read_log
+from equipoise.scenes.training.log import read_log, read_validations
 from tests.support.commands import RECIPE
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
@@ -50,6 +51,16 @@ def test_all_processes_stop_before_the_step_that_is_not_finite(tmp_path: Path):
         assert "tiny/007" in line
     assert said[0].partition("(step")[2] == said[1].partition("(step")[2]
     assert not (tmp_path / "run/model.safetensors").exists()
+
+
+def test_one_process_validates_and_all_agree(tmp_path: Path):
+    """A signal to the process that waits ends the validation in both; resumed, both stop early at the same step."""
+    work(tmp_path / "run", "validated", processes=2)
+    said = [json.loads((tmp_path / f"run/said-{rank}").read_text()) for rank in (0, 1)]
+    assert said[0] == said[1] == [[4, 143, False, [2]], [6, 0, True, [2, 4, 6]]]
+    assert [each["score"] for each in read_validations(tmp_path / "run")] == [2.0, 1.0, 1.5]
+    best = tmp_path / "run/best/step-00000004/model.safetensors"
+    assert (tmp_path / "run/model.safetensors").read_bytes() == best.read_bytes()
 
 
 def train(home: Path, *options: str) -> subprocess.Popen[str]:

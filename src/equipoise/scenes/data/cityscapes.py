@@ -4,7 +4,6 @@
 ``disparity/…_disparity.png`` (16 bit), ``camera/…_camera.json``.
 """
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,15 @@ import numpy.typing as npt
 
 from equipoise.errors import DataError
 from equipoise.scenes.configuration import read_json
+from equipoise.scenes.data.camera import camera_fault
 from equipoise.scenes.data.files import there, walked
 from equipoise.scenes.data.fingerprint import fingerprint
 from equipoise.scenes.data.images import SUFFIXES, expect_size, read_image, read_labels
+from equipoise.scenes.data.left_out import LeftOut, left_out
+from equipoise.scenes.data.names import hidden
+from equipoise.scenes.data.one_class import contradiction
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneClass, SceneVocabulary
+from equipoise.scenes.wording import counted
 
 _CLASSES: tuple[tuple[int, str, tuple[int, int, int], bool, str], ...] = (
     (7, "road", (128, 64, 128), False, "flat"),
@@ -89,7 +93,8 @@ class CityscapesDataset:
             raise DataError(f"expected images at {images}, found no such folder: {_hint(root)}")
         self.names = self._named("image")
         if not self.names:
-            raise DataError(f"expected CITY/*_leftImg8bit.png under {images}, found none")
+            told = "".join(f": {line}" for line in self.left_out().lines())
+            raise DataError(f"expected CITY/*_leftImg8bit.png under {images}, found none{told}")
         self._kinds = tuple(kind for kind in FILES if kind != "image" and self._named(kind))
         self.vocabulary = SceneVocabulary(
             classes=CLASSES if "semantic" in self._kinds else (),
@@ -120,6 +125,8 @@ class CityscapesDataset:
                 wrong.append(str(error))
         if wrong:
             raise DataError("; ".join(wrong))
+        if {"semantic", "instance"} <= found.keys():
+            self._expect_one_class_each(found["instance"], found["semantic"], name)
         if "semantic" in found and "inverse_depth" in found:
             found["inverse_depth"][found["semantic"] == SKY] = 0.0 if self.sky_is_zero else np.nan
         return Sample(name=name, image=image, **found)
@@ -160,18 +167,29 @@ class CityscapesDataset:
         ]
         images = self.root / FILES["image"][0] / self.split
         named = {self._path("image", name) for name in self.names}
-        others = [path for path in walked(images) if path.suffix.lower() in SUFFIXES and path not in named]
+        named |= {path for path, _ in self.left_out().respelled}
+        shown = (path for path in walked(images) if not hidden(path.relative_to(images).as_posix()))
+        others = [path for path in shown if path.suffix.lower() in SUFFIXES and path not in named]
         if others:
-            lines.append(
-                f"{others[0]}: expected CITY/*_leftImg8bit.png, found another name ({len(others)} such images)"
-            )
+            such = counted(len(others), "such image")
+            lines.append(f"{others[0]}: expected CITY/*_leftImg8bit.png, found another name ({such})")
         return lines
 
+    def left_out(self) -> LeftOut:
+        """What lies among its files and is not read."""
+        patterns = {kind: f"{folder}/{self.split}/{{name}}_{ending}" for kind, (folder, ending) in FILES.items()}
+        return left_out(self.root, patterns)
+
+    def unlabelled_depth(self) -> tuple[int, ...]:
+        """The stored numbers of disparity that stand for no distance."""
+        return (0,)
+
     def _named(self, kind: str) -> tuple[str, ...]:
-        """What has a file of a kind, as CITY/NAME, sorted."""
+        """What has a file of a kind that is not hidden, as CITY/NAME, sorted."""
         folder, ending = FILES[kind]
         found = (self.root / folder / self.split).glob(f"*/*_{ending}")
-        return tuple(sorted(f"{p.parent.name}/{p.name.removesuffix(f'_{ending}')}" for p in found))
+        names = (f"{p.parent.name}/{p.name.removesuffix(f'_{ending}')}" for p in found)
+        return tuple(sorted(name for name in names if not hidden(name)))
 
     def _label_files(self, name: str) -> dict[str, Path]:
         """The label files that exist; raises for one that is missing and may not be."""
@@ -183,6 +201,14 @@ class CityscapesDataset:
                     "data.optional_labels = true in the recipe"
                 )
         return {kind: path for kind, path in paths.items() if there(path)}
+
+    def _expect_one_class_each(
+        self, instance: npt.NDArray[np.int32], semantic: npt.NDArray[np.uint8], name: str
+    ) -> None:
+        """Raise ``DataError`` for an id on several classes: its centroid would lie between them."""
+        if wrong := contradiction(instance, semantic, self.vocabulary):
+            path, classes = self._path("instance", name), self._path("semantic", name)
+            raise DataError(f"{path}: expected each instance on one class, found {wrong}: mend it or {classes}")
 
     def _path(self, kind: str, name: str) -> Path:
         folder, ending = FILES[kind]
@@ -231,16 +257,16 @@ def read_camera(path: Path) -> Camera:
         camera = Camera(
             fx=float(intrinsic["fx"]),
             fy=float(intrinsic["fy"]),
-            u0=float(intrinsic["u0"]),
-            v0=float(intrinsic["v0"]),
+            cx=float(intrinsic["u0"]),
+            cy=float(intrinsic["v0"]),
             baseline_m=float(extrinsic["baseline"]),
             height_m=float(extrinsic["z"]) if "z" in extrinsic else None,
             pitch_rad=float(extrinsic["pitch"]) if "pitch" in extrinsic else None,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise DataError(f"{path}: expected a Cityscapes camera file, found a mistake: {error!r}") from None
-    if not (0 < camera.fx < math.inf and 0 < (camera.baseline_m or 0) < math.inf):
-        raise DataError(f"{path}: expected fx and baseline above 0, found {camera.fx} and {camera.baseline_m}")
+    if (fault := camera_fault(camera)) is not None:
+        raise DataError(f"{path}: {fault}")
     return camera
 
 

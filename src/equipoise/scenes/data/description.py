@@ -1,32 +1,40 @@
 """The description of a user's own folder: a short TOML, read into frozen dataclasses. See docs/own-data.md."""
 
-import math
-from dataclasses import dataclass, field
+import typing
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.configuration import from_table, read_toml
-from equipoise.scenes.data.sample import Camera
+from equipoise.scenes.data.camera import Camera, camera_fault
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassDescription:
-    """One class: which numbers (or which colour) in the label pictures mean it.
+    """One class: which numbers or colours in the label pictures mean it.
 
     Attributes:
-        name: of the class.
+        name: the class's name in figures, pictures and recipes; different for each class.
         value: the number, or the numbers, that mean it (``encoding = "value"``).
-        color: in pictures; with ``encoding = "color"`` also what means it. Left out: chosen.
+        color: in pictures; with ``encoding = "color"`` also what means it, where a list of colours may be given (the
+            first one is that of pictures). Left out: one is chosen that no other class has.
         countable: whether its objects are instances.
-        category: a group of classes, for category IoU.
+        category: a name that related classes share; see *Categories*. Empty: the class is on its own.
     """
 
     name: str
     value: int | tuple[int, ...] = ()
-    color: tuple[int, int, int] | None = None
+    color: tuple[int, int, int] | tuple[tuple[int, int, int], ...] | None = None
     countable: bool = False
     category: str = ""
+
+    @property
+    def colors(self) -> tuple[tuple[int, int, int], ...]:
+        """All its colours; none where none is given."""
+        if not self.color:
+            return ()
+        return tuple(c for c in self.color if isinstance(c, tuple)) or (typing.cast(tuple[int, int, int], self.color),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +43,7 @@ class SemanticDescription:
 
     Attributes:
         files: the pattern of the label pictures.
-        classes: in the order of their indices.
+        classes: the classes, in the order of their indices.
         encoding: ``value``: one number a pixel; ``color``: RGB.
         ignore: numbers, or colours, that are no label.
         others: what a number or colour means that is neither a class nor ignored.
@@ -60,9 +68,12 @@ class InstanceDescription:
         files: the pattern of the label pictures.
         encoding: ``class_factor``: class · factor + index, numbers below ``factor`` are no instance; ``id``: any
             number but those in ``background``; ``color``: any colour but those in ``background``.
-        factor: of ``class_factor``.
+        factor: the factor of ``class_factor``, 1 … 65,535; other encodings have none.
         background: numbers or colours that are no instance.
         only_countable: pixels whose class is not countable are no instance (panoptic pictures have ids everywhere).
+        across_classes: what an id on several classes means. ``error``: the labels contradict each other; ``split``:
+            an object for each class, since each class counts its own ids; ``merge``: one object whose borders are
+            not exactly those of its class.
         optional: images may lack their label.
     """
 
@@ -71,6 +82,7 @@ class InstanceDescription:
     factor: int = 1000
     background: tuple[int | tuple[int, int, int], ...] = (0,)
     only_countable: bool = False
+    across_classes: Literal["error", "split", "merge"] = "error"
     optional: bool = False
 
 
@@ -82,8 +94,8 @@ class DepthDescription:
         files: the pattern of the pictures, 8 or 16 bit.
         kind: ``disparity_px``: the value is disparity in px of the picture; ``depth_m``: metres; ``relative``: larger
             is nearer, no unit.
-        offset: added to the stored number.
-        divisor: divides it then.
+        offset: what is added to the stored number.
+        divisor: what the sum is divided by, 10^-6 … 10^9 in size.
         invalid: stored numbers without a label.
         infinite: stored numbers that mean infinitely far.
         optional: images may lack their label.
@@ -98,17 +110,62 @@ class DepthDescription:
     optional: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class CameraDescription:
+    """The camera of all images; with disparity, depth in metres is fx · baseline_m / disparity.
+
+    Attributes:
+        fx: focal length, px.
+        fy: vertical focal length, px.
+        cx: column of the principal point, px (``u0`` in Cityscapes' files).
+        cy: row of the principal point, px (``v0`` in Cityscapes' files).
+        baseline_m: distance between the two cameras, m.
+        height_m: height above the ground, m.
+        pitch_rad: downward tilt, rad.
+        size: height and width of the images whose pixels these numbers are given in. Left out: the size of the images
+            as they are, which must then be one size.
+        u0: another name for ``cx``.
+        v0: another name for ``cy``.
+        baseline: another name for ``baseline_m``.
+    """
+
+    fx: float
+    fy: float | None = None
+    cx: float | None = None
+    cy: float | None = None
+    baseline_m: float | None = None
+    height_m: float | None = None
+    pitch_rad: float | None = None
+    size: tuple[int, int] | None = None
+    u0: float | None = None
+    v0: float | None = None
+    baseline: float | None = None
+
+    @property
+    def camera(self) -> Camera:
+        """The camera, by one name for each number."""
+        values = {name: getattr(self, name) for name in (field.name for field in fields(Camera))}
+        for other, name in OTHER_NAMES.items():
+            values[name] = getattr(self, other) if values[name] is None else values[name]
+        return Camera(**values)
+
+
+OTHER_NAMES = {"u0": "cx", "v0": "cy", "baseline": "baseline_m"}
+"""What some call the numbers of a camera."""
+
+
 LabelDescription = SemanticDescription | InstanceDescription | DepthDescription
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitDescription:
-    """Which images belong to a split: exactly one of these.
+    """Which images belong to a split: exactly one of these keys.
 
     Attributes:
-        list: a text file with a name, or an image's path, a line.
+        list: a text file that has a name, or an image's path, on each line; lines that begin with # are comments.
         folder: what ``{split}`` stands for in the patterns.
-        fraction: a share of all images, chosen by ``seed``; the shares of several splits do not overlap.
+        fraction: a share of all images, above 0 and at most 1, chosen by ``seed``; the shares of several splits do not
+            overlap.
     """
 
     list: str = ""
@@ -118,14 +175,24 @@ class SplitDescription:
 
 @dataclass(frozen=True, kw_only=True)
 class FolderDescription:
-    """A whole data set. In patterns ``{name}`` stands for an image's name, which may hold ``/``."""
+    """A whole data set. In patterns ``{name}`` stands for an image's name, which may hold ``/``.
+
+    Attributes:
+        images: the pattern of the images (PNG, JPEG or WebP).
+        split: a table for each split; a run trains on ``train`` and evaluates on ``val`` unless its recipe says other.
+        semantic: the class labels.
+        instance: the instance labels.
+        depth: the depth labels.
+        camera: the camera of all images.
+        seed: chooses the images of splits given by ``fraction``; 0 or more.
+    """
 
     images: str
     split: dict[str, SplitDescription]
     semantic: SemanticDescription | None = None
     instance: InstanceDescription | None = None
     depth: DepthDescription | None = None
-    camera: Camera | None = None
+    camera: CameraDescription | None = None
     seed: int = field(default=0)
 
     @property
@@ -137,8 +204,15 @@ class FolderDescription:
 
 def read_description(path: Path) -> FolderDescription:
     """The description in a TOML file; raises ``RecipeError`` in one line."""
-    description = from_table(FolderDescription, read_toml(path), str(path))
+    table = read_toml(path)
+    description = from_table(FolderDescription, table, str(path))
     check_description(description, str(path))
+    instance = description.instance
+    if instance is not None and instance.encoding != "class_factor" and "factor" in table["instance"]:
+        raise RecipeError(
+            f'{path}: instance.factor: expected it with encoding = "class_factor", found "{instance.encoding}", which '
+            "has none: leave it out, or change the encoding"
+        )
     return description
 
 
@@ -168,10 +242,7 @@ def check_description(description: FolderDescription, where: str) -> None:
     if description.depth is not None:
         _check_depth(description.depth, where)
     if description.camera is not None:
-        for key in ("fx", "fy", "baseline_m"):
-            value = getattr(description.camera, key)
-            if value is not None and not 0 < value < math.inf:
-                raise RecipeError(f"{where}: camera.{key}: expected a number above 0, found {value}")
+        _check_camera(description.camera, where)
     only = description.instance is not None and description.instance.only_countable
     if only and not (description.semantic and any(c.countable for c in description.semantic.classes)):
         raise RecipeError(f"{where}: instance.only_countable: expected [semantic] with countable classes, found none")
@@ -179,6 +250,16 @@ def check_description(description: FolderDescription, where: str) -> None:
         _check_instance(description.instance, where)
     if description.semantic is not None:
         _check_classes(description.semantic, where)
+    if description.instance is not None:
+        _check_both(description.instance, description.semantic, where)
+
+
+def _check_camera(described: CameraDescription, where: str) -> None:
+    for other, name in OTHER_NAMES.items():
+        if getattr(described, other) is not None and getattr(described, name) is not None:
+            raise RecipeError(f"{where}: camera: expected {name} or {other}, found both: leave one out")
+    if (fault := camera_fault(described.camera)) is not None:
+        raise RecipeError(f"{where}: camera.{fault}")
 
 
 def _check_instance(instance: InstanceDescription, where: str) -> None:
@@ -191,9 +272,26 @@ def _check_instance(instance: InstanceDescription, where: str) -> None:
         _check_stored(key, f"{where}: instance.background")
 
 
+def _check_both(instance: InstanceDescription, semantic: SemanticDescription | None, where: str) -> None:
+    """What instances and classes say of each other."""
+    if instance.across_classes != "error" and semantic is None:
+        raise RecipeError(f"{where}: instance.across_classes: expected [semantic] to tell the classes, found none")
+    if semantic is None or (instance.encoding, semantic.encoding) != ("class_factor", "value"):
+        return
+    for c in semantic.classes:
+        for number in class_numbers(c) if c.countable else ():
+            if not 0 < number * instance.factor <= 65535:
+                told = "which means no instance" if number == 0 else "which 16 bit cannot hold"
+                raise RecipeError(
+                    f"{where}: instance.encoding: expected class · {instance.factor} + index of {instance.factor} … "
+                    f"65,535, found {number * instance.factor} for {c.name!r}, {told}: renumber the class or change "
+                    'the factor, or write plain ids and encoding = "id"'
+                )
+
+
 def _check_depth(depth: DepthDescription, where: str) -> None:
-    if not math.isfinite(depth.offset):
-        raise RecipeError(f"{where}: depth.offset: expected a finite number, found {depth.offset}")
+    if not abs(depth.offset) <= 1e9:
+        raise RecipeError(f"{where}: depth.offset: expected a finite number of at most 10^9, found {depth.offset}")
     if not 1e-6 <= abs(depth.divisor) <= 1e9:
         raise RecipeError(f"{where}: depth.divisor: expected 10^-6 … 10^9 in size, found {depth.divisor}")
     for key in ("invalid", "infinite"):
@@ -215,17 +313,25 @@ def _check_classes(semantic: SemanticDescription, where: str) -> None:
         raise RecipeError(f"{where}: semantic.sky: expected a class, found {semantic.sky!r}")
     meant: dict[object, str] = {}
     for c in semantic.classes:
-        keys: tuple[object, ...] = (c.color,) if semantic.encoding == "color" else _numbers(c.value)
-        if keys in ((), (None,)):
+        keys: tuple[object, ...] = c.colors if semantic.encoding == "color" else class_numbers(c)
+        if not keys:
             wanted = "color" if semantic.encoding == "color" else "value"
             raise RecipeError(f"{where}: semantic.classes: {c.name!r}: expected its {wanted}, found none")
+        if semantic.encoding == "color" and class_numbers(c):
+            raise RecipeError(
+                f'{where}: semantic.classes: {c.name!r}: value: expected none with encoding = "color", found '
+                f"{', '.join(map(str, class_numbers(c)))}: leave it out, or change the encoding"
+            )
         for key in keys:
             _check_stored(key, f"{where}: semantic.classes: {c.name!r}")
             if key in meant:
                 told = f"{meant[key]!r} twice" if meant[key] == c.name else f"both {meant[key]!r} and {c.name!r}"
                 raise RecipeError(f"{where}: semantic.classes: {key} means {told}: leave one out")
             meant[key] = c.name
-        _check_stored(c.color or 0, f"{where}: semantic.classes: {c.name!r}: color")
+        if len(c.colors) > 1 and semantic.encoding == "value":
+            raise RecipeError(f"{where}: semantic.classes: {c.name!r}: color: expected one, found {len(c.colors)}")
+        for color in c.colors:
+            _check_stored(color, f"{where}: semantic.classes: {c.name!r}: color")
     kind = tuple if semantic.encoding == "color" else int
     for key in semantic.ignore:
         if not isinstance(key, kind):
@@ -243,5 +349,6 @@ def _check_stored(key: object, where: str) -> None:
         raise RecipeError(f"{where}: expected 0 … {highest:,}, found {list(key) if isinstance(key, tuple) else key}")
 
 
-def _numbers(value: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (value,) if isinstance(value, int) else value
+def class_numbers(c: ClassDescription) -> tuple[int, ...]:
+    """The stored numbers that mean a class."""
+    return (c.value,) if isinstance(c.value, int) else c.value

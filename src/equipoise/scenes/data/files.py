@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from heapq import heappop, heappush
 from pathlib import Path
 
 from equipoise.errors import DataError
@@ -10,25 +11,52 @@ from equipoise.errors import DataError
 def walked(folder: Path) -> list[Path]:
     """All files below ``folder``, sorted; linked folders are followed, each once. Broken links are files, too.
 
-    But for what equipoise wrote itself: the folders of runs, and the pictures of predictions.
+    Leaves out what equipoise itself wrote: the folders of runs, and the pictures of predictions. A folder that can be
+    reached in several ways is named by a way without hidden folders and links, where there is one.
 
     Raises:
         DataError: a folder may not be read.
     """
     found: list[Path] = []
     seen: set[str] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True, onerror=_unreadable):
-        here = os.path.realpath(parent)
-        if here in seen:
-            folders.clear()
+    waiting = [(PLAIN, folder)]
+    while waiting:
+        way, here = heappop(waiting)
+        if (real := os.path.realpath(here)) in seen:
             continue
-        seen.add(here)
+        seen.add(real)
+        folders, names = _entries(here)
         if {"run.json", "recipe.json", "log.jsonl"} <= set(names):
-            folders.clear()
             continue
         written = predicted(names)
-        found += [Path(parent, name) for name in names if name not in written]
+        found += [here / name for name in names if name not in written]
+        for name in folders:
+            own = HIDDEN if name.startswith(".") else LINKED if (here / name).is_symlink() else PLAIN
+            heappush(waiting, (max(way, own), here / name))
     return sorted(found)
+
+
+PLAIN, LINKED, HIDDEN = 0, 1, 2
+"""Ways to a folder, the best first."""
+
+
+def _entries(folder: Path) -> tuple[list[str], list[str]]:
+    """The names of the folders and of the files in a folder."""
+    try:
+        with os.scandir(folder) as entries:
+            kinds = [(_is_folder(entry), entry.name) for entry in entries]
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        raise DataError(f"{folder}: expected a folder that may be read, found: {error.strerror}") from None
+    return [name for is_folder, name in kinds if is_folder], [name for is_folder, name in kinds if not is_folder]
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # A link that leads to itself, for one.
+        return False
 
 
 def predicted(names: Iterable[str]) -> set[str]:
@@ -36,15 +64,10 @@ def predicted(names: Iterable[str]) -> set[str]:
     here = set(names)
     endings = [f"_{task}{end}.png" for task in ("semantic", "instance", "depth") for end in ("_overlay", "")]
     stems = {name.removesuffix(end) for name in here for end in endings[::2] if name.endswith(end)}
-    endings += ["_disparity.png", ".json"]
+    endings += ["_disparity.png", "_offsets.png", ".json"]
     return {stem + end for stem in stems if f"{stem}.json" in here for end in endings}
 
 
 def there(path: Path) -> bool:
     """Whether something lies at a path, be it no file or a broken link: who reads it says what is wrong with it."""
     return os.path.lexists(path)
-
-
-def _unreadable(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise DataError(f"{error.filename}: expected a folder that may be read, found: {error.strerror}")

@@ -1,6 +1,5 @@
 """Someone's own folder of pictures, as a description says; only ever read."""
 
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +9,31 @@ import numpy.typing as npt
 from equipoise.errors import DataError, RecipeError
 from equipoise.scenes.configuration import suggestion
 from equipoise.scenes.data.description import (
-    DepthDescription,
     FolderDescription,
     InstanceDescription,
     LabelDescription,
     SemanticDescription,
     read_description,
 )
+from equipoise.scenes.data.encodings import (
+    instance_ids,
+    inverse_depths,
+    meanings,
+    read_label,
+    semantic_indices,
+)
 from equipoise.scenes.data.files import there
 from equipoise.scenes.data.fingerprint import fingerprint
-from equipoise.scenes.data.images import expect_size, read_colors, read_image, read_labels
+from equipoise.scenes.data.images import expect_size, read_image
+from equipoise.scenes.data.left_out import LeftOut, left_out
+from equipoise.scenes.data.lists import ImageList
+from equipoise.scenes.data.names import lookalike
+from equipoise.scenes.data.one_class import HIGHEST_STORED, contradiction, split_by_class
+from equipoise.scenes.data.paths import below, fits
 from equipoise.scenes.data.sample import IGNORE, Camera, InverseDepthUnit, Sample, SceneClass, SceneVocabulary
-from equipoise.scenes.data.splits import below, fill, fits, image_names, matching, split_names, why_none
-from equipoise.scenes.pictures import hsv
+from equipoise.scenes.data.splits import fill, image_names, matching, split_images, why_none
+from equipoise.scenes.pictures import distinct_colors
+from equipoise.scenes.wording import counted
 
 FIELDS = {"semantic": "semantic", "instance": "instance", "depth": "inverse_depth"}
 """A label's table in the description → the field of ``Sample``."""
@@ -68,7 +79,8 @@ class FolderDataset:
                 f"default train and val), found none{told}"
             )
         self.split, self.sky_is_zero, self.optional = split, sky_is_zero, optional
-        self.names = tuple(split_names(self.description, split, self.root, strict=strict))
+        self._beside = description.parent.resolve()
+        self.names = split_images(self.description, split, self.root, self._beside, strict=strict).names
         if not self.names:
             pattern = fill(self.description.images, self.description, split, "{name}")
             why = why_none(self.description, split, self.root)
@@ -98,16 +110,15 @@ class FolderDataset:
         if wrong:
             raise DataError("; ".join(wrong))
         semantic, instance, inverse_depth = (found.get(kind) for kind in FIELDS)
-        only_countable = self.description.instance is not None and self.description.instance.only_countable
-        if only_countable and instance is not None and semantic is not None:
-            instance[~np.isin(semantic, self.vocabulary.countable)] = 0
+        if instance is not None and self.description.instance is not None:
+            instance = self._on_classes(instance, semantic, self.description.instance, name)
         if inverse_depth is not None and semantic is not None and self.vocabulary.sky is not None:
             inverse_depth[semantic == self.vocabulary.sky] = 0.0 if self.sky_is_zero else np.nan
         return Sample(name=name, image=image, semantic=semantic, instance=instance, inverse_depth=inverse_depth)
 
     def camera(self, index: int) -> Camera | None:
         """The described camera, the same for all images."""
-        return self.description.camera
+        return None if self.description.camera is None else self.description.camera.camera
 
     def fingerprint(self) -> str:
         """Changes when any file of the split or the description's meaning does."""
@@ -137,11 +148,9 @@ class FolderDataset:
     def class_of(self, instance: int) -> int | None:
         """The class of an id, class · factor + index, where classes are numbers."""
         semantic, described = self.description.semantic, self.description.instance
-        if (
-            semantic is None
-            or described is None
-            or (semantic.encoding, described.encoding) != ("value", "class_factor")
-        ):
+        if semantic is None or described is None or instance > HIGHEST_STORED:
+            return None
+        if (semantic.encoding, described.encoding) != ("value", "class_factor"):
             return None
         return min(int(meanings(semantic)[instance // described.factor]), IGNORE)
 
@@ -157,16 +166,37 @@ class FolderDataset:
         return lines
 
     def remarks(self) -> list[str]:
-        """Images that no list names."""
+        """What its list may mean otherwise, and images that no list names."""
+        lines = [*self._listed(self.split).remarks]
         splits = self.description.split
         if not all(split.list for split in splits.values()):
-            return []
-        listed = {name for split in splits for name in split_names(self.description, split, self.root, strict=False)}
+            return lines
+        try:
+            listed = {name for split in splits for name in self._listed(split).names}
+        except DataError:  # Reported where that split is opened.
+            return lines
         alone = [name for name in image_names(self.description, self.split, self.root) if name not in listed]
-        if not alone:
-            return []
-        path = self.path(self.description.images, alone[0])
-        return [f"{path}: expected it in one of the lists, found it in none ({len(alone)} such images)"]
+        if alone:
+            path = self.path(self.description.images, alone[0])
+            lines.append(
+                f"{path}: expected it in one of the lists, found it in none ({counted(len(alone), 'such image')})"
+            )
+        return lines
+
+    def left_out(self) -> LeftOut:
+        """What lies among its files and is not read."""
+        patterns = {"image": self.description.images}
+        patterns |= {kind: label.files for kind, label in self.description.labels.items()}
+        filled = {kind: fill(pattern, self.description, self.split, "{name}") for kind, pattern in patterns.items()}
+        return left_out(self.root, filled)
+
+    def unlabelled_depth(self) -> tuple[int, ...]:
+        """The stored numbers of depth that stand for no distance."""
+        depth = self.description.depth
+        return () if depth is None else (*depth.invalid, *depth.infinite)
+
+    def _listed(self, split: str) -> ImageList:
+        return split_images(self.description, split, self.root, self._beside, strict=False)
 
     def _understood(
         self, labels: npt.NDArray[np.int32], described: LabelDescription, path: Path
@@ -175,8 +205,37 @@ class FolderDataset:
         if isinstance(described, SemanticDescription):
             return semantic_indices(labels, described, path)
         if isinstance(described, InstanceDescription):
-            return instance_ids(labels, described)
+            semantic = self.description.semantic
+            numbered = semantic is not None and semantic.encoding == "value"
+            return instance_ids(labels, described, path, numbered=numbered)
         return inverse_depths(labels, described, path)
+
+    def _on_classes(
+        self,
+        instance: npt.NDArray[np.int32],
+        semantic: npt.NDArray[np.uint8] | None,
+        described: InstanceDescription,
+        name: str,
+    ) -> npt.NDArray[np.int32]:
+        """Instances as the class labels divide them; raises for an id on several classes where that is an error."""
+        path = self.path(described.files, name)
+        if semantic is None:
+            if described.only_countable or described.across_classes == "split":
+                key = "only_countable" if described.only_countable else "across_classes"
+                raise DataError(
+                    f"{path}: expected class labels for this image too, found none: instance.{key} needs them"
+                )
+            return instance
+        if described.only_countable:
+            instance = np.where(np.isin(semantic, self.vocabulary.countable), instance, 0).astype(np.int32)
+        if described.across_classes == "split":
+            return split_by_class(instance, semantic)
+        if described.across_classes == "error" and (wrong := contradiction(instance, semantic, self.vocabulary)):
+            raise DataError(
+                f"{path}: expected each instance on one class, found {wrong}: set instance.across_classes to "
+                '"split" if each class counts its own ids, or to "merge" if it is one object with ragged borders'
+            )
+        return instance
 
     def _label_files(self, name: str) -> dict[str, Path]:
         """The label files that exist; raises for one that is missing and not optional."""
@@ -187,8 +246,8 @@ class FolderDataset:
                 files[kind] = path
             elif not (self.optional or label.optional):
                 raise DataError(
-                    f"expected {ARTICLES[kind]} {kind} label at {path} for the image {name}, found none: add it, or "
-                    f"set {kind}.optional = true"
+                    f"expected {ARTICLES[kind]} {kind} label at {path} for the image {name}, found none"
+                    f"{lookalike(path)}: add it, or set {kind}.optional = true"
                 )
         return files
 
@@ -199,16 +258,16 @@ def vocabulary(description: FolderDescription) -> SceneVocabulary:
     sky = None
     if description.semantic is not None:
         described = description.semantic.classes
-        hues = np.arange(len(described)) * 0.618034 % 1.0
-        chosen = hsv(hues, np.full(len(hues), 0.7), np.full(len(hues), 0.9))
+        given = [color for c in described for color in c.colors[:1]]
+        chosen = iter(distinct_colors(len(described) - len(given), given))
         classes = tuple(
             SceneClass(
                 name=c.name,
-                color=c.color or (int(rgb[0]), int(rgb[1]), int(rgb[2])),
+                color=c.colors[0] if c.colors else next(chosen),
                 countable=c.countable,
                 category=c.category,
             )
-            for c, rgb in zip(described, chosen, strict=True)
+            for c in described
         )
         names = [c.name for c in described]
         sky = names.index(description.semantic.sky) if description.semantic.sky else None
@@ -216,80 +275,3 @@ def vocabulary(description: FolderDescription) -> SceneVocabulary:
     return SceneVocabulary(
         classes=classes, sky=sky, inverse_depth_unit=unit, has_instances=description.instance is not None
     )
-
-
-def read_label(path: Path, label: LabelDescription) -> npt.NDArray[np.int32]:
-    """The numbers or colours of a label picture; raises where it has too few bits for what is described."""
-    if not isinstance(label, DepthDescription) and label.encoding == "color":
-        return read_colors(path)
-    if isinstance(label, InstanceDescription):
-        return read_labels(path, wide=label.encoding == "class_factor" and label.factor > 255)
-    return read_labels(path, wide=isinstance(label, DepthDescription) and abs(label.divisor) > 255)
-
-
-def semantic_indices(
-    labels: npt.NDArray[np.int32], description: SemanticDescription, path: Path
-) -> npt.NDArray[np.uint8]:
-    """Stored numbers or colours to class indices; raises ``DataError`` for one that means nothing."""
-    found = meanings(description)[labels]
-    unknown = found == UNKNOWN
-    if unknown.any():
-        value = int(labels[unknown][0])
-        raise DataError(
-            f"{path}: expected labels of the described classes, found "
-            f"{_shown(value) if description.encoding == 'color' else value}: describe it, add it to semantic.ignore, "
-            'or set semantic.others = "ignore"'
-        )
-    return found.astype(np.uint8)
-
-
-UNKNOWN = 256
-
-
-@lru_cache(maxsize=4)
-def meanings(description: SemanticDescription) -> npt.NDArray[np.uint16]:
-    """Class index, ``IGNORE`` or ``UNKNOWN`` by stored number or colour."""
-    size = 1 << (24 if description.encoding == "color" else 16)
-    table = np.full(size, UNKNOWN if description.others == "error" else IGNORE, np.uint16)
-    table[[_code(value) for value in description.ignore]] = IGNORE
-    for index, c in enumerate(description.classes):
-        stored = (c.color or (0, 0, 0),) if description.encoding == "color" else c.value
-        for value in stored if isinstance(stored, tuple) else (stored,):
-            table[_code(value)] = index
-    return table
-
-
-def instance_ids(labels: npt.NDArray[np.int32], description: InstanceDescription) -> npt.NDArray[np.int32]:
-    """Stored numbers or colours to ids, 0 = none."""
-    background = np.isin(labels, [_code(value) for value in description.background])
-    if description.encoding == "class_factor":
-        background |= labels < description.factor
-    # A colour of 0 (black), or an id of 0, may well be an object where the background is something else.
-    shift = 0 if description.encoding == "class_factor" or _code(0) in map(_code, description.background) else 1
-    return np.where(background, 0, labels + shift).astype(np.int32)
-
-
-def inverse_depths(stored: npt.NDArray[np.int32], description: DepthDescription, path: Path) -> npt.NDArray[np.float32]:
-    """Stored numbers to inverse depth, NaN = no label; raises ``DataError`` for values below zero."""
-    value = (stored.astype(np.float64) + description.offset) / description.divisor + 0.0  # no negative zero
-    invalid, infinite = (np.isin(stored, numbers) for numbers in (description.invalid, description.infinite))
-    below_zero = (value < 0) & ~invalid & ~infinite
-    if below_zero.any():
-        raise DataError(
-            f"{path}: expected depth of 0 or more, found {value[below_zero].min():.4g} for the stored number "
-            f"{stored[below_zero].min()}: check depth.offset and depth.divisor, or add it to depth.invalid"
-        )
-    if description.kind == "depth_m":
-        value = np.divide(1.0, value, out=np.full(value.shape, np.nan), where=value > 0)
-    value[invalid] = np.nan
-    value[infinite] = 0.0
-    return value.astype(np.float32)
-
-
-def _code(value: int | tuple[int, ...]) -> int:
-    """A number as it is; a colour as ``read_colors`` writes it."""
-    return value if isinstance(value, int) else value[0] * 65536 + value[1] * 256 + value[2]
-
-
-def _shown(code: int) -> tuple[int, int, int]:
-    return code // 65536, code // 256 % 256, code % 256

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from equipoise.errors import RecipeError
 from equipoise.scenes.configuration import suggestion
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneClass, SceneDataset, SceneVocabulary
+from equipoise.scenes.pictures import distinct_colors
 
 
 def renamed(vocabulary: SceneVocabulary, names: Mapping[str, str]) -> tuple[SceneVocabulary, npt.NDArray[np.uint8]]:
@@ -55,7 +56,9 @@ def union(vocabularies: Mapping[str, SceneVocabulary]) -> SceneVocabulary:
     classes: dict[str, SceneClass] = {}
     for vocabulary in vocabularies.values():
         for c in vocabulary.classes:
-            known = classes.setdefault(c.name, c)
+            if c.name not in classes:
+                classes[c.name] = replace(c, color=_unused(c.color, [other.color for other in classes.values()]))
+            known = classes[c.name]
             classes[c.name] = replace(known, countable=known.countable or c.countable)
     skies = {name: v.classes[v.sky].name for name, v in vocabularies.items() if v.sky is not None}
     units = {name: v.inverse_depth_unit for name, v in vocabularies.items() if v.inverse_depth_unit is not None}
@@ -71,6 +74,11 @@ def union(vocabularies: Mapping[str, SceneVocabulary]) -> SceneVocabulary:
         inverse_depth_unit=next(iter(units.values()), None),
         has_instances=any(v.has_instances for v in vocabularies.values()),
     )
+
+
+def _unused(color: tuple[int, int, int], taken: Sequence[tuple[int, int, int]]) -> tuple[int, int, int]:
+    """A class's colour, or another where a class of another data set has it."""
+    return distinct_colors(1, taken)[0] if color in taken else color
 
 
 class RenamedDataset:

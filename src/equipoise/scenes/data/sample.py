@@ -10,6 +10,9 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from equipoise.scenes.data.camera import Camera as Camera
+from equipoise.scenes.data.left_out import LeftOut
+
 IGNORE = 255
 """The semantic index of a pixel without a class label."""
 
@@ -57,23 +60,6 @@ class SceneVocabulary:
             "inverse_depth": self.inverse_depth_unit is not None,
         }
         return tuple(kind for kind, there in known.items() if there)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Camera:
-    """A stereo camera: inverse depth 1/Z [1/m] and disparity d [px] are tied by d = baseline · fx / Z.
-
-    All lengths in metres, all intrinsics in pixels of the image the camera belongs to. Fields that a file does
-    not give are ``None``.
-    """
-
-    fx: float
-    baseline_m: float | None = None
-    fy: float | None = None
-    u0: float | None = None
-    v0: float | None = None
-    height_m: float | None = None
-    pitch_rad: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,4 +134,12 @@ class FileDataset(SceneDataset, Protocol):
 
     def remarks(self) -> list[str]:
         """What may be meant so and should be looked at, before any image is read, a line each."""
+        ...
+
+    def left_out(self) -> LeftOut:
+        """Files that lie among the data set's and are not read."""
+        ...
+
+    def unlabelled_depth(self) -> tuple[int, ...]:
+        """The stored numbers of depth that stand for no distance: without a label, or infinitely far."""
         ...

@@ -1,31 +1,16 @@
 """Which images belong to a split of a described folder."""
 
-import os
-import re
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from equipoise.errors import DataError
 from equipoise.scenes.data.description import FolderDescription
-from equipoise.scenes.data.files import there, walked
-
-
-def below(root: Path, relative: str) -> Path:
-    """A path inside of a root; raises ``DataError`` where it leads out."""
-    if "\0" in relative:
-        raise DataError(f"expected a path below {root}, found one with a NUL")
-    path = root / relative
-    try:
-        inside = path.resolve().is_relative_to(root)
-    except (OSError, RuntimeError):  # Links that lead to themselves are told by who reads them.
-        inside = True
-    if Path(relative).is_absolute():
-        raise DataError(f"expected a path from {root} on, found {relative!r}, which starts at the file system's root")
-    if ".." in Path(relative).parts or not inside:
-        link = ", by a link: name what it points to as the root" if path.is_symlink() else ""
-        raise DataError(f"expected a path below {root}, found {relative!r}, which leads out of it{link}")
-    return path
+from equipoise.scenes.data.files import walked
+from equipoise.scenes.data.left_out import left_out
+from equipoise.scenes.data.lists import ImageList, find_list, read_list
+from equipoise.scenes.data.names import composed, hidden, told_twice
+from equipoise.scenes.data.paths import below, folder_of, matcher
 
 
 def fill(pattern: str, description: FolderDescription, split: str, name: str) -> str:
@@ -34,13 +19,29 @@ def fill(pattern: str, description: FolderDescription, split: str, name: str) ->
     return PurePosixPath(pattern).as_posix().replace("{split}", folder).replace("{name}", name)
 
 
-def split_names(description: FolderDescription, split: str, root: Path, *, strict: bool = True) -> list[str]:
-    """The names of a split's images, sorted (a list keeps its order); ``strict``: miss listed images here already."""
+def split_images(
+    description: FolderDescription, split: str, root: Path, beside: Path, *, strict: bool = True
+) -> ImageList:
+    """The images of a split, sorted (a list keeps its order).
+
+    Args:
+        description: what the folder holds.
+        split: one of its splits.
+        root: where its patterns start.
+        beside: the folder of the description, where its lists may lie, too.
+        strict: miss listed images here already.
+    """
     chosen = description.split[split]
-    pattern = fill(description.images, description, split, "{name}")
-    if chosen.list:
-        return _listed(below(root, chosen.list), pattern, root, strict=strict)
-    names = image_names(description, split, root)
+    if not chosen.list:
+        return ImageList(names=tuple(_unlisted(description, split, root)))
+    path, remarks = find_list(chosen.list, root, beside)
+    found = read_list(path, fill(description.images, description, split, "{name}"), root, strict=strict)
+    return ImageList(names=found.names, remarks=(*remarks, *found.remarks))
+
+
+def _unlisted(description: FolderDescription, split: str, root: Path) -> list[str]:
+    """The names of a split that is a folder, or a share of all images."""
+    chosen, names = description.split[split], image_names(description, split, root)
     if chosen.folder:
         return names
     order = [names[int(i)] for i in np.random.default_rng(description.seed).permutation(len(names))]
@@ -64,75 +65,37 @@ def image_names(description: FolderDescription, split: str, root: Path) -> list[
 
 
 def matching(root: Path, pattern: str) -> list[str]:
-    """The names of the files that a pattern fits."""
-    head = pattern.split("{name}")[0]
-    folder = below(root, head if head.endswith("/") or not head else head.rpartition("/")[0] or ".")
-    matcher = _matcher(pattern)
-    paths = (p.relative_to(root).as_posix() for p in walked(folder))
-    names = sorted(match[1] for match in map(matcher.fullmatch, paths) if match)
-    for name in names:
-        if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
-            raise DataError(f"{root}: expected names of files in UTF-8, found {name!r}: rename it")
-    return names
+    """The names of the files that a pattern fits, their letters composed; hidden files are left out.
 
-
-def fits(path: str, pattern: str) -> bool:
-    """Whether a file at ``path``, from the root on, would be one of a pattern's."""
-    return _matcher(pattern).fullmatch(path) is not None
+    Raises:
+        DataError: a name is not UTF-8, or two names are the same, composed.
+    """
+    fit = matcher(pattern)
+    names: dict[str, str] = {}
+    for path in walked(below(root, folder_of(pattern))):
+        stored = path.relative_to(root).as_posix()
+        match = fit.fullmatch(composed(stored))
+        if not match or hidden(stored, pattern):
+            continue
+        if not stored.isascii() and any("\ud800" <= letter <= "\udfff" for letter in stored):
+            raise DataError(f"{root}: expected names of files in UTF-8, found {match[1]!r}: rename it")
+        if match[1] in names:
+            raise DataError(f"{root}: {told_twice(names[match[1]], stored)}")
+        names[match[1]] = stored
+    return sorted(names)
 
 
 def why_none(description: FolderDescription, split: str, root: Path) -> str:
     """Why a split has no images, as far as that can be told, for a message."""
-    folder = root / fill(description.images, description, split, "{name}").split("{name}")[0].rpartition("/")[0]
+    pattern = fill(description.images, description, split, "{name}")
+    if "\\" in pattern:
+        return ": in a pattern / stands between folders, on Windows too"
+    folder = below(root, folder_of(pattern))
     if not folder.is_dir():
         return f": there is no folder {folder}"
     if description.split[split].fraction and image_names(description, split, root):
         return ": its share of all images rounds to none"
+    if told := next(left_out(root, {"image": pattern}).lines(), ""):
+        return f": {told}"
     others = walked(folder)
     return f": there are {len(others)} others, such as {others[0]}" if others else ""
-
-
-def _matcher(pattern: str) -> re.Pattern[str]:
-    head, tail = pattern.split("{name}")
-    return re.compile(re.escape(head) + "(.+)" + re.escape(tail), re.DOTALL)
-
-
-def _from_root(given: Path, root: Path, where: str) -> Path:
-    """A listed path from the root on; an absolute one may lead there through links."""
-    if ".." in given.parts:
-        raise DataError(f"{where}: expected a path below {root}, found {str(given)!r}, which leads out of it")
-    if not given.is_absolute():
-        return given
-    real = Path(os.path.realpath(given.parent)) / given.name
-    for candidate in (given, real):
-        if candidate.is_relative_to(root):
-            return candidate.relative_to(root)
-    raise DataError(f"{where}: expected a path below {root}, found {str(given)!r}, which lies elsewhere")
-
-
-def _listed(path: Path, pattern: str, root: Path, *, strict: bool) -> list[str]:
-    """Names, or paths of images, one a line; raises where an image is listed twice or, if strict, does not exist."""
-    if there(path) and not path.is_file():
-        raise DataError(f"{path}: expected a list of images, found no regular file: check the split's list")
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        found = error.strerror if isinstance(error, OSError) else "something that is not UTF-8"
-        raise DataError(f"{path}: expected a list of images, found: {found}: check the split's list") from None
-    names: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        if not line or line.startswith("#"):
-            continue
-        given = _from_root(Path(line), root, f"{path}, line {number}")
-        match = _matcher(pattern).fullmatch(given.as_posix())
-        tail = pattern.split("{name}")[1]
-        name = match[1] if match else given.as_posix()
-        if not match and tail and not there(below(root, pattern.replace("{name}", name))):
-            name = name.removesuffix(tail)
-        wanted = pattern.replace("{name}", name)
-        if not there(below(root, wanted)) and strict:
-            raise DataError(f"{path}, line {number}: expected the image {wanted}, found no such file")
-        if name in names:
-            raise DataError(f"{path}, line {number}: expected each image once, found {line} in line {names[name]} too")
-        names[name] = number
-    return list(names)

@@ -30,15 +30,15 @@ class Instance:
 
     Attributes:
         id: its value in the instance map.
-        semantic: the class of most of its pixels.
-        score: in 0…1: how sure its pixels are of their class, times how concentrated their votes are, the mean of
-            exp(−distance/radius). (The paper gives no score.)
+        semantic: the class of most of its pixels; ``None`` where classes are not predicted.
+        score: in 0…1: how sure its pixels are of their class (where classes are predicted), times how concentrated
+            their votes are, the mean of exp(−distance/radius). (The paper gives no score.)
         box: (left, top, right, bottom), px, right and bottom exclusive.
         pixels: how many.
     """
 
     id: int
-    semantic: int
+    semantic: int | None
     score: float
     box: tuple[int, int, int, int]
     pixels: int
@@ -73,10 +73,7 @@ def group(
         radius: votes within about so many px are for one centre; ``None``: 1/100 of the width, at least 2.
     """
     height, width = semantic_HW.shape
-    smallest = max(8, height * width // 5000) if minimum_pixels is None else minimum_pixels
-    radius = max(SMALLEST_RADIUS, width * RADIUS) if radius is None else radius
-    if not 0 < radius < math.inf:
-        raise UsageError(f"group: expected a radius above 0 px, found {radius}")
+    smallest, radius = limits((height, width), minimum_pixels, radius)
     result = np.zeros((height, width), np.int32)
     found: list[Instance] = []
     for classes in countable:
@@ -85,7 +82,7 @@ def group(
         finite = np.isfinite(votes).all(1)  # What votes for nowhere belongs to nothing.
         ys, xs, votes = ys[finite], xs[finite], np.clip(votes[finite], 0, [width - 1, height - 1])
         sure = np.ones(len(xs)) if confidence_HW is None else confidence_HW[ys, xs]
-        for own, distance in _clusters(votes, (height, width), radius, smallest):
+        for own, distance in clusters(votes, (height, width), radius, smallest):
             y, x = ys[own], xs[own]
             instance = Instance(
                 id=len(found) + 1,
@@ -99,6 +96,15 @@ def group(
     return Grouping(instance=result, instances=tuple(found))
 
 
+def limits(size: tuple[int, int], minimum_pixels: int | None, radius: float | None) -> tuple[int, float]:
+    """The fewest pixels of an object, and how far votes for one centre spread, px: as given, or by the image's size."""
+    smallest = max(8, size[0] * size[1] // 5000) if minimum_pixels is None else minimum_pixels
+    radius = max(SMALLEST_RADIUS, size[1] * RADIUS) if radius is None else radius
+    if not 0 < radius < math.inf:
+        raise UsageError(f"group: expected a radius above 0 px, found {radius}")
+    return smallest, radius
+
+
 def together(vocabulary: SceneVocabulary) -> tuple[tuple[int, ...], ...]:
     """The countable classes, those of one category together: a pixel of a truck may be taken for one of a car."""
     groups: dict[str, list[int]] = {}
@@ -108,7 +114,7 @@ def together(vocabulary: SceneVocabulary) -> tuple[tuple[int, ...], ...]:
     return tuple(map(tuple, groups.values()))
 
 
-def _clusters(
+def clusters(
     votes: npt.NDArray[np.floating], size: tuple[int, int], radius: float, smallest: int
 ) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]]:
     """The indices of the votes for each centre, and their distances to it, px; none with fewer than ``smallest``."""

@@ -1,28 +1,51 @@
-"""Errors of inverse depth, over all labelled pixels of all images."""
+"""Errors of inverse depth, and of depth in metres, over all labelled pixels of all images."""
 
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+FARTHEST_M, NEAREST_M = 80.0, 1e-3
+"""Depth from disparity is compared between these; beyond, a small part of a pixel decides over hundreds of metres."""
 
-class InverseDepthErrors:
-    """Mean absolute and root mean square error, in the unit of the arrays, with and without the sky.
 
-    The sky (true inverse depth 0) is a label like any other: dividing by the count of non-zero targets would drop it.
+@dataclass(frozen=True, kw_only=True)
+class Metres:
+    """How inverse depth becomes metres: ``factor`` / inverse depth.
+
+    Attributes:
+        factor: fx · baseline [m · px] for disparity, 1 for inverse metres.
+        farthest: labels farther than this many metres are left out; ``None``: none is, as labels were made in metres.
     """
 
-    def __init__(self) -> None:
+    factor: float
+    farthest: float | None = None
+
+
+class InverseDepthErrors:
+    """Mean absolute and root mean square error, in the unit of the arrays, with and without the sky; and in metres.
+
+    The sky (true inverse depth 0) is a label like any other: dividing by the count of non-zero targets would drop it.
+    In metres it is infinitely far, and left out.
+
+    Args:
+        metres: how to compare in metres, too; ``None``: it is not known how.
+    """
+
+    def __init__(self, metres: Metres | None = None) -> None:
         self.count, self.absolute, self.square = 0, 0.0, 0.0
         self.near_count, self.near_absolute, self.near_square = 0, 0.0, 0.0
+        self.depth = DepthErrors()
+        self._metres = metres
 
     def update(self, prediction: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
         """Add one image ``(1, H, W)``; a NaN target is no label."""
         if prediction.shape != target.shape:
             raise ValueError(f"expected arrays of equal shape, found {prediction.shape} and {target.shape}")
         labelled = ~np.isnan(target)
-        truth = target[labelled].astype(np.float64)
-        error = np.abs(prediction[labelled].astype(np.float64) - truth)
+        truth, found = target[labelled].astype(np.float64), prediction[labelled].astype(np.float64)
+        error = np.abs(found - truth)
         near = error[truth > 0]
         self.count += error.size
         self.absolute += float(error.sum())
@@ -30,19 +53,86 @@ class InverseDepthErrors:
         self.near_count += near.size
         self.near_absolute += float(near.sum())
         self.near_square += float((near**2).sum())
+        if self._metres is not None:
+            self.depth.update(found[truth > 0], truth[truth > 0], self._metres)
 
     def merge(self, other: "InverseDepthErrors") -> None:
         """Add another accumulator's sums."""
-        for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
+        for name in ("count", "absolute", "square", "near_count", "near_absolute", "near_square"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.depth.merge(other.depth)
 
     def compute(self) -> dict[str, float]:
-        """``mae``, ``rmse`` over all labelled pixels, ``mae_without_sky``, ``rmse_without_sky`` over those nearer."""
+        """``mae``, ``rmse`` over all labelled pixels, ``mae_without_sky``, ``rmse_without_sky`` over those nearer.
+
+        Where metres are known in some image, those of ``DepthErrors`` too.
+        """
         return {
             "mae": _ratio(self.absolute, self.count),
             "rmse": _ratio(self.square, self.count) ** 0.5,
             "mae_without_sky": _ratio(self.near_absolute, self.near_count),
             "rmse_without_sky": _ratio(self.near_square, self.near_count) ** 0.5,
+            **self.depth.compute(),
+        }
+
+
+@dataclass
+class DepthErrors:
+    """Errors of depth in metres, as the field reports them (Eigen et al. 2014), over all pixels of all images.
+
+    With the true depth z and the predicted one ẑ: ``abs_rel`` = mean |ẑ − z| / z, ``rmse_m`` = √mean (ẑ − z)²,
+    ``rmse_log`` = √mean (ln ẑ − ln z)², ``delta_k`` = share of pixels with max(ẑ/z, z/ẑ) < 1.25ᵏ.
+
+    A prediction farther than ``Metres.farthest``, or else than the farthest label of its image, counts as being there:
+    infinitely far has no error.
+    """
+
+    labelled: int = 0
+    count: int = 0
+    relative: float = 0.0
+    square: float = 0.0
+    log_square: float = 0.0
+    within_1: int = 0
+    within_2: int = 0
+    within_3: int = 0
+
+    def update(self, found: npt.NDArray[np.float64], truth: npt.NDArray[np.float64], metres: Metres) -> None:
+        """Add the labelled pixels of one image, as inverse depth above 0."""
+        true_m = metres.factor / truth
+        counted = true_m <= (np.inf if metres.farthest is None else metres.farthest)
+        self.labelled += truth.size
+        if not counted.any():
+            return
+        true_m = true_m[counted]
+        limit = float(true_m.max()) if metres.farthest is None else metres.farthest
+        found_m = metres.factor / np.maximum(found[counted], metres.factor / limit)
+        found_m = np.maximum(found_m, min(NEAREST_M, float(true_m.min())))
+        ratio = np.maximum(found_m / true_m, true_m / found_m)
+        self.count += true_m.size
+        self.relative += float((np.abs(found_m - true_m) / true_m).sum())
+        self.square += float(((found_m - true_m) ** 2).sum())
+        self.log_square += float((np.log(ratio) ** 2).sum())
+        self.within_1 += int((ratio < 1.25).sum())
+        self.within_2 += int((ratio < 1.25**2).sum())
+        self.within_3 += int((ratio < 1.25**3).sum())
+
+    def merge(self, other: "DepthErrors") -> None:
+        """Add another accumulator's sums."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+    def compute(self) -> dict[str, float]:
+        """The figures, and ``share_in_metres``: of the labelled pixels without the sky, those that count here."""
+        if not self.labelled:
+            return {}
+        return {
+            "abs_rel": _ratio(self.relative, self.count),
+            "rmse_m": _ratio(self.square, self.count) ** 0.5,
+            "rmse_log": _ratio(self.log_square, self.count) ** 0.5,
+            "delta_1": _ratio(self.within_1, self.count),
+            "delta_2": _ratio(self.within_2, self.count),
+            "delta_3": _ratio(self.within_3, self.count),
+            "share_in_metres": _ratio(self.count, self.labelled),
         }
 
 

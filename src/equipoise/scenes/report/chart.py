@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import escape
 
-from equipoise.scenes.report.words import fixed, number
+from equipoise.scenes.wording import fixed, number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,12 @@ class Axis:
 
 
 def line_chart(
-    series: Series, title: str, *, span: tuple[float, float] | None = None, logarithmic: bool | None = None
+    series: Series,
+    title: str,
+    *,
+    span: tuple[float, float] | None = None,
+    logarithmic: bool | None = None,
+    mark: float | None = None,
 ) -> str:
     """The chart of a series over the steps from 0; where it is smooth, its values are faint behind the strong line.
 
@@ -79,6 +84,7 @@ def line_chart(
         title: what the chart is called for those who do not see it.
         span: the least and the largest value of several charts that are to share an axis.
         logarithmic: the vertical axis; see ``Axis.over``.
+        mark: a step to mark by a vertical line.
 
     Returns:
         The element as text; empty where there are not two values.
@@ -93,6 +99,8 @@ def line_chart(
     lines = [_line("raw", series.color, across, values, axis)] if series.smooth else []
     lines.append(_line("strong", series.color, across, series.strong, axis))
     grid = [f'<path class="grid" d="M0 {axis.height(tick):.2f}H100"/>' for tick in axis.ticks]
+    if mark is not None and first <= mark <= last:
+        grid.append(f'<path class="mark" d="M{100 * (mark - first) / (last - first):.2f} 0V100"/>')
     drawn = f'<svg viewBox="0 0 100 100" preserveAspectRatio="none">{"".join(grid + lines)}</svg>'
     return f'<div class="plot" role="img" aria-label="{escape(title)}">{drawn}{_words(axis, first, last)}</div>'
 

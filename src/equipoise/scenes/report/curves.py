@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from equipoise.scenes.report.chart import Series, line_chart
-from equipoise.scenes.report.words import decimals, fixed, number
+from equipoise.scenes.wording import decimals, fixed, number
 
 Log = list[dict[str, Any]]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from equipoise.scenes.report.words import counted, decimals, fixed, significant
+from equipoise.scenes.wording import counted, decimals, fixed, percent, significant
 
 BASELINES = {"constant": "constants", "position": "per position"}
 
@@ -88,9 +88,14 @@ def detail_groups(metrics: dict[str, Any]) -> list[tuple[str, list[tuple[str, st
     return [group for group in groups if group[1]]
 
 
+WITHOUT_UNIT = ("abs_rel", "rmse_log", "delta_1", "delta_2", "delta_3", "share_in_metres")
+UNITS = {"rmse_m": "m"} | dict.fromkeys(WITHOUT_UNIT, "")
+"""Figures that are not in the unit of their task's primary one, and theirs."""
+
+
 def _named(name: str, primary: dict[str, Any]) -> str:
-    """A figure as Results calls it, or by its own name; all of a task are in the unit of its primary one."""
-    unit = primary.get("unit") or ""
+    """A figure as Results calls it, or by its own name; most of a task are in the unit of its primary one."""
+    unit = UNITS.get(name, primary.get("unit") or "")
     plain = name.removesuffix(f"_{unit}").replace("_", " ")
     label = primary["label"] if name == primary.get("metric") else plain
     return f"{label}, {unit}" if unit else label
@@ -104,10 +109,8 @@ def class_rows(metrics: dict[str, Any], record: dict[str, Any]) -> list[dict[str
     rows = []
     for name, value in iou.items():
         red, green, blue = (int(v) for v in colors.get(name, (128, 128, 128)))
-        percent = _scaled(value, 100)
-        shown = "–" if percent is None else f"{percent:.1f}"
-        width = min(max(percent or 0.0, 0.0), 100.0)
-        rows.append({"name": name, "color": f"rgb({red},{green},{blue})", "value": shown, "width": width})
+        width = min(max(100 * float(value or 0.0), 0.0), 100.0)
+        rows.append({"name": name, "color": f"rgb({red},{green},{blue})", "value": percent(value), "width": width})
     return rows
 
 
@@ -136,3 +139,13 @@ def _scale(primary: dict[str, Any]) -> int:
 
 def _scaled(value: Any, scale: int) -> float | None:
     return None if value is None else scale * float(value)
+
+
+def figure_name(name: str, primary: dict[str, Any]) -> str:
+    """What the page calls a figure of a task with this primary one, with its unit."""
+    return _named(name, primary)
+
+
+def figure_value(value: float | None, primary: dict[str, Any]) -> float | None:
+    """A figure as the page shows it: shares in % where the primary one is."""
+    return _scaled(value, _scale(primary))

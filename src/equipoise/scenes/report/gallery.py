@@ -9,11 +9,11 @@ from typing import Any
 from PIL import Image
 
 from equipoise.scenes.report.figures import score
-from equipoise.scenes.report.words import number
+from equipoise.scenes.wording import number
 
 WIDEST = 960
 """Pictures are embedded no wider, px."""
-KINDS = {"typical": "Evenly chosen", "best": "Best", "worst": "Worst"}
+KINDS = {"all": "All images", "typical": "Evenly chosen", "best": "Best", "worst": "Worst"}
 
 
 def gallery(folder: Path, listed: list[dict[str, Any]], metrics: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def gallery(folder: Path, listed: list[dict[str, Any]], metrics: dict[str, dict[
         metrics: the figures of each data set, for each image's; see ``figures.data_sets``.
     """
     scores = {(data, row["name"]): row for data, one in metrics.items() for row in one.get("per_image") or []}
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for example in listed:
         files, name, data = example.get("files") or {}, str(example.get("name") or ""), str(example.get("data") or "")
         tasks = [key for key in files if key != "image" and not key.endswith("_truth")]
@@ -43,11 +43,21 @@ def gallery(folder: Path, listed: list[dict[str, Any]], metrics: dict[str, dict[
         image = embedded(folder, files.get("image"))
         if image or shown:
             kind = str(example.get("kind") or "")
-            title = KINDS.get(kind, kind)
-            groups.setdefault(f"{data}: {title.lower()}" if data else title, []).append(
-                {"name": name, "image": image, "tasks": shown}
-            )
-    return [{"title": title, "examples": examples} for title, examples in groups.items()]
+            groups.setdefault((data, kind), []).append({"name": name, "image": image, "tasks": shown})
+    return [
+        {"title": titled(data, kind, len(examples)), "kind": kind, "examples": examples}
+        for (data, kind), examples in groups.items()
+    ]
+
+
+def titled(data: str, kind: str, count: int) -> str:
+    """The heading of a group of so many images; ``data`` names one of several data sets.
+
+    >>> titled("", "best", 2), titled("", "all", 1), titled("streets", "all", 3)
+    ('Best', 'The only image', 'streets: all images')
+    """
+    title = "The only image" if (kind, count) == ("all", 1) else KINDS.get(kind, kind)
+    return f"{data}: {title.lower()}" if data else title
 
 
 def scale(recorded: dict[str, Any] | None) -> str:

@@ -14,9 +14,10 @@ from equipoise.scenes.configuration import read_json
 from equipoise.scenes.report.curves import Log, overall_charts, task_charts
 from equipoise.scenes.report.figures import data_sets, legend, set_result
 from equipoise.scenes.report.gallery import gallery
+from equipoise.scenes.report.validation import model_note, validation_section
 from equipoise.scenes.report.words import facts, lead, legible, unfinished, verdict
 from equipoise.scenes.training.checkpoint import write_atomic
-from equipoise.scenes.training.log import read_log
+from equipoise.scenes.training.log import VALIDATION_JSONL, read_log, read_validations
 
 
 def build_report(run: Path) -> Path:
@@ -39,7 +40,9 @@ def build_report(run: Path) -> Path:
         judged = verdict([row for result in results for row in result["rows"]])
     with _told(run / "run.json"):
         told = {"lead": lead(record, metrics, judged=bool(judged)), "unfinished": unfinished(record, log)}
-        made = {"facts": facts(record, recipe), **told}
+        made = {"facts": facts(record, recipe), "model_note": model_note(record), **told}
+    with _told(run / VALIDATION_JSONL):
+        validation = validation_section(record, read_validations(run))
     with _told(run / "pictures" / "examples.json"):
         groups = gallery(run / "pictures", listed, data_sets(metrics))
     environment = Environment(
@@ -55,6 +58,7 @@ def build_report(run: Path) -> Path:
         name=run.resolve().name,
         groups=groups,
         recipe=json.dumps(recipe, indent=2, ensure_ascii=False) if recipe else "",
+        validation=validation,
         **curves,
         **made,
         verdict=judged,

@@ -1,25 +1,13 @@
 """Figures and records in words."""
 
-import math
 from typing import Any
 
 from markupsafe import Markup
 
+from equipoise.scenes.wording import counted, number
+
 TASKS = {"semantic": "semantic classes", "instance": "instances", "depth": "depth"}
 COUNTS = {2: "both tasks", 3: "all three tasks"}
-
-
-def number(value: Any) -> str:
-    """Three significant figures; a dash for no value.
-
-    >>> number(0.48532), number(1234567), number(None), number([1.0, 0.25])
-    ('0.485', '1,234,567', '–', '1, 0.25')
-    """
-    if isinstance(value, list):
-        return ", ".join(number(item) for item in value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return "–"
-    return (f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}").replace("-", "−")
 
 
 def legible(value: Any) -> Any:
@@ -31,52 +19,6 @@ def legible(value: Any) -> Any:
     if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
         return value
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in value)
-
-
-def decimals(value: float | None) -> int | None:
-    """How many decimals give a value three significant figures; ``None`` where ``number`` shows it better.
-
-    >>> decimals(5.2915), decimals(21.17), decimals(9.9999), decimals(1234.5), decimals(1e-9)
-    (2, 1, 1, 0, None)
-    """
-    if value is None or not math.isfinite(value) or not 1e-4 <= abs(value) < 1e9:
-        return None
-    return max(0, 2 - math.floor(math.log10(float(f"{abs(value):.2e}"))))
-
-
-def fixed(value: float | None, places: int | None, *, sign: bool = False) -> str:
-    """A value with so many decimals, with or without a plus; as ``number`` where none are given.
-
-    >>> fixed(10.041, 2), fixed(-0.066, 2, sign=True), fixed(12345.6, 0), fixed(None, 2)
-    ('10.04', '−0.07', '12,346', '–')
-    """
-    if value is None or not math.isfinite(value):
-        return "–"
-    plus = "+" if sign and value >= 0 else ""
-    shown = number(value) if places is None else f"{value:,.{places}f}"
-    return plus + shown.replace("-", "−")
-
-
-def significant(value: Any) -> str:
-    """Three significant figures, the noughts at the end too.
-
-    >>> significant(5.3), significant([1.0, 0.25]), significant(None)
-    ('5.30', '1.00, 0.250', '–')
-    """
-    if isinstance(value, list):
-        return ", ".join(significant(item) for item in value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "–"
-    return fixed(value, decimals(value))
-
-
-def counted(count: Any, thing: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "thread"), counted(1200, "image")
-    ('1 thread', '1,200 images')
-    """
-    return f"{number(count)} {thing}" if count == 1 else f"{number(count)} {thing}s"
 
 
 def duration(seconds: float) -> str:
@@ -119,9 +61,11 @@ def unfinished(record: dict[str, Any], log: list[dict[str, Any]]) -> str:
     """How far a training got that did not reach its end; empty where it did."""
     steps = record.get("steps")
     done = record.get("steps_done") or (log[-1]["step"] if log else 0)
-    if not steps or done >= steps:
+    if not steps or done >= steps or record.get("stopped_early"):
         return ""
-    return f"Not finished: step {number(done)} of {number(steps)}."
+    former = (record.get("model") or {}).get("of")
+    model = f" The model and its figures are those of the first {number(former)} steps." if former else ""
+    return f"Not finished: step {number(done)} of {number(steps)}.{model}"
 
 
 def verdict(rows: list[dict[str, Any]]) -> str:
@@ -166,6 +110,8 @@ def facts(record: dict[str, Any], recipe: dict[str, Any]) -> list[tuple[str, str
             "steps",
             _joined(number(record.get("steps_done") or record.get("steps")), of("batches of", training, "batch_size")),
         ),
+        ("model", chosen(record)),
+        ("lengthened", "; ".join(_changes(record))),
         ("seed", record.get("seed")),
         ("images skipped", number(len(record["skipped"])) if record.get("skipped") else ""),
         ("optimizer", _joined(optimizer.get("name"), of("rate", optimizer, "lr"), optimizer.get("schedule"))),
@@ -176,6 +122,20 @@ def facts(record: dict[str, Any], recipe: dict[str, Any]) -> list[tuple[str, str
         ("versions", _joined(*(of(name, record, name) for name in ("equipoise", "torch", "python")))),
     ]
     return [(name, str(value)) for name, value in known if value not in (None, "", "–")]
+
+
+def chosen(record: dict[str, Any]) -> str:
+    """Which step's model the run ended with; empty where nothing chose between several."""
+    model, how = record.get("model") or {}, record.get("validation") or {}
+    if model.get("chosen") != "best":
+        return ""
+    best = f"the best of {counted(model.get('validations'), 'validation')} by {how.get('best_by')}"
+    return f"step {number(model.get('step'))} of {number(model.get('of'))}, {best}"
+
+
+def _changes(record: dict[str, Any]) -> list[str]:
+    changes = record.get("changed") or []
+    return [f"{each['key']} from {number(each['from'])} to {number(each['to'])}" for each in changes]
 
 
 def of(word: str, table: dict[str, Any], key: str) -> str:

@@ -79,7 +79,6 @@ def generate(
             manifest = {"format": 1, "seed": seed, "size": list(size), **counts}
             (out / UNFINISHED / MANIFEST).write_text(json.dumps(manifest) + "\n", encoding="utf-8")
             _finish(out)
-            (out / LOCK).unlink(missing_ok=True)
     except OSError as error:
         raise RunError(f"{out}: expected to write streets, found: {error.strerror or error}") from None
 

@@ -1,14 +1,15 @@
 """Depth: inverse depth for every pixel, L1; sky is zero inverse depth, unlabelled pixels are ignored."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
 from equipoise.likelihoods import Likelihood
+from equipoise.scenes.data.camera import Camera
 from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.metrics.depth import InverseDepthErrors
+from equipoise.scenes.metrics.depth import FARTHEST_M, InverseDepthErrors, Metres
 from equipoise.scenes.pictures import disparity_colors
 from equipoise.scenes.recipe import LikelihoodRecipe
 from equipoise.scenes.tasks.regression import KINDS, regression_likelihood
@@ -29,6 +30,10 @@ class DepthTask(Task):
         label = {"px": "disparity error", "1/m": "inverse depth error"}.get(unit, "relative depth error")
         return Primary(metric="mae", label=label, unit="" if unit == "relative" else unit, better="lower")
 
+    def better(self, figure: str) -> Literal["higher", "lower"]:
+        """Errors are better the lower, shares of pixels the higher."""
+        return "higher" if figure.startswith(("delta_", "share_")) else "lower"
+
     def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
         """Laplace fits L1; ``laplace-paper`` weighs L1 as the paper does."""
         return regression_likelihood(recipe)
@@ -47,6 +52,15 @@ class DepthTask(Task):
     def metrics(self) -> Metrics:
         """MAE and RMSE, with and without the sky."""
         return InverseDepthErrors()
+
+    def image_metrics(self, size: tuple[int, int], camera: Camera | None) -> Metrics:
+        """The same, and errors in metres: of inverse metres always, of disparity where a stereo camera is known."""
+        if self.vocabulary.inverse_depth_unit == "1/m":
+            return InverseDepthErrors(Metres(factor=1.0))
+        factor = None if camera is None else camera.scaled_to(size).metre_pixels
+        if self.vocabulary.inverse_depth_unit != "px" or factor is None:
+            return InverseDepthErrors()
+        return InverseDepthErrors(Metres(factor=factor, farthest=FARTHEST_M))
 
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
         """Near is bright; prediction and truth share the truth's range."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from equipoise.likelihoods import Likelihood
+from equipoise.scenes.data.camera import Camera
 from equipoise.scenes.data.sample import IGNORE, Sample, SceneVocabulary
 from equipoise.scenes.recipe import LikelihoodRecipe
 
@@ -20,7 +21,10 @@ Picture = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True)
 class Primary:
-    """The one figure that stands for a task in tables: where it is found, how it is called, which way is better."""
+    """The one figure that stands for a task in tables: where it is found, how it is called, which way is better.
+
+    One that is better the higher lies in 0 … 1.
+    """
 
     metric: str
     label: str
@@ -82,6 +86,10 @@ class Task(ABC):
         Integers ``(H, W)``, ``IGNORE`` = no label, for classes; ``float32 (C, H, W)``, NaN = no label, for regressions.
         """
 
+    def better(self, figure: str) -> Literal["higher", "lower"]:
+        """Which way one of the figures of ``metrics`` is better; by default as the primary one is."""
+        return self.primary.better
+
     def within(self, location: Tensor, wider: SceneVocabulary) -> Tensor:
         """What this task's vocabulary knows of the ``location`` ``(B, C, h, w)`` of a model with a wider one."""
         return location
@@ -93,6 +101,10 @@ class Task(ABC):
     @abstractmethod
     def metrics(self) -> Metrics:
         """An empty accumulator of this task's figures."""
+
+    def image_metrics(self, size: tuple[int, int], camera: Camera | None) -> Metrics:
+        """An empty accumulator for one image of ``size`` (height, width), taken by ``camera``."""
+        return self.metrics()
 
     @abstractmethod
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:

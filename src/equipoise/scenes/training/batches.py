@@ -20,6 +20,7 @@ from equipoise.scenes.data.transforms import Augmentation, augment
 from equipoise.scenes.tasks import Task, has_label
 from equipoise.scenes.training.distributed import ALONE, Team
 from equipoise.scenes.training.signals import ENDING
+from equipoise.scenes.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,8 +168,9 @@ def batches(
     except RuntimeError as error:
         if "DataLoader" not in str(error):
             raise
+        processes = counted(workers, "worker process", "worker processes")
         raise RunError(
-            f"expected batches from {workers} worker processes, found: {str(error).splitlines()[0]}: lower "
+            f"expected batches from {processes}, found: {str(error).splitlines()[0]}: lower "
             "training.workers, or give shared memory (/dev/shm) more room"
         ) from None
     finally:

@@ -1,4 +1,4 @@
-"""The log of a run: one JSON object a logged step, and the same as CSV."""
+"""The log of a run: one JSON object a logged step, and the same as CSV; likewise its validations."""
 
 import csv
 import io
@@ -9,6 +9,9 @@ from typing import Any
 from equipoise.errors import RunError
 from equipoise.scenes.configuration import parse_json
 from equipoise.scenes.training.checkpoint import naming, write_atomic
+from equipoise.scenes.training.selection import Validation
+
+VALIDATION_JSONL, VALIDATION_CSV = "validation.jsonl", "validation.csv"
 
 Entry = dict[str, Any]
 """``step``, ``epoch``, ``learning_rate``, ``loss``, ``gradient_norm``, ``images_per_second``, ``seconds``, ``tasks``;
@@ -40,11 +43,24 @@ def read_log(run: Path) -> list[Entry]:
     Raises:
         RunError: another line is no entry.
     """
-    path = run / "log.jsonl"
+    return _entries(run / "log.jsonl", "a logged step", "tasks")
+
+
+def read_validations(run: Path) -> list[Validation]:
+    """The entries of ``validation.jsonl``; none where the run was not validated.
+
+    Raises:
+        RunError: a line is no entry.
+    """
+    return _entries(run / VALIDATION_JSONL, "a validation", "figures")
+
+
+def _entries(path: Path, what: str, table: str) -> list[dict[str, Any]]:
+    """The objects of a JSONL file; each has a ``step``, and a table of this name."""
     if path.exists() and not path.is_file():
         raise RunError(f"{path}: expected a log, found no regular file: remove it")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    entries: list[Entry] = []
+    entries: list[dict[str, Any]] = []
     for number, line in enumerate(lines, 1):
         try:
             entry = parse_json(line)
@@ -52,11 +68,20 @@ def read_log(run: Path) -> list[Entry]:
             if number == len(lines):
                 break
             entry = None
-        whole = isinstance(entry, dict) and isinstance(entry.get("tasks"), dict)
+        whole = isinstance(entry, dict) and isinstance(entry.get(table), dict)
         if not whole or not isinstance(entry.get("step"), int | float):
-            raise RunError(f"{path}, line {number}: expected a logged step, found a damaged line: remove it")
+            raise RunError(f"{path}, line {number}: expected {what}, found a damaged line: remove it")
         entries.append(entry)
     return entries
+
+
+def write_validations(run: Path, validations: list[Validation]) -> None:
+    """Replace ``validation.jsonl`` and ``validation.csv`` by these."""
+    lines = "".join(json.dumps(validation) + "\n" for validation in validations)
+    write_atomic(run / VALIDATION_JSONL, lines.encode(), sync=False)
+    head = [["step", "seconds", "score", *row["figures"]] for row in validations[:1]]
+    rows = [[row["step"], row["seconds"], row["score"], *row["figures"].values()] for row in validations]
+    write_atomic(run / VALIDATION_CSV, _csv(head + rows).encode(), sync=False)
 
 
 def flat(entry: Entry) -> Entry:

@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equipoise.errors import NonFiniteError
+from equipoise.errors import DataError, NonFiniteError
 from equipoise.joint import JointTerm
 from equipoise.optim import param_groups
+from equipoise.scenes.cameras import ModelCamera
 from equipoise.scenes.data.sample import SceneDataset
-from equipoise.scenes.model import SceneModel, describe, model_files
+from equipoise.scenes.model import SceneModel, describe
 from equipoise.scenes.recipe import OptimizerRecipe, Recipe
 from equipoise.scenes.training.batches import Batch, batches
 from equipoise.scenes.training.checkpoint import write_atomic
@@ -26,18 +27,27 @@ from equipoise.scenes.training.distributed import ALONE, Team
 from equipoise.scenes.training.log import Entry, RunLog
 from equipoise.scenes.training.precision import Precision
 from equipoise.scenes.training.schedule import rate_factor
+from equipoise.scenes.training.selection import Validation
 from equipoise.scenes.training.signals import stop_on_signals
 from equipoise.scenes.training.state import State, restore, save
+from equipoise.scenes.training.validator import ValidationPlan, Validator
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a call of ``train`` ended: the model, the step it reached, and the signal's exit status if one came."""
+    """How a call of ``train`` ended: the model, the step it reached, and the signal's exit status if one came.
+
+    ``model_step``: the step of the model that lies in the run's folder, which is an earlier one where validation found
+    that better; ``None`` where training is not finished. ``validations``: all of the run.
+    """
 
     model: SceneModel
     step: int
     seconds: float
     exit_status: int = 0
+    model_step: int | None = None
+    stopped_early: bool = False
+    validations: tuple[Validation, ...] = ()
 
 
 def train(
@@ -48,9 +58,11 @@ def train(
     precision: Precision,
     resume: bool = False,
     identity: Mapping[str, str] | None = None,
+    camera: ModelCamera | None = None,
     team: Team = ALONE,
     on_log: Callable[[Entry], None] = lambda entry: None,
     on_notice: Callable[[str], None] = lambda line: None,
+    validation: ValidationPlan | None = None,
 ) -> Outcome:
     """Train the recipe's model on ``dataset`` and leave it in ``run``.
 
@@ -61,16 +73,19 @@ def train(
         precision: of the network's forward pass; the likelihood always computes in float32.
         resume: go on from the newest valid checkpoint in ``run``.
         identity: what tells the data from others: a run on other data is not resumed.
+        camera: that of the training images, for the model to keep.
         team: the processes that share each batch; the first of them writes the files.
         on_log: called with every logged entry.
         on_notice: called with lines worth telling (a checkpoint passed over).
+        validation: how to validate, where ``recipe.training.validate_every`` asks for it; the first process does.
 
     Raises:
         NonFiniteError: a loss or gradient was not finite; no weight has taken it.
         RunError: nothing to resume from, or a checkpoint of another recipe.
+        DataError: an image of the training or validation split cannot be read.
     """
     torch.manual_seed(recipe.training.seed)
-    model = SceneModel(describe(recipe, dataset.vocabulary)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = SceneModel(describe(recipe, dataset.vocabulary, camera)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = State(model=model, network=model.network, optimizer=make_optimizer(model, recipe.optimizer))
     identity = dict(identity or {})
     if resume:
@@ -93,8 +108,11 @@ def train(
     model.train()
     started, window = time.perf_counter() - state.seconds, _Window(state.step)
     with stop_on_signals() as request:
+        validator = Validator(validation, state, options, run, team=team, request=request, on_notice=on_notice)
+        validator.validate_if_due()  # Which a signal interrupted before this run was resumed.
+        ended = state.stopped_early or validator.due
         with closing(drawn):
-            for batch in drawn:
+            for batch in () if ended else drawn:
                 set_rate(state.optimizer, rate_factor(state.step, options.steps, recipe.optimizer))
                 joint, gradient_norm = training_step(state, batch, precision, recipe.optimizer.gradient_clip, team)
                 state.step += 1
@@ -105,16 +123,36 @@ def train(
                     entry = log_entry(state, joint, gradient_norm, batch.epoch, rate)
                     log.append(entry)
                     on_log(entry)
-                stopped = team.largest(request.exit_status)
-                if team.leads and (state.step % options.checkpoint_every == 0 or last or stopped):
+                try:
+                    window.pause(validator.validate_if_due())
+                except DataError:  # An image that is broken: mended, the run goes on from here.
+                    if team.leads:
+                        save(state, recipe, identity, run)
+                    raise
+                ended = last or state.stopped_early or team.largest(request.exit_status) > 0
+                if team.leads and (state.step % options.checkpoint_every == 0 or ended):
                     save(state, recipe, identity, run)
-                if stopped:
+                if ended:
                     break
-        if team.leads and state.step == options.steps:
-            for name, data in model_files(model).items():
-                write_atomic(run / name, data)
+        model_step = finish(validator, run) if team.leads and validator.finished else None
         stopped = team.largest(request.exit_status)  # One may have come since.
-    return Outcome(model=model, step=state.step, seconds=state.seconds, exit_status=stopped)
+    return Outcome(
+        model=model,
+        step=state.step,
+        seconds=state.seconds,
+        exit_status=stopped,
+        model_step=model_step,
+        stopped_early=state.stopped_early,
+        validations=tuple(state.validations),
+    )
+
+
+def finish(validator: Validator, run: Path) -> int:
+    """Write the model that the run ends with; returns its step."""
+    step, files = validator.chosen()
+    for name, data in files.items():
+        write_atomic(run / name, data)
+    return step
 
 
 def shared_among(team: Team, network: nn.Module) -> nn.Module:
@@ -219,6 +257,10 @@ class _Window:
 
     def __init__(self, step: int) -> None:
         self.step, self.time = step, time.perf_counter()
+
+    def pause(self, seconds: float) -> None:
+        """Leave out time that was not spent on training."""
+        self.time += seconds
 
     def rate(self, step: int, batch_size: int) -> float:
         now = time.perf_counter()

@@ -20,3 +20,8 @@ def rate_factor(step: int, steps: int, optimizer: OptimizerRecipe) -> float:
         case "constant":
             factor = 1.0
     return factor * min(1.0, (step + 1) / optimizer.warmup_steps) if optimizer.warmup_steps else factor
+
+
+def may_be_lengthened(optimizer: OptimizerRecipe) -> bool:
+    """Whether ``rate_factor`` at a step is the same for any number of steps in all."""
+    return optimizer.schedule == "constant"

@@ -1,0 +1,94 @@
+"""What ``equipoise check`` prints and draws."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+from rich.console import Console
+
+from equipoise.commands.display import say
+from equipoise.commands.table import Column, print_table
+from equipoise.errors import RunError
+from equipoise.scenes.data.distances import spread
+from equipoise.scenes.data.sample import FileDataset
+from equipoise.scenes.data.split_report import SplitReport
+from equipoise.scenes.sheet import contact_sheet
+from equipoise.scenes.sources import cache_home
+from equipoise.scenes.training.checkpoint import write_atomic
+from equipoise.scenes.wording import counted
+
+SHOWN = 20
+"""So many faults are printed; all of them with --json."""
+KINDS = {"semantic": "classes", "instance": "instances", "inverse_depth": "depth"}
+
+
+def print_reports(
+    reports: Mapping[str, SplitReport], screen: Console, drawn: str | None, notices: Sequence[str] = ()
+) -> None:
+    """Print what each split holds, what is wrong, and what should be looked at."""
+    _print_table(reports, screen)
+    for split, report in reports.items():
+        if report.classes:
+            shown = ", ".join(f"{name} {count}" for name, count in report.classes.most_common())
+            say(f"{split}: images that show each class: {shown}", screen)
+    for split, report in reports.items():
+        if known := report.depth_range():
+            say(f"{split}: {report.depth_kind} {spread(*known, report.depth_unit)}", screen)
+    for split, report in reports.items():
+        for line in report.faults[:SHOWN]:
+            say(f"wrong in {split}: {line}", screen)
+        if len(report.faults) > SHOWN:
+            say(f"wrong in {split}: {len(report.faults) - SHOWN} more: --json tells all", screen)
+    for split, report in reports.items():
+        for line in report.notes:
+            say(f"look at {split}: {line}", screen)
+    for told in (drawn, *notices):
+        if told is not None:
+            say(told, screen)
+    if not any(report.faults for report in reports.values()):
+        notes = sum(len(report.notes) for report in reports.values())
+        lines = f", {counted(notes, 'line')} to look at" if notes else ""
+        say(f"nothing wrong found{lines}", screen)
+
+
+def _print_table(reports: Mapping[str, SplitReport], screen: Console) -> None:
+    """The numbers of images and labels of each split."""
+    titles = ("split", "images", "readable", *KINDS.values(), "objects", "sizes")
+    columns = [Column(title=title, numbers=title not in ("split", "sizes")) for title in titles]
+    print_table("What it holds", columns, [_cells(split, report) for split, report in reports.items()], screen)
+
+
+def _cells(split: str, report: SplitReport) -> list[str]:
+    """The row of one split."""
+    counts = [report.images, report.readable, *(_labels(report, kind) for kind in KINDS), report.instances]
+    sizes = ", ".join(f"{size} ({count})" for size, count in report.sizes.most_common(3))
+    more = len(report.sizes) - 3
+    return [split, *map(str, counts), sizes + (f" and {more} more" if more > 0 else "")]
+
+
+def _labels(report: SplitReport, kind: str) -> str:
+    """How many images have a kind of label, and how many do not."""
+    missing = report.missing[kind]
+    return f"{report.labels[kind]}, {missing} missing" if missing else str(report.labels[kind])
+
+
+def draw_sheet(opened: dict[str, FileDataset], sheet: Path | None, data: Path) -> str | None:
+    """Draw the contact sheet, and say where it lies; one that nobody asked for may fail to be written."""
+    picture = contact_sheet(opened)
+    if picture is None:
+        return None
+    stem = data.resolve().name if data.is_dir() else data.stem
+    path = cache_home() / "sheets" / f"{stem}.png" if sheet is None else sheet
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, buffer.getvalue())
+    except OSError as error:
+        if sheet is None:
+            return (
+                f"no contact sheet: {path} cannot be written ({error.strerror or error}): choose a place with --sheet"
+            )
+        raise RunError(f"--sheet: expected to write {path}, found: {error.strerror or error}") from None
+    return f"contact sheet, to look at: {path}"

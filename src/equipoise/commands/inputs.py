@@ -1,0 +1,116 @@
+"""Which pictures ``equipoise predict`` is to predict, and which files it leaves out."""
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from equipoise.errors import UsageError
+from equipoise.scenes.data.files import walked
+from equipoise.scenes.data.images import SUFFIXES
+from equipoise.scenes.data.kinds import SUPPORTED, UNSUPPORTED, by_suffix
+from equipoise.scenes.data.names import hidden
+from equipoise.scenes.scene import listed
+
+SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The pictures to predict, each with the name that its predictions get, and what lies beside them.
+
+    Attributes:
+        names: the pictures and their names.
+        hidden: pictures that are hidden, or lie in hidden folders.
+        unsupported: pictures of kinds that are not supported.
+    """
+
+    names: dict[Path, str]
+    hidden: tuple[Path, ...] = ()
+    unsupported: tuple[Path, ...] = ()
+
+    def left_out(self) -> Iterator[str]:
+        """What is not predicted, a line a reason."""
+        if self.unsupported:
+            yield f"left out {by_suffix(self.unsupported)}, not supported ({SUPPORTED}): {_some(self.unsupported)}"
+        if self.hidden:
+            files = "1 hidden picture" if len(self.hidden) == 1 else f"{len(self.hidden)} hidden pictures"
+            yield f"left out {files}: {_some(self.hidden)}"
+
+    def skipped(self) -> dict[str, list[str]]:
+        """The paths that are not predicted, by the reason, for JSON."""
+        return {"hidden": [*map(str, self.hidden)], "unsupported": [*map(str, self.unsupported)]}
+
+
+def _some(paths: Sequence[Path]) -> str:
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return ", ".join(map(str, paths[:SHOWN])) + more
+
+
+def found_images(text: str, out: Path) -> Inputs:
+    """The images that an argument names; what predict wrote itself is none of them."""
+    path = Path(text)
+    if not text:
+        raise UsageError("expected an image, a folder or a pattern of images, found an empty text")
+    if path.is_file():
+        return Inputs(names={path: path.stem})
+    if path.is_dir():
+        return _pictures(walked(path), path, out, text)
+    files = _each_once(p for p in map(Path, glob.glob(text, recursive=True)) if p.is_file())  # noqa: PTH207
+    if not files:
+        hint = ": in a pattern [ ] stand for one of some letters" if "[" in text else ": check the path"
+        raise UsageError(f"expected an image, a folder or a pattern of images, found nothing at {text}{hint}")
+    base = Path(os.path.commonpath([p.parent for p in files]))
+    return _pictures(files, base, out, text)
+
+
+def _each_once(files: Iterable[Path]) -> list[Path]:
+    """Each file by its shortest path, sorted: ** follows links that lead back again and again."""
+    shortest: dict[Path, Path] = {}
+    for path in sorted(files, key=lambda path: (len(path.parts), path)):
+        shortest.setdefault(Path(os.path.realpath(path.parent)) / path.name, path)
+    return sorted(shortest.values())
+
+
+def _pictures(files: list[Path], base: Path, out: Path, text: str) -> Inputs:
+    """Of files below ``base`` the pictures to predict."""
+    below, own = out.resolve(), _own({path.parent for path in files})
+    if base.resolve().is_relative_to(below):
+        raise UsageError(f"--out: expected another folder than that of the images, found {out}")
+    candidates = [p for p in files if not p.resolve().is_relative_to(below) and p not in own]
+    dotted = {path for path in candidates if hidden(path.relative_to(base).as_posix())}
+    pictures = [path for path in candidates if path.suffix.lower() in SUFFIXES]
+    found = [path for path in pictures if path not in dotted]
+    inputs = Inputs(
+        names=_named(found, base),
+        hidden=tuple(path for path in pictures if path in dotted),
+        unsupported=tuple(p for p in candidates if p.suffix.lower() in UNSUPPORTED and p not in dotted),
+    )
+    if not found:
+        left_out = "".join(f"; {line}" for line in inputs.left_out())
+        raise UsageError(f"expected images ({', '.join(SUFFIXES)}) at {text}, found none{left_out}")
+    return inputs
+
+
+def _own(folders: set[Path]) -> set[Path]:
+    """The files that earlier predictions wrote into some folders."""
+    return {folder / name for folder in folders for record in folder.glob("*.json") for name in listed(record)}
+
+
+def _named(files: list[Path], base: Path) -> dict[Path, str]:
+    """Each file's path from ``base`` on, without suffix; of those that would share a name each keeps its own."""
+    plain = {path: path.relative_to(base).with_suffix("").as_posix() for path in files}
+    counts = Counter(plain.values())
+    names: dict[Path, str] = {}
+    taken = {name for name, count in counts.items() if count == 1}
+    for path, name in plain.items():
+        if counts[name] > 1:
+            name = chosen = f"{name}_{path.suffix[1:]}"
+            number = 2
+            while name in taken:
+                name, number = f"{chosen}_{number}", number + 1
+            taken.add(name)
+        names[path] = name
+    return names

@@ -1,0 +1,126 @@
+"""Lists of images: text files with a name, or an image's path, a line."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from equipoise.errors import DataError
+from equipoise.scenes.data.files import there
+from equipoise.scenes.data.names import composed, lookalike
+from equipoise.scenes.data.paths import below, matcher
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageList:
+    """The names that a list holds, in its order, and what should be looked at, a line each."""
+
+    names: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def find_list(given: str, root: Path, description: Path) -> tuple[Path, tuple[str, ...]]:
+    """Where the list of a description lies, and what should be looked at.
+
+    Below the root; where there is none, beside the description. A path with ``..`` or from the file system's root on
+    is one that the user chose to lie elsewhere; a link below the root must not lead out of it.
+    """
+    if "\0" in given:
+        raise DataError(f"expected the path of a list, found {given!r} with a NUL: check the split's list")
+    if Path(given).is_absolute():
+        return Path(given), ()
+    outside = ".." in Path(given).parts
+    places = [base / given if outside else below(base, given) for base in (root, description)]
+    found = [place for place in places if there(place)]
+    if len(found) == 2 and not _same(*found):
+        told = f"expected one list {given}, found another at {found[1]}, which is not used: remove or rename one"
+        return found[0], (f"{found[0]}: {told}",)
+    return (found or places)[0], ()
+
+
+def _same(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second) or first.read_bytes() == second.read_bytes()
+    except OSError:
+        return False
+
+
+def read_list(path: Path, pattern: str, root: Path, *, strict: bool) -> ImageList:
+    """The images of a list; raises where one is listed twice or, if strict, does not exist."""
+    names: dict[str, int] = {}
+    swapped: list[int] = []
+    misfits: list[str] = []
+    for number, line in _lines(path):
+        where = f"{path}, line {number}"
+        given, was_swapped = _separated(line, pattern, root, where)
+        swapped += [number] * was_swapped
+        name = _name(given, pattern, root)
+        wanted = below(root, pattern.replace("{name}", name))
+        if not there(wanted):
+            fault = f"{where}: {_told_missing(given, pattern, name, root)}"
+            if strict:
+                raise DataError(fault)
+            misfits += [fault] * there(root / given)
+        if name in names:
+            raise DataError(f"{where}: expected each image once, found {line} in line {names[name]} too")
+        names[name] = number
+    remarks = misfits[:1]
+    if swapped:
+        told = f"expected / between folders, found \\, read as / ({_count(len(swapped), 'such line')})"
+        remarks.append(f"{path}, line {swapped[0]}: {told}")
+    return ImageList(names=tuple(names), remarks=tuple(remarks))
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """The lines of a list that name an image, with their numbers."""
+    if there(path) and not path.is_file():
+        raise DataError(f"{path}: expected a list of images, found no regular file: check the split's list")
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        found = error.strerror if isinstance(error, OSError) else "something that is not UTF-8"
+        raise DataError(f"{path}: expected a list of images, found: {found}: check the split's list") from None
+    return [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
+
+
+def _separated(line: str, pattern: str, root: Path, where: str) -> tuple[Path, bool]:
+    """A listed path from the root on, and whether its backslashes stand for slashes: no file's name has them."""
+    if re.match(r"[A-Za-z]:[\\/]", line):
+        raise DataError(f"{where}: expected a path below {root}, found one of Windows, {line!r}: leave out the drive")
+    swapped = "\\" in line and not any(there(root / text) for text in (line, pattern.replace("{name}", line)))
+    return _from_root(Path(line.replace("\\", "/") if swapped else line), root, where), swapped
+
+
+def _from_root(given: Path, root: Path, where: str) -> Path:
+    """A listed path from the root on; an absolute one may lead there through links."""
+    if ".." in given.parts:
+        raise DataError(f"{where}: expected a path below {root}, found {str(given)!r}, which leads out of it")
+    if not given.is_absolute():
+        return given
+    real = Path(os.path.realpath(given.parent)) / given.name
+    for candidate in (given, real):
+        if candidate.is_relative_to(root):
+            return candidate.relative_to(root)
+    raise DataError(f"{where}: expected a path below {root}, found {str(given)!r}, which lies elsewhere")
+
+
+def _name(given: Path, pattern: str, root: Path) -> str:
+    """What ``{name}`` stands for, be the image given by its path or its name, with the suffix or without."""
+    text = composed(given.as_posix())
+    if match := matcher(pattern).fullmatch(text):
+        return match[1]
+    tail = composed(pattern.split("{name}")[1])
+    return text if there(below(root, pattern.replace("{name}", text))) else text.removesuffix(tail)
+
+
+def _told_missing(given: Path, pattern: str, name: str, root: Path) -> str:
+    """What is wrong with a line whose image does not exist."""
+    if there(root / given):
+        told = f"which the pattern {pattern} does not fit: rename it, or change images in the description"
+        return f"expected an image of the pattern, found {given}, {told}"
+    wanted = pattern.replace("{name}", name)
+    return f"expected the image {wanted}, found no such file{lookalike(root / wanted)}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

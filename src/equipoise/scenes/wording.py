@@ -1,0 +1,72 @@
+"""Numbers and counts as people read them: the same in the terminal and on the page."""
+
+import math
+from typing import Any
+
+
+def number(value: Any) -> str:
+    """Three significant figures; a dash for no value.
+
+    >>> number(0.48532), number(1234567), number(None), number([1.0, 0.25])
+    ('0.485', '1,234,567', '–', '1, 0.25')
+    """
+    if isinstance(value, list):
+        return ", ".join(number(item) for item in value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return "–"
+    return (f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}").replace("-", "−")
+
+
+def decimals(value: float | None) -> int | None:
+    """How many decimals give a value three significant figures; ``None`` where ``number`` shows it better.
+
+    >>> decimals(5.2915), decimals(21.17), decimals(9.9999), decimals(1234.5), decimals(1e-9)
+    (2, 1, 1, 0, None)
+    """
+    if value is None or not math.isfinite(value) or not 1e-4 <= abs(value) < 1e9:
+        return None
+    return max(0, 2 - math.floor(math.log10(float(f"{abs(value):.2e}"))))
+
+
+def fixed(value: float | None, places: int | None, *, sign: bool = False) -> str:
+    """A value with so many decimals, with or without a plus; as ``number`` where none are given.
+
+    >>> fixed(10.041, 2), fixed(-0.066, 2, sign=True), fixed(12345.6, 0), fixed(None, 2)
+    ('10.04', '−0.07', '12,346', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    plus = "+" if sign and value >= 0 else ""
+    shown = number(value) if places is None else f"{value:,.{places}f}"
+    return plus + shown.replace("-", "−")
+
+
+def significant(value: Any) -> str:
+    """Three significant figures, the noughts at the end too.
+
+    >>> significant(5.3), significant([1.0, 0.25]), significant(None)
+    ('5.30', '1.00, 0.250', '–')
+    """
+    if isinstance(value, list):
+        return ", ".join(significant(item) for item in value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "–"
+    return fixed(value, decimals(value))
+
+
+def percent(share: Any) -> str:
+    """A share of 1 as a percentage with one decimal; a dash for no value.
+
+    >>> percent(0.4853), percent(float("nan")), percent(None)
+    ('48.5', '–', '–')
+    """
+    return fixed(None if share is None else 100 * float(share), 1)
+
+
+def counted(count: Any, thing: str, things: str = "") -> str:
+    """A number of things; ``things``: their plural, where it is not made by an s.
+
+    >>> counted(1, "thread"), counted(1200, "image"), counted(0, "class", "classes")
+    ('1 thread', '1,200 images', '0 classes')
+    """
+    return f"{number(count)} {thing if count == 1 else things or thing + 's'}"
