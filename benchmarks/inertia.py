@@ -66,6 +66,7 @@ def run() -> list[str]:
     first, second = own[best]
     lines.append(f"first-batch start, Adam {best:g} (the best): {first:g} steps, {second:g} after the change")
     for momentum in (0.9, 0.99):
-        first, second = measured(lambda m=momentum: eq.Gaussian(update="closed_form", momentum=m, standardize=False), None)
+        closed = {"update": "closed_form", "momentum": momentum, "standardize": False}
+        first, second = measured(lambda closed=closed: eq.Gaussian(**closed), None)
         lines.append(f"closed form, momentum {momentum:g}: {first:g} steps, {second:g} after the change")
     return lines

@@ -98,7 +98,7 @@ class Tasks(nn.Module, Followed):
         if whole and self.training:
             constant = means.detach()
             bank.mark_healthy(lambda: bank.linear_optimum(constant))
-            bank.look_for_lag(lambda: bank.linear_optimum(constant))
+            bank.look_for_lag()
         sums = Sums(means[None] if whole else (means * counts)[None], counts)
         part = stacked(bank, members, names, sums, whole=whole, training=self.training)
         if not whole:
@@ -218,4 +218,4 @@ def _look(bank: NoiseBank, training: bool) -> None:
     """Warn of bounds and of σ that lags, where looking costs nothing."""
     if training and is_readable(bank.low):
         bank.warn_at_bounds(bank.values().detach().tolist())
-        bank.look_for_lag(lambda: bank.best)
+        bank.look_for_lag()

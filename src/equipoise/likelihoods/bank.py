@@ -340,13 +340,15 @@ class NoiseBank(nn.Module, Followed):
         """Warn once for each log-variance that lies on a bound or beyond."""
         self.bounds.look(values, *self.limits(), self.of_entry)
 
-    def look_for_lag(self, best: Callable[[], Tensor]) -> None:
-        """Warn where s stays far from its optimum (within its bounds) for long."""
+    def look_for_lag(self) -> None:
+        """Warn where s stays far from the batches' optimum (within its bounds) for long."""
         if not self.by_gradient:
             return
 
         def reachable() -> list[float]:
-            return torch.clamp(best(), self.low, self.constants[4]).tolist()
+            best = self.best if self._optimum is None else self._optimum()
+            values: list[float] = torch.clamp(best, self.low, self.constants[4]).tolist()
+            return values
 
         self.lag.look(lambda: self.values().detach().tolist(), reachable, lambda i: self.of_entry(i)[1])
 

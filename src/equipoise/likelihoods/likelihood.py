@@ -413,4 +413,4 @@ def look(likelihood: Likelihood, term: Term) -> None:
         return
     if likelihood.noise.bank.specs == (likelihood.noise.spec,):
         bank.warn_at_bounds(listed(bank.values()))
-        bank.look_for_lag(lambda: bank.best)
+        bank.look_for_lag()

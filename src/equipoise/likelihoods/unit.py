@@ -63,7 +63,7 @@ class Unit(nn.Module, Followed):
         self._cache: tuple[object, Tensor, Tensor] | None = None
         self._asked_at = 0
         self._resolution = torch.finfo(torch.float32).eps
-        self._ran_traced = self._warned_flat = self._warned_unknown = self._warned_again = False
+        self._ran = self._ran_traced = self._warned_flat = self._warned_unknown = self._warned_again = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """A copy begins to watch anew."""
@@ -167,6 +167,7 @@ class Unit(nn.Module, Followed):
 
     def advance(self) -> None:
         """A training batch has passed."""
+        self._ran = True
         if torch.compiler.is_compiling():
             self._ran_traced = True
         elif self.batches <= LAST_LOOK and not in_functorch() and not is_recomputing():
@@ -223,6 +224,9 @@ class Unit(nn.Module, Followed):
 
     def after_step(self, optimizer: Optimizer) -> None:
         """What a compiled forward pass cannot do itself."""
+        if not self._ran:
+            return
+        self._ran = False
         if self._ran_traced:
             self._ran_traced = False
             self._set_batches(self.batches + 1)
