@@ -164,7 +164,14 @@ def test_half_precision_and_autocast(case, dtype):
 
 
 @every
-@pytest.mark.parametrize("noise", [{}, {"init": "first_batch"}, {"update": "closed_form"}])
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {},
+        pytest.param({"init": "first_batch"}, marks=pytest.mark.slow),
+        pytest.param({"update": "closed_form"}, marks=pytest.mark.slow),
+    ],
+)
 def test_compiles_without_a_graph_break(case, noise):
     if noise.get("update"):
         applies(case, "closed form")

@@ -12,7 +12,7 @@ from equipoise.execution import is_readable
 from equipoise.functional import at_least_single
 from equipoise.likelihoods.elementwise import Elementwise
 from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.likelihoods.tempered import Prepared, Tempered
+from equipoise.likelihoods.tempered import AT_ONCE, Prepared, Tempered
 from equipoise.reduction import Sums
 
 
@@ -80,14 +80,17 @@ class Bernoulli(Tempered, Elementwise):
 
     def slopes(self, s: Tensor, logits: Tensor, labels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Σ w·(p·y·(1 − σ) − (1 − y)·σ)·f, with σ = σ(f·e^(−s)), and its derivative by s."""
-        slopes, derivatives = [], []
-        for one in s:
-            inverse = torch.exp(-self.broadcastable(one, logits.dim())).to(logits.dtype)
+        found = []
+        for part in torch.split(s, max(1, AT_ONCE // max(1, logits.numel()))):
+            shape = (len(part), *self.broadcastable(part[0], logits.dim()).shape)
+            inverse = torch.exp(-part).to(logits.dtype).reshape(shape if part.dim() > 1 else (-1, *[1] * logits.dim()))
             chance = (logits * inverse).sigmoid()
-            slopes.append(self._pull(logits * inverse, labels) * logits * weight)
+            pull = self._positive(labels, logits.dim()) * (1 - chance) - (1 - labels) * chance
             curve = (self._positive(labels, logits.dim()) + 1 - labels) * chance * (1 - chance)
-            derivatives.append(curve * logits.square() * inverse * weight)
-        return tuple(self._over_elements(torch.stack(v), 1) for v in (slopes, derivatives))  # type: ignore[return-value]
+            both = torch.stack([pull * logits * weight, curve * logits.square() * inverse * weight])
+            found.append(self._over_elements(both, 2))
+        slope, derivative = torch.cat(found, 1)
+        return slope, derivative
 
     def masses(self, weight: Tensor) -> Tensor:
         """Σ of the weights of each channel."""

@@ -12,13 +12,11 @@ from equipoise.execution import is_readable
 from equipoise.functional import at_least_single
 from equipoise.likelihoods.masks import as_mask, as_weights
 from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.likelihoods.tempered import Prepared, Tempered
+from equipoise.likelihoods.tempered import AT_ONCE, Prepared, Tempered
 from equipoise.reduction import Sums
 
 NO_LABEL = -100
 """PyTorch's and Hugging Face's "no label": never a class, whatever ``ignore_index`` is."""
-AT_ONCE = 2**24
-"""Numbers of a grid of temperatures that are held in memory at once."""
 
 
 class Categorical(Tempered):

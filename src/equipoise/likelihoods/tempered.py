@@ -17,6 +17,8 @@ Prepared = tuple[Tensor, Tensor, Tensor]
 """Logits, labels, and the weight of each (0 where there is no label), in one shape that suits the likelihood."""
 REACH, SPACING, REFINED = 20.0, 0.5, 32
 """log T is looked for within ±20, on a grid of this spacing, then on one of so many points between two of them."""
+AT_ONCE = 2**24
+"""Numbers of a grid of temperatures that are held in memory at once."""
 COIN = math.log(2.0 * math.log(2.0))
 """s at its optimum for a coin flip: the reference of a classifier's floor."""
 

@@ -29,6 +29,7 @@ class SetRecipe:
         classes: new names for some of its classes in this run. Two classes with one name become one class; an empty
             name removes the label.
         repeat: how often each of its images is used in an epoch, 1 … 1,000,000.
+        weight: how much each of its images counts in the losses beside those of other data sets, above 0.
         optional_labels: accept images that lack a label which others have; otherwise a missing label ends the run.
         skip_broken: leave out images that cannot be read with all their labels, and report them; otherwise they end
             the run.
@@ -42,6 +43,7 @@ class SetRecipe:
     sky_is_zero: bool = True
     classes: dict[str, str] = field(default_factory=dict)
     repeat: int = 1
+    weight: float = 1.0
     optional_labels: bool = False
     skip_broken: bool = False
 
@@ -282,6 +284,13 @@ def check_recipe(recipe: Recipe, where: str) -> None:
     for name, data in recipe.sets.items():
         if not 1 <= data.repeat <= 10**6:
             raise RecipeError(f"{where}: {name}: repeat: expected 1 … 1,000,000, found {data.repeat}")
+        if not 0 < data.weight <= 10**6:
+            raise RecipeError(f"{where}: {name}: weight: expected a number above 0, at most 10^6, found {data.weight}")
+        if data.weight != 1 and not recipe.also:
+            raise RecipeError(
+                f"{where}: {name}: weight: expected it with several data sets, found one, whose images all count the "
+                "same: leave it out"
+            )
         if data.root and data.kind != "folder":
             raise RecipeError(
                 f"{where}: {name}: root: expected it with kind = 'folder', found {data.kind!r}: leave it out"

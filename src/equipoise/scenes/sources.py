@@ -56,7 +56,8 @@ def training_data(recipe: Recipe, counting: Progress) -> SceneDataset:
     sets = {name: cached_set(recipe, name, data.train, counting) for name, data in recipe.sets.items()}
     if not recipe.also and recipe.data.repeat == 1:
         return sets["data"]
-    return JoinedDataset(sets, [data.repeat for data in recipe.sets.values()])
+    given = recipe.sets.values()
+    return JoinedDataset(sets, [data.repeat for data in given], [data.weight for data in given])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,3 +84,10 @@ def test_fingerprints_follow_the_sets_and_the_names():
     plain = RenamedDataset(TinyDataset(3), {})
     assert plain.fingerprint() != RenamedDataset(TinyDataset(3), {"box": "ground"}).fingerprint()
     assert plain.fingerprint() != RenamedDataset(TinyDataset(4), {}).fingerprint()
+
+
+def test_an_image_weighs_what_its_set_does():
+    together = JoinedDataset({"a": TinyDataset(), "b": PhotoDataset()}, [1, 1], [1.0, 0.25])
+    first = len(TinyDataset())
+    assert together[first - 1].weight == 1.0
+    assert together[first].weight == 0.25

@@ -105,6 +105,7 @@ def test_a_batch_whose_labels_are_all_void_has_no_rows():
     def example(sample: Sample) -> dict[str, Any]:
         return {"name": "", "epoch": 0, "image": sample.image} | {
             "targets": (targets := {name: task.target(sample) for name, task in tasks.items()}),
+            "weight": 1.0,
             "labelled": dict.fromkeys(tasks, True),
             "valid": {name: has_label(target) for name, target in targets.items()},
         }

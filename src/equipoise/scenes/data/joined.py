@@ -113,9 +113,13 @@ class JoinedDataset:
     Args:
         sets: by name.
         repeats: how often each of a set's images is there.
+        weights: how much each of a set's images counts; 1 where it is not said.
     """
 
-    def __init__(self, sets: Mapping[str, SceneDataset], repeats: Sequence[int]) -> None:
+    def __init__(
+        self, sets: Mapping[str, SceneDataset], repeats: Sequence[int], weights: Sequence[float] | None = None
+    ) -> None:
+        self._weights = [1.0] * len(sets) if weights is None else list(weights)
         self.vocabulary = union({name: one.vocabulary for name, one in sets.items()})
         order = {c.name: index for index, c in enumerate(self.vocabulary.classes)}
         self._sets, self._tables = list(sets.values()), []
@@ -138,7 +142,8 @@ class JoinedDataset:
     def __getitem__(self, index: int) -> Sample:
         """One sample, its classes by their common indices."""
         number, own = self._places[index]
-        return replace(relabelled(self._sets[number][own], self._tables[number]), name=self.names[index])
+        sample = relabelled(self._sets[number][own], self._tables[number])
+        return replace(sample, name=self.names[index], weight=self._weights[number])
 
     def camera(self, index: int) -> Camera | None:
         """The camera of one image."""

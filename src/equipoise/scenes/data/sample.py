@@ -75,6 +75,7 @@ class Sample:
             ``px`` is that of *this* array's width, so resizing multiplies the values by the ratio of widths.
         centroids: instance id → (x, y) of the centroid, in pixels of this array, where they differ from the mean of
             the visible pixels: a crop cuts an object but does not move its centroid. ``None``: take the mean.
+        weight: how much its labels count in the losses beside those of other images.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Sample:
     instance: npt.NDArray[np.int32] | None = None
     inverse_depth: npt.NDArray[np.float32] | None = None
     centroids: dict[int, tuple[float, float]] | None = field(default=None)
+    weight: float = 1.0
 
     @property
     def size(self) -> tuple[int, int]:

@@ -28,7 +28,7 @@ class Batch:
     """Images ``uint8 (B, 3, H, W)`` (channels last in memory), each task's targets, and where they come from.
 
     A task's targets are those of the images that have its label, ``rows`` says which; where no image has it, there are
-    none.
+    none. ``weights`` says how much each of those images counts; ``None``: all the same.
     """
 
     images: Tensor
@@ -36,6 +36,7 @@ class Batch:
     rows: dict[str, Tensor]
     epoch: float
     names: tuple[str, ...]
+    weights: dict[str, Tensor] | None = None
 
 
 Place = tuple[int, int]
@@ -91,7 +92,8 @@ class _Examples(Dataset[dict[str, Any]]):
         epoch, index = place
         rng = np.random.default_rng((self.seed, epoch, index))
         unit = self.dataset.vocabulary.inverse_depth_unit
-        sample = augment(self.dataset[index], self.augmentation, self.size, unit, rng)
+        stored = self.dataset[index]
+        sample = augment(stored, self.augmentation, self.size, unit, rng)
         targets = {name: task.target(sample) for name, task in self.tasks.items()}
         labelled = {name: getattr(sample, task.label) is not None for name, task in self.tasks.items()}
         return {
@@ -100,6 +102,7 @@ class _Examples(Dataset[dict[str, Any]]):
             "image": sample.image,
             "targets": targets,
             "labelled": labelled,
+            "weight": stored.weight,
             "valid": {name: has_label(target) for name, target in targets.items()},
         }
 
@@ -122,7 +125,9 @@ def collate(examples: list[dict[str, Any]]) -> Batch | UserError:
         stacked = _stacked([e["targets"][name] for e in examples])
         targets[name] = stacked if len(labelled) == len(examples) else stacked[rows[name]]
     names = tuple(e["name"] for e in examples)
-    return Batch(images=images, targets=targets, rows=rows, epoch=examples[0]["epoch"], names=names)
+    weight = torch.tensor([e["weight"] for e in examples])
+    weights = {name: weight[of] for name, of in rows.items()} if bool((weight != 1).any()) else None
+    return Batch(images=images, targets=targets, rows=rows, epoch=examples[0]["epoch"], names=names, weights=weights)
 
 
 def _stacked(arrays: list[np.ndarray[Any, Any]]) -> Tensor:

@@ -171,7 +171,7 @@ def training_step(
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
         outputs = state.network(batch.images, batch.rows)
     try:
-        joint = model.likelihood(outputs, batch.targets)
+        joint = model.likelihood(outputs, batch.targets, weights=batch.weights)
     except FloatingPointError as error:
         where = _place(state, batch, team)
         raise NonFiniteError(
