@@ -152,7 +152,7 @@ def test_mistakes_end_in_one_line(home, arguments, status, words):
         ),
         (
             "[training]",
-            '[likelihood.semantic]\nkind = "categorical-exact"\n[training]',
+            '[likelihood.semantic]\nkind = "categorical-exact"\nupdate = "closed_form"\n[training]',
             4,
             "likelihood.semantic: Categorical",
         ),

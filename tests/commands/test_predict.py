@@ -191,7 +191,7 @@ def test_predictions_are_not_predicted(home):
     ):
         done = equipoise("predict", "run", given, "--out", out, cwd=home)
         assert done.returncode == 0, done.stderr
-        assert "1 of 1 images" in done.stdout
+        assert "1 of 1 image predicted" in done.stdout
     for given, out in (("photos/*.png", "photos"), ("", "out"), ("photos/[a.png", "out")):
         assert equipoise("predict", "run", given, "--out", out, cwd=home).returncode == 2
 

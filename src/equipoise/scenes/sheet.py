@@ -125,11 +125,11 @@ def depth_caption(
     if not found.size:
         return "no depth"
     said = f"{KINDS[unit]} {spread(found.min(), float(np.median(found)), found.max(), READ_AS[unit])}"
-    height, width = inverse_depth.shape
-    metre_pixels = None if camera is None else camera.scaled_to((height, width)).metre_pixels
-    if unit == "px" and metre_pixels is not None:
-        metres = metre_pixels / found
-        said += f" (depth {spread(metres.min(), float(np.median(metres)), metres.max(), 'm')})"
+    if unit == "px" and camera is not None:
+        height, width = inverse_depth.shape
+        if metre_pixels := camera.scaled_to((height, width)).metre_pixels:
+            metres = metre_pixels / found
+            said += f" (depth {spread(metres.min(), float(np.median(metres)), metres.max(), 'm')})"
     return said
 
 
