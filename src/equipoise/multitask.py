@@ -111,6 +111,9 @@ class MultiTaskLikelihood(Tasks):
         self, name: str, outputs: Optional, targets: Optional, masks: Optional | None, weights: Optional | None
     ) -> Sums:
         output, target, member = outputs.get(name), targets.get(name), self[name]
+        for kind, given in (("output", output), ("target", target)):
+            if given is not None and not isinstance(given, Tensor):
+                raise TypeError(f"task {name!r}: expected a tensor as its {kind}, found {type(given).__name__}")
         if target is None:
             return member.no_sums(output)
         if output is None:

@@ -45,7 +45,11 @@ class Shortcut:
             return None
         keys: list[tuple[object, ...]] = []
         for i, (output, target) in enumerate(zip(outputs, targets, strict=True)):
-            if output is None or target is None or (key := self._key(i, output, target)) is None:
+            if (
+                not isinstance(output, Tensor)
+                or not isinstance(target, Tensor)
+                or (key := self._key(i, output, target)) is None
+            ):
                 return None
             keys.append(key)
         given: Sequence[Any] = outputs

@@ -206,3 +206,16 @@ def test_a_mask_of_numbers_names_what_it_may_be():
         eq.Gaussian()(torch.zeros(3), torch.zeros(3), torch.ones(3))
     with pytest.raises(TypeError, match=r"weights of numbers.*masks"):
         eq.Gaussian()(torch.zeros(3), torch.zeros(3), weights=torch.ones(3, dtype=torch.bool))
+
+
+def test_numbers_are_no_outputs():
+    likelihood = eq.MultiTaskLikelihood({"a": eq.Gaussian()})
+    with pytest.raises(TypeError, match="task 'a': expected a tensor as its output, found float"):
+        likelihood({"a": 1.0}, {"a": torch.zeros(3)})
+    with pytest.raises(TypeError, match="task 'a': expected a tensor as its target, found list"):
+        likelihood({"a": torch.zeros(3)}, {"a": [0.0, 1.0, 2.0]})
+
+
+def test_a_mean_of_a_batch_in_one_element_is_a_mean():
+    with pytest.raises(ValueError, match="reduction='none'"):
+        eq.Gibbs(lambda f, y: (f - y).square().mean(0, keepdim=True))(torch.zeros(4), torch.ones(4))

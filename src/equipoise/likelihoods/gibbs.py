@@ -92,7 +92,8 @@ class Gibbs(Likelihood):
             # A NaN target must not reach the gradient, not even as 0 · NaN.
             target = torch.where(missing, at_least_single(output.detach()).to(target.dtype), target)
         losses = at_least_single(self.loss_fn(output, target))
-        if losses.numel() == 1 and max(output.numel(), target.numel()) > 1 and losses.dim() == 0:
+        is_batch = target.dim() > 0 and target.shape[0] > 1
+        if losses.numel() == 1 and (is_batch or (losses.dim() == 0 and max(output.numel(), target.numel()) > 1)):
             raise ValueError(
                 f"{where}: expected the losses of single elements (reduction='none'), found one number for targets of "
                 f"shape {tuple(target.shape)}: loss_fn averages by itself, so masks, missing labels and ranks would "
