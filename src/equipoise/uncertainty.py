@@ -111,7 +111,9 @@ class UncertaintyWeighting(Tasks):
         if loss.dim() != 0:
             raise ValueError(f"{where}: expected a scalar loss, found one of shape {tuple(loss.shape)}: take its mean")
         loss = at_least_single(loss) if loss.is_floating_point() else loss.to(torch.get_default_dtype())
-        elements = torch.as_tensor(counts.get(name, 1), device=loss.device)
+        # Without counts nothing is copied to the device, which would stall it.
+        one = torch.ones((), dtype=torch.int64, device=loss.device)
+        elements = torch.as_tensor(counts[name], device=loss.device) if name in counts else one
         # A mean over no element may be NaN: it is no loss.
         value = torch.where(elements > 0, loss, 0.0) * elements
         # A loss below zero must show beside larger ones of other ranks.

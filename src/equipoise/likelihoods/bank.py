@@ -56,7 +56,7 @@ class NoiseBank(nn.Module, Followed):
         self.register_buffer("started", torch.empty(size))
         self.register_buffer("low", torch.empty(size))
         # What follows from the settings, and what lives from a forward pass to the next step.
-        self.register_buffer("constants", torch.empty(8, size), persistent=False)
+        self.register_buffer("constants", torch.empty(9, size), persistent=False)
         self.register_buffer("labelled", torch.empty(size), persistent=False)
         self.register_buffer("best", torch.empty(size), persistent=False)
         self._begin_to_watch()
@@ -214,8 +214,7 @@ class NoiseBank(nn.Module, Followed):
         self.started[span].copy_(torch.where(new, 2.0, self.started[span].clamp(max=1.0)))
 
     def _starts_at_first_batch(self, span: slice) -> Tensor:
-        flags = [spec.settings.starts_at_first_batch for spec in self.specs for _ in range(spec.size)][span]
-        return torch.tensor(flags, device=self.low.device)
+        return self.constants[8, span] > 0
 
     def second_pass(self, span: slice) -> Tensor:
         """S as it was after the moves of a first pass; that of a start takes no gradient.
@@ -247,7 +246,7 @@ class NoiseBank(nn.Module, Followed):
         self.log_variance[span].copy_(torch.where(known, best, self.log_variance[span]))
 
     def rows(self) -> tuple[Tensor, ...]:
-        """Rows of log a, −r, p, low, high, σ₀, strength and the depth of the floor."""
+        """Rows of log a, −r, p, low, high, σ₀, strength the depth of the floor, and which start at the first batch."""
         if not is_readable(self.constants):
             return self.constants.unbind()
         if self._rows is None or self._rows[0] is not self.constants:
@@ -256,13 +255,13 @@ class NoiseBank(nn.Module, Followed):
 
     def linear_nll(self, loss: Tensor, s: Tensor) -> Tensor:
         """a·e^(−r·s)·L + p·s of every entry, priors included."""
-        log_a, minus_r, p, _, _, sigma0, strength, _ = self.rows()
+        log_a, minus_r, p, _, _, sigma0, strength, *_ = self.rows()
         nll = linear_nll(loss, s, log_a, minus_r, p)
         return nll + prior_nll(s, sigma0, strength) if self.has_prior else nll
 
     def linear_optimum(self, loss: Tensor) -> Tensor:
         """The optimum of every entry of linear form, priors included."""
-        log_a, minus_r, p, _, _, sigma0, strength, _ = self.rows()
+        log_a, minus_r, p, _, _, sigma0, strength, *_ = self.rows()
         return linear_optimum(loss, log_a.exp(), -minus_r, p, sigma0, strength)
 
     @torch.no_grad()

@@ -26,12 +26,17 @@ class NoiseSpec:
         return self.settings.channels or 1
 
     def constants(self) -> list[float]:
-        """The numbers log a, −r, p, low, high, σ₀, strength, depth of the floor below the first batch (or ∞)."""
+        """What the bank knows of each entry.
+
+        log a, −r, p, low, high, σ₀, strength, the depth of the floor below the first batch (or ∞), and 1 where s starts
+        at the first batch.
+        """
         low, high = self.settings.bounds
         floor = self.settings.floor_below(self.reference is not None)
         depth = -2.0 * math.log(floor) if floor > 0 else math.inf
         if self.reference is not None:
             low, depth = max(low, min(self.reference - depth, high)), math.inf
         sigma0, strength = self.settings.prior or (0.0, 0.0)
+        starts = float(self.settings.starts_at_first_batch)
         coefficient, rate, penalty = self.linear or (1.0, 1.0, 0.5)
-        return [math.log(coefficient), -rate, penalty, low, high, sigma0, strength, depth]
+        return [math.log(coefficient), -rate, penalty, low, high, sigma0, strength, depth, starts]
