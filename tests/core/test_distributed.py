@@ -30,7 +30,7 @@ def alone(update: str) -> tuple[dict[str, torch.Tensor], list[float]]:
     return state | {"likelihood." + k: v for k, v in likelihood.state_dict().items()}, losses
 
 
-@pytest.mark.parametrize("where", ["inside", "outside"])
+@pytest.mark.parametrize("where", ["inside", pytest.param("outside", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("update", ["gradient", "closed_form", "first_batch"])
 def test_two_ranks_equal_one_process(tmp_path: Path, where: str, update: str):
     """The likelihood inside of the DDP module, and beside it: log-variances are in step either way."""

@@ -185,7 +185,14 @@ def test_state_and_copies(noise):
     assert "Laplace" in repr(likelihood)
 
 
-@pytest.mark.parametrize("noise", [{}, {"init": "first_batch"}, {"update": "closed_form"}])
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {},
+        pytest.param({"init": "first_batch"}, marks=pytest.mark.slow),
+        pytest.param({"update": "closed_form"}, marks=pytest.mark.slow),
+    ],
+)
 def test_compiles_without_graph_break(noise):
     outputs, targets = batch()
     likelihood = make(**noise)
