@@ -217,3 +217,15 @@ def test_a_device_that_is_not_read_back_stops_gathering_too(monkeypatch):
     assert not unit.pending
     assert unit.gathered[0].item() < 40 * 64
     assert unit.scale.item() == pytest.approx(normal(64, 7.0, 2.0).std(correction=0).item(), rel=0.2)
+
+
+@pytest.mark.parametrize("make", [eq.Gaussian, lambda: eq.MultivariateGaussian(2)], ids=["Gaussian", "Multivariate"])
+def test_integer_targets_keep_the_fraction_of_their_offset(make):
+    """Small counts have a mean that is no integer: the loss is that of the predictions, in the target's unit."""
+    torch.manual_seed(0)
+    target = torch.randint(0, 4, (400, 2))
+    likelihood = make()
+    likelihood.fit(target.float())
+    output = torch.randn(400, 2)
+    expected = (likelihood.predict(output) - target).square().mean().item()
+    assert likelihood(output, target).loss.item() == pytest.approx(expected, rel=1e-5)

@@ -43,9 +43,9 @@ def print_reports(
     for split, report in reports.items():
         for line in report.notes:
             say(f"look at {split}: {line}", screen)
-    for told in (drawn, *notices):
-        if told is not None:
-            say(told, screen)
+    for notice in (drawn, *notices):
+        if notice is not None:
+            say(notice, screen)
     if not any(report.faults for report in reports.values()):
         notes = sum(len(report.notes) for report in reports.values())
         lines = f", {counted(notes, 'line')} to look at" if notes else ""

@@ -13,8 +13,8 @@ from equipoise.likelihoods.covariance import CovarianceNoise, covariance_nll
 from equipoise.likelihoods.likelihood import Likelihood, warn_of_refit
 from equipoise.likelihoods.masks import as_mask, as_weights
 from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.likelihoods.unit import Unit
-from equipoise.reduction import Sums, gather_rows, over_ranks
+from equipoise.likelihoods.unit import Unit, difference
+from equipoise.reduction import Sums, over_ranks
 
 
 class MultivariateGaussian(Likelihood):
@@ -96,24 +96,12 @@ class MultivariateGaussian(Likelihood):
             weight = as_weights(row_weights, rows.shape, where)
             rows = rows & (weight > 0)
             weight = torch.where(rows, weight, 0.0).reshape(-1).to(output.dtype)
-        unit_rows = self._take_unit(target, rows)
+        unit_rows = None
+        if self.unit is not None:
+            columns = self._columns(target, rows)
+            unit_rows = self.unit.meet(*columns, moving=self.is_moving, training=self.training, where=where)
         residual = regression_residual(output, self._dimensionless(target, output.dtype), rows.unsqueeze(-1))
         return residual.reshape(-1, self.dim), rows.reshape(-1), weight, unit_rows
-
-    def _take_unit(self, target: Tensor, rows: Tensor) -> Tensor | None:
-        unit = self.unit
-        if unit is None or not self.is_moving:
-            if unit is not None and not self.training:
-                unit.warn_if_unknown(type(self).__name__)
-            return None
-        changing = unit.is_changing(self.training)
-        if not changing and not unit.looks:
-            return None
-        shown = unit.shown(*self._columns(target, rows))
-        if changing:
-            unit.gather(gather_rows(shown))
-            return None
-        return shown
 
     def _columns(self, target: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         columns = target.reshape(-1, self.dim).T
@@ -122,9 +110,7 @@ class MultivariateGaussian(Likelihood):
     def _dimensionless(self, target: Tensor, dtype: torch.dtype) -> Tensor:
         if self.unit is None:
             return target.to(dtype)
-        whole = self.unit.offset.round() if not target.is_floating_point() else None
-        difference = target - self.unit.offset if whole is None else (target.long() - whole.long()).to(dtype)
-        return (difference / self.unit.scale).to(dtype)
+        return (difference(target, self.unit.offset, dtype) / self.unit.scale).to(dtype)
 
     def fit(self, targets: Tensor, mask: Tensor | None = None) -> None:
         """Take the unit of the targets from these, for good. Every rank must call it: all ranks' targets count."""

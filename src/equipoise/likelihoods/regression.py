@@ -9,8 +9,7 @@ from torch import Tensor
 from equipoise.functional import at_least_single, regression_residual
 from equipoise.likelihoods.elementwise import Elementwise
 from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.likelihoods.unit import Unit
-from equipoise.reduction import gather_rows
+from equipoise.likelihoods.unit import Unit, difference
 
 
 class Regression(Elementwise):
@@ -68,31 +67,17 @@ class Regression(Elementwise):
 
     def take_unit(self, target: Tensor, valid: Tensor) -> Tensor | None:
         """Gather the unit while it is provisional; later give what the batch shows of the targets, at times."""
-        unit = self.unit
-        if unit is None or not self.is_moving:
-            if unit is not None and not self.training:
-                unit.warn_if_unknown(type(self).__name__)
+        if self.unit is None:
             return None
-        changing = unit.is_changing(self.training)
-        if not changing and not unit.looks:
-            return None
-        rows = unit.shown(self.by_channel(target), self.by_channel(valid))
-        if changing:
-            unit.gather(gather_rows(rows))
-            return None
-        return rows
+        columns = self.by_channel(target), self.by_channel(valid)
+        return self.unit.meet(*columns, moving=self.is_moving, training=self.training, where=type(self).__name__)
 
     def dimensionless(self, target: Tensor, dtype: torch.dtype) -> Tensor:
         """The target in the network's numbers: (y − offset)/scale, the difference in the target's own type."""
         if self.unit is None:
             return target.to(dtype)
         offset, scale = (self.broadcastable(v.reshape(self.unit.shape), target.dim()) for v in self.unit.both())
-        if target.is_floating_point():
-            difference = at_least_single(target) - offset
-        else:
-            whole = offset.round()
-            difference = (target.long() - whole.long()).to(dtype) - (offset - whole)
-        return difference.div_(scale).to(dtype) if difference.dim() else (difference / scale).to(dtype)
+        return difference(target, offset, dtype).div_(scale).to(dtype)
 
     def fit(self, targets: Tensor, mask: Tensor | None = None) -> None:
         """Take the unit of the targets from these, for good. Every rank must call it: all ranks' targets count."""

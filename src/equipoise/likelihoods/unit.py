@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
 from equipoise.execution import in_functorch, is_readable, is_recomputing
+from equipoise.functional import at_least_single
 from equipoise.reduction import gather_rows
 from equipoise.stepping import Followed, follow
 
@@ -121,6 +122,29 @@ class Unit(nn.Module, Followed):
         """Whether enough batches have been looked at to say that the first ones were not typical."""
 
     # How it is learned.
+
+    def meet(self, target_CE: Tensor, valid_CE: Tensor, *, moving: bool, training: bool, where: str) -> Tensor | None:
+        """Gather the unit from a batch while it is provisional; later give what the batch shows, where it is looked at.
+
+        Args:
+            target_CE: the elements E of each channel C.
+            valid_CE: which of them count.
+            moving: whether anything may change.
+            training: else the unit should be known, and a warning says where it is not.
+            where: for that warning.
+        """
+        if not training:
+            self.warn_if_unknown(where)
+        if not moving:
+            return None
+        changing = self.is_changing(training)
+        if not changing and not self.looks:
+            return None
+        rows = self.shown(target_CE, valid_CE)
+        if not changing:
+            return rows
+        self.gather(gather_rows(rows))
+        return None
 
     @torch.no_grad()
     def gather(self, rows_RKC: Tensor) -> None:
@@ -262,6 +286,14 @@ class Unit(nn.Module, Followed):
     def extra_repr(self) -> str:
         """Offset and scale."""
         return f"offset={self.offset.tolist()}, scale={self.scale.tolist()}"
+
+
+def difference(target: Tensor, offset: Tensor, dtype: torch.dtype) -> Tensor:
+    """Target − offset, exact where targets are integers or far from zero."""
+    if target.is_floating_point():
+        return at_least_single(target) - offset
+    whole = offset.round()
+    return (target.long() - whole.long()).to(dtype) - (offset - whole)
 
 
 def merged(rows_RKC: Tensor) -> Tensor:
