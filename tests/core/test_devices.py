@@ -1,6 +1,7 @@
 """Devices and sharding: no float64 where a device has none, modules built on ``meta``, ``fully_shard``."""
 
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import equipoise as eq
+from equipoise import stepping
 
 
 class NoFloat64(TorchDispatchMode):
@@ -40,6 +42,13 @@ CLASSIFIERS: dict[str, Callable[..., eq.Likelihood]] = {
 }
 
 
+@pytest.fixture
+def alone(monkeypatch):
+    """Likelihoods of other tests, kept alive by compiled code, look at every optimizer's step too."""
+    monkeypatch.setattr(stepping, "_followed", WeakValueDictionary())
+
+
+@pytest.mark.usefixtures("alone")
 class TestNoFloat64:
     def test_the_mode_notices(self):
         with pytest.raises(TypeError, match="float64"), NoFloat64():
