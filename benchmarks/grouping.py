@@ -13,7 +13,7 @@ import torch
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.transforms import resize_image
 from equipoise.scenes.grouping import Grouping, group, together
-from equipoise.scenes.model import SceneModel, load_model
+from equipoise.scenes.model.joint import SceneModel, load_model
 from equipoise.scenes.tasks.instance import centroid_offsets
 
 DEMO, SMALLEST = Path("runs/demo"), 12

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 import equipoise as eq
 from benchmarks.measure import side_by_side
-from equipoise.scenes.models.network import SceneNetwork
+from equipoise.scenes.networks.network import SceneNetwork
 
 HEADS = {"semantic": 19, "instance": 2, "depth": 1}
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from equipoise.commands.main import app
-from equipoise.scenes.recipe import read_recipe
-from equipoise.scenes.sources import survey
+from equipoise.scenes.config.recipe import read_recipe
+from equipoise.scenes.data.sources import survey
 from tests.support.cityscapes import save
 from tests.support.folders import SIZE, describe, write_classes, write_depth, write_images
 

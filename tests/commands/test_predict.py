@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from equipoise.commands.predict import predicted
 from equipoise.errors import DataError
 from equipoise.scenes import load
-from equipoise.scenes import scene as scene_module
-from equipoise.scenes.data.files import walked
+from equipoise.scenes.inference import scene as scene_module
+from equipoise.scenes.io.files import walked
 from equipoise.scenes.training.checkpoint import write_atomic
 from tests.scenes.test_predict import write_run
 from tests.support.commands import equipoise, one_line

@@ -113,14 +113,14 @@ def test_a_signal_during_validation(home):
 
 SLOW = """
 import time
-from equipoise.scenes import evaluation
+from equipoise.scenes.evaluation import evaluator
 from equipoise.commands.main import main
-located = evaluation.located
+located = evaluator.located
 def slowly(*given, **named):
     for pair in located(*given, **named):
         time.sleep(1.0)
         yield pair
-evaluation.located = slowly
+evaluator.located = slowly
 main()
 """
 """The command, with an evaluation that takes its time over each image."""

@@ -10,12 +10,12 @@ from rich.console import Console
 from equipoise.commands.display import say
 from equipoise.commands.table import Column, print_table
 from equipoise.errors import RunError
-from equipoise.scenes.data.distances import spread
+from equipoise.scenes.cameras.distances import spread
 from equipoise.scenes.data.sample import FileDataset
+from equipoise.scenes.data.sources import cache_home
 from equipoise.scenes.data.split_report import SplitReport
-from equipoise.scenes.sheet import contact_sheet
-from equipoise.scenes.sources import cache_home
 from equipoise.scenes.training.checkpoint import write_atomic
+from equipoise.scenes.visual.contact_sheet import contact_sheet
 from equipoise.scenes.wording import counted
 
 SHOWN = 20

@@ -10,8 +10,8 @@ from equipoise.commands.display import console, counting, say
 from equipoise.commands.train import tell, train_to_the_end
 from equipoise.commands.whole import Whole
 from equipoise.errors import RunError, UsageError
-from equipoise.scenes.lock import LOCK, alone_in
-from equipoise.scenes.recipe import Recipe, read_recipe
+from equipoise.scenes.config.recipe import Recipe, read_recipe
+from equipoise.scenes.io.lock import LOCK, alone_in
 from equipoise.scenes.streets import generate
 
 MARK = "demo.txt"

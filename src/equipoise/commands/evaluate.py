@@ -6,7 +6,7 @@ from pathlib import Path
 from equipoise.commands.display import output
 from equipoise.commands.results import print_all_figures, print_results
 from equipoise.commands.watch import watch
-from equipoise.scenes.results import evaluate_run, without_nan
+from equipoise.scenes.evaluation.figures import evaluate_run, without_nan
 
 
 def evaluate(

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.errors import UsageError
-from equipoise.scenes.data.files import walked
-from equipoise.scenes.data.images import SUFFIXES
 from equipoise.scenes.data.kinds import SUPPORTED, UNSUPPORTED, by_suffix
-from equipoise.scenes.data.names import hidden
-from equipoise.scenes.scene import listed
+from equipoise.scenes.inference.scene import listed
+from equipoise.scenes.io.files import walked
+from equipoise.scenes.io.images import SUFFIXES
+from equipoise.scenes.io.names import hidden
 
 SHOWN = 3
 

@@ -9,9 +9,9 @@ from equipoise.commands.display import console, counting, output, say
 from equipoise.commands.inputs import found_images
 from equipoise.commands.line import printable
 from equipoise.errors import DataError, RunError, UsageError
-from equipoise.scenes.data.files import there
-from equipoise.scenes.predict import ScenePredictor, load
-from equipoise.scenes.scene import Scene
+from equipoise.scenes.inference.predictor import ScenePredictor, load
+from equipoise.scenes.inference.scene import Scene
+from equipoise.scenes.io.files import there
 from equipoise.scenes.wording import counted
 
 

@@ -9,11 +9,11 @@ from equipoise.commands.display import TrainingDisplay, console, output, say
 from equipoise.commands.results import print_results
 from equipoise.commands.watch import SILENT, watch
 from equipoise.commands.whole import Whole
-from equipoise.scenes.lock import alone_in
-from equipoise.scenes.recipe import Recipe, read_recipe
+from equipoise.scenes.config.recipe import Recipe, read_recipe
+from equipoise.scenes.evaluation.figures import evaluate_run, write_pictures
+from equipoise.scenes.io.lock import alone_in
 from equipoise.scenes.report import build_report
-from equipoise.scenes.results import evaluate_run, write_pictures
-from equipoise.scenes.run import prepare_folder, train_run
+from equipoise.scenes.runs.run import prepare_folder, train_run
 from equipoise.scenes.training.distributed import ALONE, Team, team
 from equipoise.scenes.training.loop import Outcome
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from equipoise.commands.display import TrainingDisplay, console, counting, say
-from equipoise.scenes.record import Watch
+from equipoise.scenes.runs.record import Watch
 from equipoise.scenes.training.log import Entry
 
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from equipoise.scenes.data.sample import Camera
-    from equipoise.scenes.predict import ScenePredictor, load
-    from equipoise.scenes.scene import Scene
+    from equipoise.scenes.inference.predictor import ScenePredictor, load
+    from equipoise.scenes.inference.scene import Scene
 
 __all__ = ["Camera", "Scene", "ScenePredictor", "load"]
 
@@ -13,15 +13,15 @@ __all__ = ["Camera", "Scene", "ScenePredictor", "load"]
 def __getattr__(name: str) -> Any:
     """Public names are loaded when they are first used, so that a part of the system loads no other."""
     if name in ("ScenePredictor", "load"):
-        from equipoise.scenes import predict
+        from equipoise.scenes.inference import predictor
 
-        return getattr(predict, name)
+        return getattr(predictor, name)
     if name == "Camera":
         from equipoise.scenes.data.sample import Camera
 
         return Camera
     if name == "Scene":
-        from equipoise.scenes.scene import Scene
+        from equipoise.scenes.inference.scene import Scene
 
         return Scene
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

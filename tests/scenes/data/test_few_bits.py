@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
-from equipoise.scenes.data.images import broken_png, read_labels
+from equipoise.scenes.io.images import broken_png, read_labels
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])

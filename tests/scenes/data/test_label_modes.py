@@ -5,13 +5,13 @@ import pytest
 from PIL import Image
 
 from equipoise.errors import DataError, RecipeError
-from equipoise.scenes.configuration import from_table
+from equipoise.scenes.config.toml import from_table
 from equipoise.scenes.data.check import check_split
 from equipoise.scenes.data.description import FolderDescription, check_description, read_description
 from equipoise.scenes.data.folder import FolderDataset, vocabulary
-from equipoise.scenes.data.images import read_colors, read_labels, stored_bits
 from equipoise.scenes.data.joined import union
-from equipoise.scenes.pictures import NO_LABEL, distinct_colors
+from equipoise.scenes.io.images import read_colors, read_labels, stored_bits
+from equipoise.scenes.visual.colors import NO_LABEL, distinct_colors
 from tests.support.encodings import write_description
 from tests.support.png import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, write_png
 

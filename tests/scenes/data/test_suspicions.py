@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equipoise.scenes.cameras.distances import rounded, short
 from equipoise.scenes.data.check import check_split
-from equipoise.scenes.data.distances import rounded, short
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.shown_classes import ClassCounts, class_counts, class_notes
 from equipoise.scenes.data.split_report import SplitReport

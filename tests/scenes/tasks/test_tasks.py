@@ -9,7 +9,7 @@ import torch
 from equipoise.errors import RecipeError
 from equipoise.scenes.data.sample import IGNORE, Sample, SceneVocabulary
 from equipoise.scenes.data.transforms import crop, flip, resize
-from equipoise.scenes.evaluation import baseline_predictors
+from equipoise.scenes.evaluation.evaluator import baseline_predictors
 from equipoise.scenes.tasks import TASKS, make_tasks
 from equipoise.scenes.tasks.instance import centroid_offsets
 from tests.support.tiny import VOCABULARY, TinyDataset, scene

@@ -16,10 +16,17 @@ from pathlib import Path
 import torch
 
 from equipoise.errors import UserError
+from equipoise.scenes.config.recipe import (
+    DataRecipe,
+    LikelihoodRecipe,
+    ModelRecipe,
+    OptimizerRecipe,
+    Recipe,
+    TrainingRecipe,
+)
 from equipoise.scenes.data.joined import JoinedDataset
 from equipoise.scenes.data.transforms import Augmentation
-from equipoise.scenes.model import SceneModel
-from equipoise.scenes.recipe import DataRecipe, LikelihoodRecipe, ModelRecipe, OptimizerRecipe, Recipe, TrainingRecipe
+from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.distributed import team
 from equipoise.scenes.training.loop import train
 from equipoise.scenes.training.selection import Selection

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from equipoise.errors import RunError
-from equipoise.scenes.recipe import Recipe
+from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.training.log import read_log
 from equipoise.scenes.training.loop import Outcome, train
 from equipoise.scenes.training.schedule import may_be_lengthened, rate_factor

@@ -10,11 +10,18 @@ import pytest
 import torch
 
 from equipoise.errors import NonFiniteError, RunError
+from equipoise.scenes.config.recipe import (
+    DataRecipe,
+    LikelihoodRecipe,
+    ModelRecipe,
+    OptimizerRecipe,
+    Recipe,
+    TrainingRecipe,
+)
 from equipoise.scenes.data.joined import JoinedDataset
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.transforms import Augmentation
-from equipoise.scenes.model import SceneModel, describe, load_model
-from equipoise.scenes.recipe import DataRecipe, LikelihoodRecipe, ModelRecipe, OptimizerRecipe, Recipe, TrainingRecipe
+from equipoise.scenes.model.joint import SceneModel, describe, load_model
 from equipoise.scenes.training import loop
 from equipoise.scenes.training.checkpoint import write_atomic
 from equipoise.scenes.training.log import read_log

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from equipoise.scenes.recipe import OptimizerRecipe
+from equipoise.scenes.config.recipe import OptimizerRecipe
 from equipoise.scenes.training.schedule import rate_factor
 
 

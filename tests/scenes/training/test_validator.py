@@ -14,15 +14,15 @@ import torch
 from safetensors.torch import load_file
 
 from equipoise.errors import DataError, RunError
-from equipoise.scenes.model import SceneModel, describe, load_model
-from equipoise.scenes.recipe import Recipe
-from equipoise.scenes.record import Watch
+from equipoise.scenes.config.recipe import Recipe
+from equipoise.scenes.model.joint import SceneModel, describe, load_model
+from equipoise.scenes.runs.record import Watch
+from equipoise.scenes.runs.validation import ValidationSet, plan_validation, selection
 from equipoise.scenes.training.checkpoint import write_checkpoint
 from equipoise.scenes.training.log import read_log
 from equipoise.scenes.training.loop import Outcome, train
 from equipoise.scenes.training.selection import Selection
 from equipoise.scenes.training.validator import Figures, ValidationPlan
-from equipoise.scenes.validation import ValidationSet, plan_validation, selection
 from tests.scenes.training.test_loop import RECIPE, likelihoods
 from tests.support.commands import uncounted
 from tests.support.tiny import TinyDataset

@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import DataError
-from equipoise.scenes.data.distances import distances, rounded
+from equipoise.scenes.cameras.distances import distances, rounded
 from equipoise.scenes.data.faults import by_their_ids, faults, instance_classes
-from equipoise.scenes.data.images import broken_png, stored_bits
 from equipoise.scenes.data.sample import IGNORE, FileDataset, Sample
 from equipoise.scenes.data.split_report import SplitReport
 from equipoise.scenes.data.stored import stored_numbers, wraps
+from equipoise.scenes.io.images import broken_png, stored_bits
 
 SAMPLED = 4096
 """The median of depth is that of about so many pixels of each image."""

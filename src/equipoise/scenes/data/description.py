@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from equipoise.errors import RecipeError
-from equipoise.scenes.configuration import from_table, read_toml
-from equipoise.scenes.data.camera import Camera, camera_fault
+from equipoise.scenes.cameras.camera import Camera, camera_fault
+from equipoise.scenes.config.toml import from_table, read_toml
 
 
 @dataclass(frozen=True, kw_only=True)

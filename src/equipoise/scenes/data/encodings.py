@@ -14,8 +14,8 @@ from equipoise.scenes.data.description import (
     SemanticDescription,
     class_numbers,
 )
-from equipoise.scenes.data.images import read_colors, read_labels
 from equipoise.scenes.data.sample import IGNORE
+from equipoise.scenes.io.images import read_colors, read_labels
 
 UNKNOWN = 256
 """Stands for a stored number that is neither a class nor ignored."""

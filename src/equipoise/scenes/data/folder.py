@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import DataError, RecipeError
-from equipoise.scenes.configuration import suggestion
+from equipoise.scenes.config.toml import suggestion
 from equipoise.scenes.data.description import (
     FolderDescription,
     InstanceDescription,
@@ -22,17 +22,17 @@ from equipoise.scenes.data.encodings import (
     read_label,
     semantic_indices,
 )
-from equipoise.scenes.data.files import there
-from equipoise.scenes.data.fingerprint import fingerprint
-from equipoise.scenes.data.images import expect_size, read_image
 from equipoise.scenes.data.left_out import LeftOut, left_out
 from equipoise.scenes.data.lists import ImageList
-from equipoise.scenes.data.names import lookalike
 from equipoise.scenes.data.one_class import HIGHEST_STORED, contradiction, split_by_class
-from equipoise.scenes.data.paths import below, fits
 from equipoise.scenes.data.sample import IGNORE, Camera, InverseDepthUnit, Sample, SceneClass, SceneVocabulary
 from equipoise.scenes.data.splits import fill, image_names, matching, split_images, why_none
-from equipoise.scenes.pictures import distinct_colors
+from equipoise.scenes.io.files import there
+from equipoise.scenes.io.fingerprint import fingerprint
+from equipoise.scenes.io.images import expect_size, read_image
+from equipoise.scenes.io.names import lookalike
+from equipoise.scenes.io.paths import below, fits
+from equipoise.scenes.visual.colors import distinct_colors
 from equipoise.scenes.wording import counted
 
 FIELDS = {"semantic": "semantic", "instance": "instance", "depth": "inverse_depth"}

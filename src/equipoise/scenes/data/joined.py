@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import RecipeError
-from equipoise.scenes.configuration import suggestion
+from equipoise.scenes.config.toml import suggestion
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneClass, SceneDataset, SceneVocabulary
-from equipoise.scenes.pictures import distinct_colors
+from equipoise.scenes.visual.colors import distinct_colors
 
 
 def renamed(vocabulary: SceneVocabulary, names: Mapping[str, str]) -> tuple[SceneVocabulary, npt.NDArray[np.uint8]]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from equipoise.scenes.data.files import walked
-from equipoise.scenes.data.images import SUFFIXES
 from equipoise.scenes.data.kinds import SUPPORTED, UNSUPPORTED, by_suffix
-from equipoise.scenes.data.names import composed, hidden, located
-from equipoise.scenes.data.paths import fits, folder_of, matcher
+from equipoise.scenes.io.files import walked
+from equipoise.scenes.io.images import SUFFIXES
+from equipoise.scenes.io.names import composed, hidden, located
+from equipoise.scenes.io.paths import fits, folder_of, matcher
 from equipoise.scenes.wording import counted
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.errors import DataError
-from equipoise.scenes.data.files import there
-from equipoise.scenes.data.names import composed, lookalike
-from equipoise.scenes.data.paths import below, matcher
+from equipoise.scenes.io.files import there
+from equipoise.scenes.io.names import composed, lookalike
+from equipoise.scenes.io.paths import below, matcher
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.scenes.data.camera import Camera as Camera
+from equipoise.scenes.cameras.camera import Camera as Camera
 from equipoise.scenes.data.left_out import LeftOut
 
 IGNORE = 255

@@ -6,11 +6,11 @@ import numpy as np
 
 from equipoise.errors import DataError
 from equipoise.scenes.data.description import FolderDescription
-from equipoise.scenes.data.files import walked
 from equipoise.scenes.data.left_out import left_out
 from equipoise.scenes.data.lists import ImageList, find_list, read_list
-from equipoise.scenes.data.names import composed, hidden, told_twice
-from equipoise.scenes.data.paths import below, folder_of, matcher
+from equipoise.scenes.io.files import walked
+from equipoise.scenes.io.names import composed, hidden, told_twice
+from equipoise.scenes.io.paths import below, folder_of, matcher
 
 
 def fill(pattern: str, description: FolderDescription, split: str, name: str) -> str:

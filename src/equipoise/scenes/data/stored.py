@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import DataError
-from equipoise.scenes.data.images import read_labels
+from equipoise.scenes.io.images import read_labels
 
 LEAST_JUMPS = 8
 SMOOTH_SHARE = 0.8

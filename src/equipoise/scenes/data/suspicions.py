@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from equipoise.scenes.data.distances import spread
+from equipoise.scenes.cameras.distances import spread
 from equipoise.scenes.data.sample import SceneVocabulary
 from equipoise.scenes.data.split_report import SplitReport
 from equipoise.scenes.wording import counted

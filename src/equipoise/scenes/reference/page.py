@@ -2,9 +2,9 @@
 
 from importlib import resources
 
+from equipoise.scenes.config.recipe import RANGES, Recipe
 from equipoise.scenes.data.description import FolderDescription
-from equipoise.scenes.models.encoder import ENCODERS, STRIDES
-from equipoise.scenes.recipe import RANGES, Recipe
+from equipoise.scenes.networks.encoders.encoder import ENCODERS, STRIDES
 from equipoise.scenes.reference.keys import Table, tables
 from equipoise.scenes.tasks import TASKS
 

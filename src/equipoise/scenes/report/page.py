@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from equipoise.errors import RunError
-from equipoise.scenes.configuration import read_json
+from equipoise.scenes.config.toml import read_json
 from equipoise.scenes.report.curves import Log, overall_charts, task_charts
 from equipoise.scenes.report.figures import data_sets, legend, set_result
 from equipoise.scenes.report.gallery import gallery

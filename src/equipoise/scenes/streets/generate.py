@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from equipoise.errors import RunError, UsageError
-from equipoise.scenes.lock import LOCK, alone_in
+from equipoise.scenes.io.lock import LOCK, alone_in
 from equipoise.scenes.streets.render import render
 
 CITY = "streets"

@@ -7,13 +7,13 @@ import numpy.typing as npt
 from torch import Tensor
 
 from equipoise.likelihoods import Likelihood
-from equipoise.scenes.data.camera import Camera
+from equipoise.scenes.cameras.camera import Camera
+from equipoise.scenes.config.recipe import LikelihoodRecipe
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.metrics.depth import FARTHEST_M, InverseDepthErrors, Metres
-from equipoise.scenes.pictures import disparity_colors
-from equipoise.scenes.recipe import LikelihoodRecipe
 from equipoise.scenes.tasks.regression import KINDS, regression_likelihood
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, median_constant, median_per_position, upsampled
+from equipoise.scenes.visual.colors import disparity_colors
 
 
 class DepthTask(Task):

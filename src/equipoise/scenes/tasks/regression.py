@@ -2,7 +2,7 @@
 
 from equipoise.likelihoods import Gaussian, Laplace, Likelihood
 from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.scenes.recipe import LikelihoodRecipe
+from equipoise.scenes.config.recipe import LikelihoodRecipe
 
 KINDS = ("laplace", "laplace-paper", "gaussian")
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from equipoise.likelihoods import Likelihood
-from equipoise.scenes.data.camera import Camera
+from equipoise.scenes.cameras.camera import Camera
+from equipoise.scenes.config.recipe import LikelihoodRecipe
 from equipoise.scenes.data.sample import IGNORE, Sample, SceneVocabulary
-from equipoise.scenes.recipe import LikelihoodRecipe
 
 Picture = npt.NDArray[np.uint8]
 """``(H, W, 3)`` RGB."""

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from equipoise.scenes.configuration import read_json
-from equipoise.scenes.data.files import there
+from equipoise.scenes.config.toml import read_json
+from equipoise.scenes.io.files import there
 
 MANIFEST = "manifest.json"
 NAME = re.compile(r"step-\d{8,}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.errors import RunError
-from equipoise.scenes.configuration import parse_json
+from equipoise.scenes.config.toml import parse_json
 from equipoise.scenes.training.checkpoint import naming, write_atomic
 from equipoise.scenes.training.selection import Validation
 

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from equipoise.errors import DataError, NonFiniteError
 from equipoise.joint import JointTerm
 from equipoise.optim import param_groups
-from equipoise.scenes.cameras import ModelCamera
+from equipoise.scenes.cameras.model_camera import ModelCamera
+from equipoise.scenes.config.recipe import OptimizerRecipe, Recipe
 from equipoise.scenes.data.sample import SceneDataset
-from equipoise.scenes.model import SceneModel, describe
-from equipoise.scenes.recipe import OptimizerRecipe, Recipe
+from equipoise.scenes.model.joint import SceneModel, describe
 from equipoise.scenes.training.batches import Batch, batches
 from equipoise.scenes.training.checkpoint import write_atomic
 from equipoise.scenes.training.distributed import ALONE, Team

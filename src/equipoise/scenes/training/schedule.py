@@ -2,7 +2,7 @@
 
 import math
 
-from equipoise.scenes.recipe import OptimizerRecipe
+from equipoise.scenes.config.recipe import OptimizerRecipe
 
 
 def rate_factor(step: int, steps: int, optimizer: OptimizerRecipe) -> float:

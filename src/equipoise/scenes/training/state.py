@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.errors import NonFiniteError, RecipeError, RunError
-from equipoise.scenes.configuration import from_table, read_json
-from equipoise.scenes.model import (
+from equipoise.scenes.config.recipe import Recipe, changes_nothing, differing_keys
+from equipoise.scenes.config.toml import from_table, read_json
+from equipoise.scenes.model.joint import (
     DESCRIPTION,
     WEIGHTS,
     SceneModel,
@@ -20,7 +21,6 @@ from equipoise.scenes.model import (
     read_tensors,
     tensors_as_bytes,
 )
-from equipoise.scenes.recipe import Recipe, changes_nothing, differing_keys
 from equipoise.scenes.training.checkpoint import newest_checkpoint, prune_checkpoints, write_checkpoint
 from equipoise.scenes.training.schedule import may_be_lengthened
 from equipoise.scenes.training.selection import Validation

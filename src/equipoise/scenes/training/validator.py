@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 from equipoise.errors import RunError
-from equipoise.scenes.configuration import read_json
-from equipoise.scenes.model import DESCRIPTION, WEIGHTS, SceneModel, model_files
-from equipoise.scenes.recipe import TrainingRecipe
+from equipoise.scenes.config.recipe import TrainingRecipe
+from equipoise.scenes.config.toml import read_json
+from equipoise.scenes.model.joint import DESCRIPTION, WEIGHTS, SceneModel, model_files
 from equipoise.scenes.training.checkpoint import (
     checkpoint_fault,
     checkpoints,

@@ -1,0 +1,275 @@
+"""What was predicted for one image: arrays at its own size, pictures of them, and their form on disk."""
+
+import dataclasses
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from equipoise.errors import RunError, UsageError
+from equipoise.scenes.cameras.camera import Camera
+from equipoise.scenes.cameras.metres import chosen_camera, metres_factor
+from equipoise.scenes.config.toml import read_json
+from equipoise.scenes.data.sample import InverseDepthUnit, SceneVocabulary
+from equipoise.scenes.grouping import Instance
+from equipoise.scenes.io.files import there
+from equipoise.scenes.training.checkpoint import write_atomic
+from equipoise.scenes.visual.colors import (
+    class_colors,
+    disparity_colors,
+    instance_colors,
+    offset_colors,
+    outlines,
+    overlay,
+)
+
+DISPARITY_SCALE = 256.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scene:
+    """One image's prediction; what its model does not predict is ``None``.
+
+    Attributes:
+        image: as given, upright, ``uint8 (H, W, 3)`` RGB.
+        vocabulary: what the class indices mean.
+        semantic: ``uint8 (H, W)`` class indices.
+        instance: ``int32 (H, W)``, 0 = none, else the id of one of ``instances``.
+        instances: class, score in 0…1, box and pixel count of each object.
+        offsets: ``float32 (2, H, W)``: (dx, dy) from each pixel to the centroid of its object, px. They mean something
+            on objects alone.
+        inverse_depth: ``float32 (H, W)`` in ``inverse_depth_unit``; 0 = infinitely far.
+        inverse_depth_unit: ``px`` (disparity in px of this image), ``1/m``, or ``relative``.
+        sigma: the learned noise of each task, in its target's unit at the size the network was trained at.
+        camera: that of the images the model was trained on, scaled to this image; ``None`` where none is known.
+        camera_doubt: why metres from ``camera`` may be wrong, or why there is none; empty where all is well.
+    """
+
+    image: npt.NDArray[np.uint8]
+    vocabulary: SceneVocabulary
+    semantic: npt.NDArray[np.uint8] | None = None
+    instance: npt.NDArray[np.int32] | None = None
+    instances: tuple[Instance, ...] | None = None
+    inverse_depth: npt.NDArray[np.float32] | None = None
+    inverse_depth_unit: InverseDepthUnit | None = None
+    sigma: dict[str, Any]
+    offsets: npt.NDArray[np.float32] | None = None
+    camera: Camera | None = None
+    camera_doubt: str = ""
+
+    @property
+    def grouped_by_votes(self) -> bool:
+        """Whether objects were found from vectors alone, as no countable class was predicted."""
+        return self.instance is not None and (self.semantic is None or not self.vocabulary.countable)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the image, px."""
+        return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def outputs(self) -> dict[str, npt.NDArray[Any]]:
+        """Every array that was predicted: ``semantic``, ``instance``, ``instance_offsets``, ``depth`` (inverse)."""
+        known = {
+            "semantic": self.semantic,
+            "instance": self.instance,
+            "instance_offsets": self.offsets,
+            "depth": self.inverse_depth,
+        }
+        return {name: array for name, array in known.items() if array is not None}
+
+    @property
+    def disparity_px(self) -> npt.NDArray[np.float32] | None:
+        """Stereo disparity in px of this image; ``None`` where the model was not trained on disparity."""
+        return self.inverse_depth if self.inverse_depth_unit == "px" else None
+
+    def depth_m(
+        self,
+        camera: Camera | None = None,
+        *,
+        fx: float | None = None,
+        fy: float | None = None,
+        cx: float | None = None,
+        cy: float | None = None,
+        baseline_m: float | None = None,
+        baseline: float | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Depth in metres, ``float32 (H, W)``, infinite where inverse depth is 0.
+
+        From disparity it is fx · baseline / disparity. A model that was trained on metres needs no camera.
+
+        Args:
+            camera: in place of ``Scene.camera``, which is used by default. One without ``size`` is for this image's
+                pixels; one with ``size`` is scaled to them.
+            fx: focal length in px of this image, to be given with ``baseline_m`` in place of ``camera``.
+            fy: vertical focal length, px; depth does not depend on it, nor on the principal point.
+            cx: column of the principal point, px.
+            cy: row of the principal point, px.
+            baseline_m: distance between the two cameras, m.
+            baseline: another name for ``baseline_m``.
+
+        Raises:
+            DepthUnknownError: metres cannot be known, and why. It is a ``ValueError``.
+
+        Warns:
+            UserWarning: ``Scene.camera`` may not be that of this image (``Scene.camera_doubt``).
+
+        Example:
+            >>> scene.depth_m(fx=2262.5, baseline_m=0.209)  # doctest: +SKIP
+        """
+        numbers = {"fx": fx, "fy": fy, "cx": cx, "cy": cy, "baseline_m": baseline_m, "baseline": baseline}
+        factor = metres_factor(
+            self.inverse_depth_unit, self.size, chosen_camera(camera, numbers), self.camera, self.camera_doubt
+        )
+        assert self.inverse_depth is not None  # It has a unit.
+        far = np.full(self.inverse_depth.shape, np.inf, np.float32)
+        return np.divide(np.float32(factor), self.inverse_depth, out=far, where=self.inverse_depth > 0)
+
+    def overlay(self, task: str, alpha: float = 0.6) -> Image.Image:
+        """The image with one task's answer over it: ``semantic``, ``instance`` or ``depth``."""
+        if not 0 <= alpha <= 1:
+            raise UsageError(f"overlay: expected alpha in 0 … 1, found {alpha}")
+        if task == "semantic" and self.semantic is not None:
+            return Image.fromarray(overlay(self.image, class_colors(self.semantic, self.vocabulary), alpha))
+        if task == "instance" and self.instance is not None:
+            drawn = overlay(self.image, instance_colors(self.instance), alpha, self.instance > 0)
+            return Image.fromarray(np.where(outlines(self.instance)[..., None], np.uint8(255), drawn))
+        if task == "depth" and self.inverse_depth is not None:
+            # A bright car is no nearer than a dark one: the picture is but hinted at.
+            dim = Image.fromarray(self.image).convert("L").point(lambda grey: grey * 2 // 5).convert("RGB")
+            return Image.blend(dim, Image.fromarray(disparity_colors(self.inverse_depth)), alpha)
+        raise UsageError(f"overlay: expected one of {', '.join(self.predicted()) or 'no task'}, found {task!r}")
+
+    def predicted(self) -> tuple[str, ...]:
+        """The tasks that have an answer."""
+        answers = {"semantic": self.semantic, "instance": self.instance, "depth": self.inverse_depth}
+        return tuple(name for name, answer in answers.items() if answer is not None)
+
+    def save(self, folder: str | Path, *, name: str = "scene", overwrite: bool = False) -> list[Path]:
+        """Write overlays, class and instance PNGs, 16-bit inverse depth, and ``NAME.json`` that says what they hold.
+
+        ``overwrite``: replace an earlier prediction of this name, and nothing else.
+
+        Raises:
+            RunError: a file is there already, or cannot be written.
+        """
+        folder = Path(folder)
+        if not Path(name).name or name != Path(name).as_posix() or ".." in Path(name).parts or "\0" in name:
+            raise UsageError(f"save: expected a name below the folder, found {name!r}")
+        if Path(name).is_absolute():
+            raise UsageError(f"save: expected a name below the folder, found {name!r}")
+        files, facts = self._files(name)
+        pictures = {file: folder / Path(name).parent / file for file in files}
+        record = folder / f"{name}.json"
+        try:
+            record.parent.mkdir(parents=True, exist_ok=True)
+            if not record.parent.resolve().is_relative_to(folder.resolve()):
+                raise RunError(f"expected {record} below {folder}, found a link out of it: choose another folder")
+            earlier = set(listed(record))
+            _expect_free([*pictures.values(), record], earlier if overwrite else None)
+            # What is about to lie here, before it does: an interrupted one can be overwritten, and is no input.
+            unfinished = facts | {"unfinished": True, "files": sorted({*files, *earlier} - {record.name})}
+            write_atomic(record, json.dumps(unfinished).encode(), sync=False)
+            for file, picture in files.items():
+                buffer = io.BytesIO()
+                picture.save(buffer, "PNG", compress_level=3)
+                write_atomic(pictures[file], buffer.getvalue(), sync=False)
+            for file in earlier - {*files, record.name}:
+                (record.parent / file).unlink(missing_ok=True)
+            write_atomic(record, (json.dumps(facts, indent=1) + "\n").encode(), sync=False)
+        except OSError as error:
+            where = error.filename or folder
+            raise RunError(f"{where}: expected to write a scene, found: {error.strerror or error}") from None
+        return [*pictures.values(), record]
+
+    def _files(self, name: str) -> tuple[dict[str, Image.Image], dict[str, Any]]:
+        """The pictures by the names of their files, and what the record says of them."""
+        name = Path(name).name
+        height, width = self.image.shape[:2]
+        facts: dict[str, Any] = {"format": 1, "height": height, "width": width, "sigma": self.sigma}
+        files = {f"{name}_{task}_overlay.png": self.overlay(task) for task in self.predicted()}
+        if self.semantic is not None:
+            files[f"{name}_semantic.png"] = Image.fromarray(self.semantic)
+            facts["semantic"] = {
+                "file": f"{name}_semantic.png",
+                "classes": {index: c.name for index, c in enumerate(self.vocabulary.classes)},
+                "colors": {c.name: list(c.color) for c in self.vocabulary.classes},
+            }
+        if self.instance is not None:
+            files[f"{name}_instance.png"] = Image.fromarray(self.instance.astype(np.uint16))
+            facts["instance"] = {
+                "file": f"{name}_instance.png",
+                "grouped_by": "vectors" if self.grouped_by_votes else "classes and vectors",
+                "instances": [self._described(i) for i in self.instances or ()],
+            }
+        if self.offsets is not None and self.grouped_by_votes:
+            longest = max(1.0, float(np.quantile(np.hypot(*self.offsets), 0.98)))
+            everywhere = np.ones(self.size, bool)
+            files[f"{name}_offsets.png"] = Image.fromarray(offset_colors(self.offsets, everywhere, longest))
+            facts["instance_offsets"] = {
+                "file": f"{name}_offsets.png",
+                "value": "the vector to the object's centroid: direction as hue, length as saturation",
+                "longest_px": longest,
+            }
+        if self.inverse_depth is not None:
+            top = float(self.inverse_depth.max())
+            scale = (
+                min(DISPARITY_SCALE, 65534 / max(top, 1e-9))
+                if self.inverse_depth_unit == "px"
+                else 65534 / max(top, 1e-9)
+            )
+            stored = np.round(self.inverse_depth.astype(np.float64) * scale) + 1
+            files[f"{name}_disparity.png"] = Image.fromarray(stored.clip(1, 65535).astype(np.uint16))
+            facts["inverse_depth"] = {
+                "file": f"{name}_disparity.png",
+                "unit": self.inverse_depth_unit,
+                "scale": scale,
+                "value": "(p - 1) / scale for the stored number p",
+            }
+            if self.camera is not None:
+                facts["camera"] = dataclasses.asdict(self.camera) | {"doubt": self.camera_doubt}
+            facts["inverse_depth"]["depth_m"] = self._metres_in_words()
+        facts["files"] = list(files)
+        return files, facts
+
+    def _metres_in_words(self) -> str | None:
+        """How a reader of the files gets metres; ``None`` where they cannot be known."""
+        if self.inverse_depth_unit == "1/m":
+            return "1 / value"
+        stereo = self.camera is not None and self.camera.baseline_m is not None
+        return "camera.fx * camera.baseline_m / value" if self.inverse_depth_unit == "px" and stereo else None
+
+    def _described(self, instance: Instance) -> dict[str, Any]:
+        return {
+            "id": instance.id,
+            "class": None if instance.semantic is None else self.vocabulary.classes[instance.semantic].name,
+            "score": round(instance.score, 4),
+            "box": list(instance.box),
+            "pixels": instance.pixels,
+        }
+
+
+def listed(record: Path) -> list[str]:
+    """The files of an earlier prediction, as its record lists them; none where it is no such record."""
+    try:
+        facts = read_json(record)
+    except (OSError, ValueError):
+        return []
+    files = facts.get("files") if isinstance(facts, dict) and facts.get("format") == 1 else None
+    if not isinstance(files, list) or "sigma" not in facts:
+        return []
+    return [*(str(file) for file in files if Path(str(file)).name == file), record.name]
+
+
+def _expect_free(paths: list[Path], replaceable: set[str] | None) -> None:
+    """Raise ``RunError`` where something would be lost; a link is something, wherever it leads."""
+    for path in paths:
+        if there(path) and replaceable is None:
+            raise RunError(f"expected no file at {path}, found one: choose another folder, or overwrite")
+        if there(path) and path.name not in (replaceable or ()):
+            raise RunError(f"expected an earlier prediction at {path}, found another file: choose another folder")

@@ -1,0 +1,47 @@
+"""A small residual encoder for machines without a GPU: five blocks."""
+
+from torch import Tensor, nn
+
+from equipoise.scenes.networks.layers import conv_norm
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions beside an identity, or beside a 1×1 convolution where the shape changes."""
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int, dilation: int, normalization: str) -> None:
+        super().__init__()
+        self.first = conv_norm(inputs, outputs, 3, stride=stride, dilation=dilation, normalization=normalization)
+        self.second = conv_norm(outputs, outputs, 3, dilation=dilation, normalization=normalization)
+        same = stride == 1 and inputs == outputs
+        self.skip = nn.Identity() if same else conv_norm(inputs, outputs, 1, stride=stride, normalization=normalization)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features ``(B, inputs, h, w)`` → ``(B, outputs, h/stride, w/stride)``."""
+        hidden = self.second(self.relu(self.first(features)))
+        return self.relu(hidden + self.skip(features))  # type: ignore[no-any-return]
+
+
+class SmallEncoder(nn.Module):
+    """Stem of stride 2, five residual blocks, then strides until the output stride; dilation instead of strides after.
+
+    Shapes: ``(B, 3, H, W)`` → ``(B, 128, ⌈H/stride⌉, ⌈W/stride⌉)``.
+    """
+
+    channels = 128
+
+    def __init__(self, output_stride: int, normalization: str) -> None:
+        super().__init__()
+        last = {8: (1, 2), 16: (2, 1)}[output_stride]
+        plan = [(32, 64, 2, 1), (64, 64, 1, 1), (64, 128, 2, 1), (128, 128, *last), (128, 128, 1, last[1])]
+        self.stem = nn.Sequential(conv_norm(3, 32, 3, stride=2, normalization=normalization), nn.ReLU(inplace=True))
+        self.blocks = nn.Sequential(
+            *(
+                ResidualBlock(i, o, stride=stride, dilation=dilation, normalization=normalization)
+                for i, o, stride, dilation in plan
+            )
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalised images to features."""
+        return self.blocks(self.stem(images))  # type: ignore[no-any-return]

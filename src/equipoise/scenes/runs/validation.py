@@ -1,0 +1,179 @@
+"""Validation during training: the figures of each validation split, as ``equipoise evaluate`` gives them."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from equipoise.errors import DataError, RecipeError
+from equipoise.scenes.config.recipe import Recipe
+from equipoise.scenes.config.toml import suggestion
+from equipoise.scenes.data.sample import SceneDataset
+from equipoise.scenes.data.sources import open_set
+from equipoise.scenes.evaluation.evaluator import evaluate
+from equipoise.scenes.evaluation.figures import expect_cameras, narrowed, predictor, tasks_on
+from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.runs.record import Watch
+from equipoise.scenes.tasks import Metrics, Task, has_label
+from equipoise.scenes.training.precision import Precision
+from equipoise.scenes.training.schedule import may_be_lengthened
+from equipoise.scenes.training.selection import Better, Selection
+from equipoise.scenes.training.validator import Figures, ValidationPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidationSet:
+    """One data set's validation split, and the tasks that have a label there; ``prefix`` starts its figures' names."""
+
+    prefix: str
+    dataset: SceneDataset
+    tasks: Mapping[str, Task]
+
+    @property
+    def primary(self) -> dict[str, Better]:
+        """The tasks' primary figures, and which way each is better."""
+        return {f"{self.prefix}{name}.{task.primary.metric}": task.primary.better for name, task in self.tasks.items()}
+
+    @property
+    def all_figures(self) -> dict[str, Better]:
+        """Every figure that is a number, and which way it is better."""
+        return {
+            f"{self.prefix}{name}.{figure}": task.better(figure)
+            for name, task in self.tasks.items()
+            for figure, value in self._truth(task).compute().items()
+            if _is_number(value)
+        }
+
+    def _truth(self, task: Task) -> Metrics:
+        """The figures of a perfect answer to the first image with a label: depth has some only with a camera."""
+        for index in range(len(self.dataset)):
+            sample = self.dataset[index]
+            if has_label(target := task.target(sample)):
+                metrics = task.image_metrics(sample.size, self.dataset.camera(index))
+                metrics.update(target, target)
+                return metrics
+        return task.metrics()
+
+
+def validation_sets(recipe: Recipe, model: SceneModel, on_notice: Callable[[str], None]) -> list[ValidationSet]:
+    """The recipe's validation splits, with the tasks that some image there has a label for.
+
+    Args:
+        recipe: names the splits.
+        model: its tasks and vocabulary; its weights do not matter.
+        on_notice: called with a line for every task that a split cannot judge, and what else to look at.
+
+    Raises:
+        DataError: no split has a label for any task.
+    """
+    sets = []
+    for name, data in recipe.sets.items():
+        dataset = open_set(recipe, name, data.validation)
+        tasks = tasks_on(dataset, model)
+        labelled = labelled_tasks(dataset, tasks)
+        where = f"{name}, {data.validation}" if recipe.also else data.validation
+        if missing := [task for task in tasks if task not in labelled]:
+            on_notice(f"{where}: no label for {' and '.join(missing)}: not validated there")
+        if "depth" in labelled:
+            expect_cameras(recipe, name, data.validation, where, model, lambda line: None)  # Evaluation says the rest.
+        if data.validation == data.train:
+            on_notice(f"{where}: this is the training split, too: the best model is chosen on images it was trained on")
+        sets.append(ValidationSet(prefix=f"{name}." if recipe.also else "", dataset=dataset, tasks=labelled))
+    if not any(each.tasks for each in sets):
+        raise DataError(
+            f"expected labels for {', '.join(recipe.tasks)} in a validation split, found none: set "
+            "training.validate_every = 0, or name another split"
+        )
+    if recipe.training.early_stopping and not may_be_lengthened(recipe.optimizer):
+        on_notice(
+            f"training.early_stopping: the {recipe.optimizer.schedule} schedule reaches its low rates only near "
+            f"step {recipe.training.steps}; a run that stops early never does"
+        )
+    return sets
+
+
+def labelled_tasks(dataset: SceneDataset, tasks: Mapping[str, Task]) -> dict[str, Task]:
+    """The tasks that some image has a label for; reads no more images than it must."""
+    unknown = {name for name, task in tasks.items() if task.label in dataset.vocabulary.labels}
+    found: set[str] = set()
+    for index in range(len(dataset)):
+        if found == unknown:
+            break
+        sample = dataset[index]
+        found |= {name for name in unknown - found if has_label(tasks[name].target(sample))}
+    return {name: task for name, task in tasks.items() if name in found}
+
+
+def selection(sets: Iterable[ValidationSet], best_by: str) -> Selection:
+    """How the best model is chosen: by the figure of that name, or by all primary figures where it is empty.
+
+    Raises:
+        RecipeError: there is no such figure.
+    """
+    if not best_by:
+        return Selection(figures={name: better for each in sets for name, better in each.primary.items()})
+    known = {name: better for each in sets for name, better in each.all_figures.items()}
+    if best_by not in known:
+        near = suggestion(best_by, known)
+        listed = "" if "expected" in near else f" (one of {', '.join(known)})"
+        raise RecipeError(f"training.best_by: found {best_by!r}{near}{listed}")
+    return Selection(figures={best_by: known[best_by]})
+
+
+def plan_validation(
+    recipe: Recipe, sets: list[ValidationSet], chosen: Selection, precision: Precision, watch: Watch
+) -> ValidationPlan:
+    """What the training loop needs: the figures as ``evaluate`` gives them for the finished run, without baselines."""
+
+    def figures(model: SceneModel, on_image: Callable[[], None]) -> Figures:
+        found: Figures = {}
+        for each in sets:
+            if each.tasks:
+                title = f"validating on {each.prefix.rstrip('.')}" if each.prefix else "validating"
+                with watch.counting(title, len(each.dataset)) as advance:
+                    found |= _figures(each, model, precision, recipe.data.size, (advance, on_image))
+        return found
+
+    return ValidationPlan(selection=chosen, figures=figures)
+
+
+def _figures(
+    each: ValidationSet,
+    model: SceneModel,
+    precision: Precision,
+    size: tuple[int, int],
+    callbacks: Iterable[Callable[[], None]],
+) -> Figures:
+    def on_image() -> None:
+        for callback in callbacks:
+            callback()
+
+    predict = narrowed(predictor(model, precision), each.tasks, model)
+    found = evaluate(predict, each.dataset, each.tasks, size, on_image=on_image)
+    return {
+        f"{each.prefix}{task}.{name}": float(value) if math.isfinite(value) else None
+        for task, values in found.tasks.items()
+        for name, value in values.items()
+        if _is_number(value)
+    }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def validation_record(recipe: Recipe, sets: list[ValidationSet], chosen: Selection) -> dict[str, Any]:
+    """How the run validates, for ``run.json``: what charts need to name the figures and their units."""
+    return {
+        "every": recipe.training.validate_every,
+        "early_stopping": recipe.training.early_stopping,
+        "best_by": chosen.name,
+        "better": chosen.better,
+        "of": list(chosen.figures),
+        "primary": {
+            f"{each.prefix}{name}": dataclasses.asdict(task.primary)
+            for each in sets
+            for name, task in each.tasks.items()
+        },
+    }

@@ -1,0 +1,118 @@
+"""The network: shapes, strides, names, any subset of tasks, a batch of one, save and load."""
+
+import pytest
+import torch
+
+from equipoise.errors import RecipeError
+from equipoise.scenes.networks.aspp import ASPP, scaled_dilations
+from equipoise.scenes.networks.encoders.encoder import ENCODERS, make_encoder
+from equipoise.scenes.networks.encoders.resnet import ResNet
+from equipoise.scenes.networks.network import SceneNetwork
+
+
+def make(**changes) -> SceneNetwork:
+    arguments = {
+        "encoder_name": "small",
+        "output_stride": 8,
+        "aspp_channels": 16,
+        "decoder_channels": None,
+        "normalization": "batch",
+        "heads": {"semantic": 5, "depth": 1},
+        "input_size": (64, 96),
+    }
+    return SceneNetwork(**(arguments | changes))
+
+
+@pytest.mark.parametrize("encoder_name", ENCODERS)
+@pytest.mark.parametrize("stride", [8, 16])
+def test_features_have_the_output_stride(encoder_name, stride):
+    encoder = make_encoder(encoder_name, stride, "batch").eval()
+    with torch.no_grad():
+        features = encoder(torch.zeros(1, 3, 64, 96))
+    assert features.shape == (1, encoder.channels, 64 // stride, 96 // stride)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (33, 47), (40, 100)])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_outputs_have_the_size_of_the_images(size, dtype):
+    outputs = make()(torch.zeros(2, 3, *size, dtype=dtype))
+    assert {name: tuple(o.shape) for name, o in outputs.items()} == {"semantic": (2, 5, *size), "depth": (2, 1, *size)}
+
+
+@pytest.mark.parametrize("heads", [{"depth": 1}, {"instance": 2}, {"semantic": 3, "instance": 2, "depth": 1}])
+def test_any_subset_of_tasks_trains(heads):
+    network = make(heads=heads)
+    sum(o.square().mean() for o in network(torch.rand(2, 3, 64, 96) * 255).values()).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+@pytest.mark.parametrize("normalization", ["batch", "group", "frozen"])
+def test_a_batch_of_one_trains(normalization):
+    network = make(normalization=normalization)
+    network(torch.rand(1, 3, 64, 96) * 255)["depth"].mean().backward()
+
+
+@pytest.mark.parametrize("normalization", ["group", "frozen"])
+def test_a_sample_does_not_feel_its_batch(normalization):
+    network = make(normalization=normalization)
+    images = torch.rand(3, 3, 64, 96, generator=torch.Generator().manual_seed(0)) * 255
+    torch.testing.assert_close(network(images)["depth"][:1], network(images[:1])["depth"], rtol=1e-4, atol=1e-3)
+
+
+def test_the_paper_s_representation():
+    aspp = ASPP(2048, 256, scaled_dilations(8, (512, 1024)), "batch")
+    assert aspp.channels == 1280
+    kernels = [branch[0].kernel_size[0] for branch in aspp.branches]
+    assert kernels == [1, 3, 3, 3]
+    assert [branch[0].dilation[0] for branch in aspp.branches] == [1, 12, 24, 36]
+
+
+def test_resnet_has_the_customary_names_and_counts():
+    """Parameters of the published models without their classifier (25 557 032 − 2 049 000 for ResNet-50, …)."""
+    published = {
+        "resnet18": 11_689_512 - 513_000,
+        "resnet34": 21_797_672 - 513_000,
+        "resnet50": 25_557_032 - 2_049_000,
+        "resnet101": 44_549_160 - 2_049_000,
+    }
+    for name, count in published.items():
+        encoder = ResNet(name, 8, "batch")
+        assert sum(p.numel() for p in encoder.parameters()) == count
+    names = set(ResNet("resnet50", 8, "batch").state_dict())
+    assert {"conv1.weight", "bn1.running_var", "layer1.0.downsample.0.weight", "layer4.2.conv3.weight"} <= names
+
+
+def test_dilation_keeps_what_a_stride_would_compute():
+    """A dilated network at stride 8 and the plain one at 32 give the same features at the places both have."""
+    torch.manual_seed(0)
+    dilated, plain = ResNet("resnet18", 8, "batch").eval(), ResNet("resnet18", 32, "batch").eval()
+    plain.load_state_dict(dilated.state_dict())
+    image = torch.randn(1, 3, 128, 128)
+    with torch.no_grad():
+        assert torch.allclose(dilated(image)[..., ::4, ::4], plain(image), atol=1e-4)
+
+
+def test_state_round_trip():
+    one, other = make().eval(), make().eval()
+    other.load_state_dict(one.state_dict())
+    images = torch.rand(1, 3, 64, 96) * 255
+    assert torch.equal(one(images)["semantic"], other(images)["semantic"])
+
+
+def test_shared_parameters_are_those_outside_the_decoders():
+    network = make()
+    shared = {id(p) for p in network.shared_parameters()}
+    assert shared.isdisjoint(id(p) for p in network.decoders.parameters())
+    assert len(shared) + len(list(network.decoders.parameters())) == len(list(network.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"encoder_name": "resnet5"}, "did you mean 'resnet50'"),
+        ({"output_stride": 4}, "found 4"),
+    ],
+)
+def test_unknown_names(changes, message):
+    with pytest.raises(RecipeError, match=message):
+        make(**changes)
