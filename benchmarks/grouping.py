@@ -13,7 +13,8 @@ import torch
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.transforms import resize_image
 from equipoise.scenes.grouping import Grouping, group, together
-from equipoise.scenes.model.joint import SceneModel, load_model
+from equipoise.scenes.model.files import load_model
+from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks.instance import centroid_offsets
 
 DEMO, SMALLEST = Path("runs/demo"), 12

@@ -14,8 +14,8 @@ from equipoise.commands.predict import predicted
 from equipoise.errors import DataError
 from equipoise.scenes import load
 from equipoise.scenes.inference import scene as scene_module
+from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.io.files import walked
-from equipoise.scenes.training.checkpoint import write_atomic
 from tests.scenes.test_predict import write_run
 from tests.support.commands import equipoise, one_line
 from tests.support.tiny import scene

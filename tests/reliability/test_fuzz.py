@@ -16,7 +16,9 @@ from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.description import read_description
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.io.images import read_colors, read_image, read_labels
-from equipoise.scenes.model.joint import ModelDescription, SceneModel, model_files
+from equipoise.scenes.model.description import ModelDescription
+from equipoise.scenes.model.files import model_files
+from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.report import build_report
 from equipoise.scenes.training.checkpoint import newest_checkpoint, write_checkpoint
 from tests.scenes.report.test_page import write_run as write_finished

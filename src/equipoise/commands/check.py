@@ -23,7 +23,8 @@ from equipoise.scenes.data.sample import FileDataset
 from equipoise.scenes.data.shown_classes import class_counts, class_notes
 from equipoise.scenes.data.sources import open_raw, survey
 from equipoise.scenes.data.split_report import SplitReport
-from equipoise.scenes.model.joint import SceneModel, describe
+from equipoise.scenes.model.description import describe
+from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks import TASKS
 from equipoise.scenes.wording import counted
 

@@ -14,7 +14,7 @@ from equipoise.scenes.cameras.distances import spread
 from equipoise.scenes.data.sample import FileDataset
 from equipoise.scenes.data.sources import cache_home
 from equipoise.scenes.data.split_report import SplitReport
-from equipoise.scenes.training.checkpoint import write_atomic
+from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.visual.contact_sheet import contact_sheet
 from equipoise.scenes.wording import counted
 

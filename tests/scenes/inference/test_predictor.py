@@ -16,7 +16,9 @@ from equipoise.errors import DataError, RunError, UsageError, UserError
 from equipoise.scenes import load
 from equipoise.scenes.config.recipe import ModelRecipe
 from equipoise.scenes.data.sample import Camera
-from equipoise.scenes.model.joint import ModelDescription, SceneModel, model_files
+from equipoise.scenes.model.description import ModelDescription
+from equipoise.scenes.model.files import model_files
+from equipoise.scenes.model.joint import SceneModel
 from tests.support.tiny import VOCABULARY, scene
 
 

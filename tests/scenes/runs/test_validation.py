@@ -17,7 +17,8 @@ from equipoise.scenes.config.recipe import (
     read_recipe,
 )
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneDataset
-from equipoise.scenes.model.joint import SceneModel, describe
+from equipoise.scenes.model.description import describe
+from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.run import ended
 from equipoise.scenes.runs.validation import ValidationSet, labelled_tasks, selection, validation_sets
 from equipoise.scenes.tasks import TASKS

@@ -21,9 +21,11 @@ from equipoise.scenes.config.recipe import (
 from equipoise.scenes.data.joined import JoinedDataset
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.transforms import Augmentation
-from equipoise.scenes.model.joint import SceneModel, describe, load_model
+from equipoise.scenes.io.atomic import write_atomic
+from equipoise.scenes.model.description import describe
+from equipoise.scenes.model.files import load_model
+from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training import loop
-from equipoise.scenes.training.checkpoint import write_atomic
 from equipoise.scenes.training.log import read_log
 from equipoise.scenes.training.loop import Outcome, train
 from tests.support.tiny import PhotoDataset, TinyDataset

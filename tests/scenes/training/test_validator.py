@@ -15,7 +15,9 @@ from safetensors.torch import load_file
 
 from equipoise.errors import DataError, RunError
 from equipoise.scenes.config.recipe import Recipe
-from equipoise.scenes.model.joint import SceneModel, describe, load_model
+from equipoise.scenes.model.description import describe
+from equipoise.scenes.model.files import load_model
+from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.record import Watch
 from equipoise.scenes.runs.validation import ValidationSet, plan_validation, selection
 from equipoise.scenes.training.checkpoint import write_checkpoint

@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import json
 import re
 import tomllib
 import types
@@ -38,27 +37,6 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise RecipeError(f"{path}: expected TOML, found a mistake: {error}") from None
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-LARGEST_JSON = 256 * 2**20
-"""Bytes: a file that is larger, or has no end, is none of ours."""
-
-
-def read_json(path: Path) -> Any:
-    """The value in a JSON file; raises ``ValueError`` for whatever is none, a pipe or a device among it."""
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise ValueError("no regular file")
-    if path.is_file() and path.stat().st_size > LARGEST_JSON:
-        raise ValueError(f"more than {LARGEST_JSON >> 20} MB")
-    return parse_json(path.read_bytes())
-
-
-def parse_json(text: str | bytes) -> Any:
-    """The value that JSON text holds; raises ``ValueError`` for whatever is none."""
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("brackets nested too deeply") from None
 
 
 def from_table(kind: type[T], table: Mapping[str, Any], where: str) -> T:

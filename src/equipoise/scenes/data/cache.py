@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import DataError, RunError
-from equipoise.scenes.config.toml import read_json
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneDataset
 from equipoise.scenes.data.transforms import resize
+from equipoise.scenes.io.json import read_json
 from equipoise.scenes.io.lock import alone_in
 from equipoise.scenes.io.prefetch import ahead
 

@@ -11,8 +11,8 @@ from PIL import Image
 from equipoise.scenes.data.sample import Sample, SceneDataset
 from equipoise.scenes.evaluation.evaluator import Predictor, located
 from equipoise.scenes.grouping import group, together
+from equipoise.scenes.io.atomic import naming
 from equipoise.scenes.tasks import Picture, Task
-from equipoise.scenes.training.checkpoint import naming
 from equipoise.scenes.visual.colors import disparity_top, instance_colors, overlay
 
 Kind = Literal["all", "typical", "best", "worst"]

@@ -17,10 +17,12 @@ from equipoise.scenes.data.sample import SceneDataset, SceneVocabulary
 from equipoise.scenes.data.sources import cached_set, open_raw, open_set
 from equipoise.scenes.evaluation.evaluator import Evaluation, Predictor, baseline_predictors, evaluate
 from equipoise.scenes.evaluation.examples import write_examples
-from equipoise.scenes.model.joint import SceneModel, as_json, load_model
+from equipoise.scenes.io.atomic import write_atomic
+from equipoise.scenes.io.json import as_json
+from equipoise.scenes.model.files import load_model
+from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.record import Watch, model_behind, read_run
 from equipoise.scenes.tasks import Task, make_tasks
-from equipoise.scenes.training.checkpoint import write_atomic
 from equipoise.scenes.training.precision import Precision
 from equipoise.scenes.wording import counted
 

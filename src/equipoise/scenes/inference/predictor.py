@@ -17,7 +17,8 @@ from equipoise.scenes.data.transforms import resize_image
 from equipoise.scenes.grouping import Grouping, group, group_by_votes, together
 from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.io.images import as_rgb, read_image
-from equipoise.scenes.model.joint import SceneModel, load_model
+from equipoise.scenes.model.files import load_model
+from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks.task import upsampled
 
 

@@ -14,11 +14,11 @@ from PIL import Image
 from equipoise.errors import RunError, UsageError
 from equipoise.scenes.cameras.camera import Camera
 from equipoise.scenes.cameras.metres import chosen_camera, metres_factor
-from equipoise.scenes.config.toml import read_json
 from equipoise.scenes.data.sample import InverseDepthUnit, SceneVocabulary
 from equipoise.scenes.grouping import Instance
+from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.io.files import there
-from equipoise.scenes.training.checkpoint import write_atomic
+from equipoise.scenes.io.json import read_json
 from equipoise.scenes.visual.colors import (
     class_colors,
     disparity_colors,

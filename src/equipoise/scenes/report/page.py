@@ -10,13 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from equipoise.errors import RunError
-from equipoise.scenes.config.toml import read_json
+from equipoise.scenes.io.atomic import write_atomic
+from equipoise.scenes.io.json import read_json
 from equipoise.scenes.report.curves import Log, overall_charts, task_charts
 from equipoise.scenes.report.figures import data_sets, legend, set_result
 from equipoise.scenes.report.gallery import gallery
 from equipoise.scenes.report.validation import model_note, validation_section
 from equipoise.scenes.report.words import facts, lead, legible, unfinished, verdict
-from equipoise.scenes.training.checkpoint import write_atomic
 from equipoise.scenes.training.log import VALIDATION_JSONL, read_log, read_validations
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from equipoise.errors import RecipeError, RunError
 from equipoise.scenes.config.recipe import Recipe, check_recipe
-from equipoise.scenes.config.toml import from_table, read_json
+from equipoise.scenes.config.toml import from_table
 from equipoise.scenes.data.sources import Progress
+from equipoise.scenes.io.json import read_json
 from equipoise.scenes.training.log import Entry
 
 FORMAT = 1

@@ -16,13 +16,15 @@ import torch
 
 from equipoise.errors import RecipeError, RunError, UsageError
 from equipoise.scenes.config.recipe import Recipe
-from equipoise.scenes.config.toml import read_json
 from equipoise.scenes.data.sources import Survey, expect_labels, survey, training_data
+from equipoise.scenes.io.atomic import write_atomic
+from equipoise.scenes.io.json import as_json, read_json
 from equipoise.scenes.io.lock import LOCK
-from equipoise.scenes.model.joint import SceneModel, as_json, describe
+from equipoise.scenes.model.description import describe
+from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.record import FORMAT, Watch, read_run
 from equipoise.scenes.runs.validation import plan_validation, selection, validation_record, validation_sets
-from equipoise.scenes.training.checkpoint import checkpoints, remove_checkpoint, write_atomic
+from equipoise.scenes.training.checkpoint import checkpoints, remove_checkpoint
 from equipoise.scenes.training.distributed import ALONE, Team
 from equipoise.scenes.training.log import VALIDATION_CSV, VALIDATION_JSONL
 from equipoise.scenes.training.loop import Outcome, train

@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from equipoise.scenes.config.toml import read_json
+from equipoise.scenes.io.atomic import sync_folder, write_synced
 from equipoise.scenes.io.files import there
+from equipoise.scenes.io.json import read_json
 
 MANIFEST = "manifest.json"
 NAME = re.compile(r"step-\d{8,}")
@@ -101,47 +101,3 @@ def remove_checkpoint(path: Path, files: Iterable[str]) -> None:
             (path / name).unlink(missing_ok=True)
     with suppress(OSError):
         path.rmdir()
-
-
-def write_synced(path: Path, data: bytes, *, sync: bool = True) -> None:
-    """Write a file and, by default, wait until the disk has it."""
-    with naming(path), path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        if sync:
-            os.fsync(file.fileno())
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """An error of the block names the file, as one of a full disk does not by itself."""
-    try:
-        yield
-    except OSError as error:
-        error.filename = error.filename or str(path)
-        raise
-
-
-def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
-    """Replace one file so that a reader sees the old one or the new one, never a part.
-
-    ``sync``: wait until the disk has it, so that this holds after a power cut, too.
-    """
-    temporary = path.with_name(f".{path.name}.writing")
-    try:
-        write_synced(temporary, data, sync=sync)
-        with naming(path):
-            temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-
-
-def sync_folder(path: Path) -> None:
-    """Wait until the disk has the folder's entries (a rename among them)."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

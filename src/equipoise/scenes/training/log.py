@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.errors import RunError
-from equipoise.scenes.config.toml import parse_json
-from equipoise.scenes.training.checkpoint import naming, write_atomic
+from equipoise.scenes.io.atomic import naming, write_atomic
+from equipoise.scenes.io.json import parse_json
 from equipoise.scenes.training.selection import Validation
 
 VALIDATION_JSONL, VALIDATION_CSV = "validation.jsonl", "validation.csv"

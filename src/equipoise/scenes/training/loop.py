@@ -20,9 +20,10 @@ from equipoise.optim import param_groups
 from equipoise.scenes.cameras.model_camera import ModelCamera
 from equipoise.scenes.config.recipe import OptimizerRecipe, Recipe
 from equipoise.scenes.data.sample import SceneDataset
-from equipoise.scenes.model.joint import SceneModel, describe
+from equipoise.scenes.io.atomic import write_atomic
+from equipoise.scenes.model.description import describe
+from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.batches import Batch, batches
-from equipoise.scenes.training.checkpoint import write_atomic
 from equipoise.scenes.training.distributed import ALONE, Team
 from equipoise.scenes.training.log import Entry, RunLog
 from equipoise.scenes.training.precision import Precision

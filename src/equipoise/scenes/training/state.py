@@ -11,16 +11,12 @@ from torch import Tensor, nn
 
 from equipoise.errors import NonFiniteError, RecipeError, RunError
 from equipoise.scenes.config.recipe import Recipe, changes_nothing, differing_keys
-from equipoise.scenes.config.toml import from_table, read_json
-from equipoise.scenes.model.joint import (
-    DESCRIPTION,
-    WEIGHTS,
-    SceneModel,
-    load_weights,
-    model_files,
-    read_tensors,
-    tensors_as_bytes,
-)
+from equipoise.scenes.config.toml import from_table
+from equipoise.scenes.io.json import read_json
+from equipoise.scenes.io.tensors import read_tensors, tensors_as_bytes
+from equipoise.scenes.model.description import DESCRIPTION
+from equipoise.scenes.model.files import WEIGHTS, load_weights, model_files
+from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.checkpoint import newest_checkpoint, prune_checkpoints, write_checkpoint
 from equipoise.scenes.training.schedule import may_be_lengthened
 from equipoise.scenes.training.selection import Validation

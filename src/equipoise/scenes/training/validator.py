@@ -11,14 +11,11 @@ import torch
 
 from equipoise.errors import RunError
 from equipoise.scenes.config.recipe import TrainingRecipe
-from equipoise.scenes.config.toml import read_json
-from equipoise.scenes.model.joint import DESCRIPTION, WEIGHTS, SceneModel, model_files
-from equipoise.scenes.training.checkpoint import (
-    checkpoint_fault,
-    checkpoints,
-    remove_checkpoint,
-    write_checkpoint,
-)
+from equipoise.scenes.io.json import read_json
+from equipoise.scenes.model.description import DESCRIPTION
+from equipoise.scenes.model.files import WEIGHTS, model_files
+from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.training.checkpoint import checkpoint_fault, checkpoints, remove_checkpoint, write_checkpoint
 from equipoise.scenes.training.distributed import Team
 from equipoise.scenes.training.log import write_validations
 from equipoise.scenes.training.selection import Selection
