@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from equipoise.commands.predict import predicted
 from equipoise.errors import DataError
 from equipoise.scenes import load
-from equipoise.scenes.inference import scene as scene_module
+from equipoise.scenes.inference import writer
 from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.io.files import walked
 from tests.scenes.test_predict import write_run
@@ -205,7 +205,7 @@ def test_an_interrupted_prediction_can_be_overwritten_and_is_no_input(home, monk
             raise KeyboardInterrupt
         write_atomic(path, data, **options)
 
-    monkeypatch.setattr(scene_module, "write_atomic", stopped)
+    monkeypatch.setattr(writer, "write_atomic", stopped)
     with pytest.raises(KeyboardInterrupt):
         model.predict(path).save(home / "out", name="a")
     monkeypatch.undo()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from equipoise.errors import UsageError
 from equipoise.scenes.data.kinds import SUPPORTED, UNSUPPORTED, by_suffix
-from equipoise.scenes.inference.scene import listed
+from equipoise.scenes.inference.writer import listed
 from equipoise.scenes.io.files import walked
 from equipoise.scenes.io.images import SUFFIXES
 from equipoise.scenes.io.names import hidden

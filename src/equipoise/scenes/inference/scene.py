@@ -1,8 +1,5 @@
 """What was predicted for one image: arrays at its own size, pictures of them, and their form on disk."""
 
-import dataclasses
-import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,24 +8,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from equipoise.errors import RunError, UsageError
+from equipoise.errors import UsageError
 from equipoise.scenes.cameras.camera import Camera
 from equipoise.scenes.cameras.metres import chosen_camera, metres_factor
 from equipoise.scenes.data.sample import InverseDepthUnit, SceneVocabulary
 from equipoise.scenes.grouping import Instance
-from equipoise.scenes.io.atomic import write_atomic
-from equipoise.scenes.io.files import there
-from equipoise.scenes.io.json import read_json
 from equipoise.scenes.visual.colors import (
     class_colors,
     disparity_colors,
     instance_colors,
-    offset_colors,
     outlines,
     overlay,
 )
-
-DISPARITY_SCALE = 256.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -158,118 +149,6 @@ class Scene:
         Raises:
             RunError: a file is there already, or cannot be written.
         """
-        folder = Path(folder)
-        if not Path(name).name or name != Path(name).as_posix() or ".." in Path(name).parts or "\0" in name:
-            raise UsageError(f"save: expected a name below the folder, found {name!r}")
-        if Path(name).is_absolute():
-            raise UsageError(f"save: expected a name below the folder, found {name!r}")
-        files, facts = self._files(name)
-        pictures = {file: folder / Path(name).parent / file for file in files}
-        record = folder / f"{name}.json"
-        try:
-            record.parent.mkdir(parents=True, exist_ok=True)
-            if not record.parent.resolve().is_relative_to(folder.resolve()):
-                raise RunError(f"expected {record} below {folder}, found a link out of it: choose another folder")
-            earlier = set(listed(record))
-            _expect_free([*pictures.values(), record], earlier if overwrite else None)
-            # What is about to lie here, before it does: an interrupted one can be overwritten, and is no input.
-            unfinished = facts | {"unfinished": True, "files": sorted({*files, *earlier} - {record.name})}
-            write_atomic(record, json.dumps(unfinished).encode(), sync=False)
-            for file, picture in files.items():
-                buffer = io.BytesIO()
-                picture.save(buffer, "PNG", compress_level=3)
-                write_atomic(pictures[file], buffer.getvalue(), sync=False)
-            for file in earlier - {*files, record.name}:
-                (record.parent / file).unlink(missing_ok=True)
-            write_atomic(record, (json.dumps(facts, indent=1) + "\n").encode(), sync=False)
-        except OSError as error:
-            where = error.filename or folder
-            raise RunError(f"{where}: expected to write a scene, found: {error.strerror or error}") from None
-        return [*pictures.values(), record]
+        from equipoise.scenes.inference.writer import write_scene  # Values do not depend on files.
 
-    def _files(self, name: str) -> tuple[dict[str, Image.Image], dict[str, Any]]:
-        """The pictures by the names of their files, and what the record says of them."""
-        name = Path(name).name
-        height, width = self.image.shape[:2]
-        facts: dict[str, Any] = {"format": 1, "height": height, "width": width, "sigma": self.sigma}
-        files = {f"{name}_{task}_overlay.png": self.overlay(task) for task in self.predicted()}
-        if self.semantic is not None:
-            files[f"{name}_semantic.png"] = Image.fromarray(self.semantic)
-            facts["semantic"] = {
-                "file": f"{name}_semantic.png",
-                "classes": {index: c.name for index, c in enumerate(self.vocabulary.classes)},
-                "colors": {c.name: list(c.color) for c in self.vocabulary.classes},
-            }
-        if self.instance is not None:
-            files[f"{name}_instance.png"] = Image.fromarray(self.instance.astype(np.uint16))
-            facts["instance"] = {
-                "file": f"{name}_instance.png",
-                "grouped_by": "vectors" if self.grouped_by_votes else "classes and vectors",
-                "instances": [self._described(i) for i in self.instances or ()],
-            }
-        if self.offsets is not None and self.grouped_by_votes:
-            longest = max(1.0, float(np.quantile(np.hypot(*self.offsets), 0.98)))
-            everywhere = np.ones(self.size, bool)
-            files[f"{name}_offsets.png"] = Image.fromarray(offset_colors(self.offsets, everywhere, longest))
-            facts["instance_offsets"] = {
-                "file": f"{name}_offsets.png",
-                "value": "the vector to the object's centroid: direction as hue, length as saturation",
-                "longest_px": longest,
-            }
-        if self.inverse_depth is not None:
-            top = float(self.inverse_depth.max())
-            scale = (
-                min(DISPARITY_SCALE, 65534 / max(top, 1e-9))
-                if self.inverse_depth_unit == "px"
-                else 65534 / max(top, 1e-9)
-            )
-            stored = np.round(self.inverse_depth.astype(np.float64) * scale) + 1
-            files[f"{name}_disparity.png"] = Image.fromarray(stored.clip(1, 65535).astype(np.uint16))
-            facts["inverse_depth"] = {
-                "file": f"{name}_disparity.png",
-                "unit": self.inverse_depth_unit,
-                "scale": scale,
-                "value": "(p - 1) / scale for the stored number p",
-            }
-            if self.camera is not None:
-                facts["camera"] = dataclasses.asdict(self.camera) | {"doubt": self.camera_doubt}
-            facts["inverse_depth"]["depth_m"] = self._metres_in_words()
-        facts["files"] = list(files)
-        return files, facts
-
-    def _metres_in_words(self) -> str | None:
-        """How a reader of the files gets metres; ``None`` where they cannot be known."""
-        if self.inverse_depth_unit == "1/m":
-            return "1 / value"
-        stereo = self.camera is not None and self.camera.baseline_m is not None
-        return "camera.fx * camera.baseline_m / value" if self.inverse_depth_unit == "px" and stereo else None
-
-    def _described(self, instance: Instance) -> dict[str, Any]:
-        return {
-            "id": instance.id,
-            "class": None if instance.semantic is None else self.vocabulary.classes[instance.semantic].name,
-            "score": round(instance.score, 4),
-            "box": list(instance.box),
-            "pixels": instance.pixels,
-        }
-
-
-def listed(record: Path) -> list[str]:
-    """The files of an earlier prediction, as its record lists them; none where it is no such record."""
-    try:
-        facts = read_json(record)
-    except (OSError, ValueError):
-        return []
-    files = facts.get("files") if isinstance(facts, dict) and facts.get("format") == 1 else None
-    if not isinstance(files, list) or "sigma" not in facts:
-        return []
-    return [*(str(file) for file in files if Path(str(file)).name == file), record.name]
-
-
-def _expect_free(paths: list[Path], replaceable: set[str] | None) -> None:
-    """Raise ``RunError`` where something would be lost; a link is something, wherever it leads."""
-    for path in paths:
-        if there(path) and replaceable is None:
-            raise RunError(f"expected no file at {path}, found one: choose another folder, or overwrite")
-        if there(path) and path.name not in (replaceable or ()):
-            raise RunError(f"expected an earlier prediction at {path}, found another file: choose another folder")
+        return write_scene(self, Path(folder), name=name, overwrite=overwrite)
