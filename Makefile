@@ -74,7 +74,7 @@ bench: install
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.docs
-	$(BIN)/python -m pdoc --docformat google --output-directory build/docs equipoise
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/docs
 
 reference: install
 	$(BIN)/python -m equipoise.scenes.reference docs/reference.md
