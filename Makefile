@@ -37,6 +37,11 @@ $(VENV)/.docs: $(VENV)/.installed
 	$(BIN)/python $(PIP) -c constraints.txt -e ".[docs]"
 	@touch $@
 
+# The tests of the examples for other libraries are skipped where those libraries are missing.
+$(VENV)/.integrations: $(VENV)/.installed
+	$(BIN)/python $(PIP) -c constraints.txt -e ".[integrations]"
+	@touch $@
+
 $(LOWEST)/.installed: pyproject.toml constraints-lowest.txt
 	$(call new_venv,$(LOWEST))
 	$(LOWEST)/bin/python $(PIP) -c constraints-lowest.txt -e ".[scenes]" pytest pytest-xdist hypothesis
@@ -50,7 +55,7 @@ demo: install
 test: install
 	$(PYTEST) -n 2 --dist worksteal -m "not slow"
 
-test-slow: install
+test-slow: $(VENV)/.integrations
 	$(BIN)/python -m pytest -m slow
 
 test-lowest: $(LOWEST)/.installed
