@@ -35,7 +35,8 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Turn links between files of the repository into links between pages.
 
-    Files that are no page (recipes, examples) keep their label as text.
+    A label that is the file's path becomes the page's title. Files that are no page (recipes, examples) keep their
+    label as text.
     """
     here = page.file.src_uri
     source = next((name for name, uri in FROM_ROOT.items() if uri == here), f"docs/{here}")
@@ -47,7 +48,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         uri = FROM_ROOT.get(target, target.removeprefix("docs/"))
         if files.get_file_from_path(uri) is None:
             return f"`{target}`" if link["label"] == target else link["label"]
-        return f"[{link['label']}]({posixpath.relpath(uri, posixpath.dirname(here) or '.')}{link['anchor'] or ''})"
+        label = title(ROOT / target) if link["label"] == target else link["label"]
+        return f"[{label}]({posixpath.relpath(uri, posixpath.dirname(here) or '.')}{link['anchor'] or ''})"
 
     markdown = LINK.sub(replaced, markdown)
     return IMAGE.sub("", markdown) if source in FROM_ROOT else markdown
+
+
+def title(page: Path) -> str:
+    """The first heading of a Markdown file."""
+    return next(line.removeprefix("# ") for line in page.read_text().splitlines() if line.startswith("# "))
