@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 PIP := -m pip install --quiet --disable-pip-version-check
+PYTEST := -m pytest -n 2 --dist worksteal
 # One thread per test worker: two workers with two threads each spend their time waiting for each other.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+test test-slow test-lowest coverage: export OMP_NUM_THREADS := 1
 
 .PHONY: help demo test test-slow test-lowest coverage lint format bench docs reference install clean
 help:
@@ -53,17 +54,17 @@ demo: install
 	$(BIN)/equipoise demo
 
 test: install
-	$(PYTEST) -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python $(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/.integrations
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python $(PYTEST) -m slow
 
 test-lowest: $(LOWEST)/.installed
-	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n 2 --dist worksteal -m "not slow" \
+	$(LOWEST)/bin/python $(PYTEST) -m "not slow" \
 	  tests/core tests/scenes/config tests/scenes/grouping tests/scenes/io tests/scenes/networks
 
 coverage: install
-	COVERAGE_FILE=build/coverage/data $(PYTEST) -n 2 --dist worksteal -m "not slow" \
+	$(BIN)/python $(PYTEST) -m "not slow" \
 	  --cov --cov-report=term --cov-report=html:build/coverage/html $(TESTS)
 
 lint: install
