@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import Any
 
 from equipoise import weighting
+from equipoise._joint import JointTerm
 from equipoise.audit import GradientAudit, audit_gradients
 from equipoise.calibration import CalibrationReport, calibration_report
-from equipoise.joint import JointTerm
 from equipoise.likelihoods import (
     Bernoulli,
     Categorical,

@@ -7,9 +7,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from equipoise._joint import JointTerm
+from equipoise._reduction import add_over_ranks, is_distributed
 from equipoise.functional import at_least_single
-from equipoise.joint import JointTerm
-from equipoise.reduction import add_over_ranks, is_distributed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from equipoise.execution import is_readable, is_recomputing
-from equipoise.joint import JointTerm
-from equipoise.likelihoods.checks import check
+from equipoise._execution import is_readable, is_recomputing
+from equipoise._joint import JointTerm
+from equipoise._reduction import Sums
+from equipoise._shortcut import Shortcut
+from equipoise._tasks import Counts, Tasks
+from equipoise.likelihoods._checks import check
 from equipoise.likelihoods.likelihood import Likelihood, reduced
-from equipoise.reduction import Sums
-from equipoise.shortcut import Shortcut
-from equipoise.tasks import Counts, Tasks
 
 Optional = Mapping[str, Tensor | None]
 

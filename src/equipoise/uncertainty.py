@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from equipoise.execution import is_readable
+from equipoise._execution import is_readable
+from equipoise._reduction import Sums
+from equipoise._tasks import Counts, Tasks
 from equipoise.functional import at_least_single
-from equipoise.likelihoods.checks import check
+from equipoise.likelihoods._checks import check
+from equipoise.likelihoods._settings import NoiseOptions, NoiseSettings
 from equipoise.likelihoods.gibbs import Gibbs
 from equipoise.likelihoods.laplace import Laplace
 from equipoise.likelihoods.likelihood import Likelihood, reduced
-from equipoise.likelihoods.settings import NoiseOptions, NoiseSettings
-from equipoise.reduction import Sums
-from equipoise.tasks import Counts, Tasks
 
 Kind = str | tuple[float, float]
 KINDS: dict[str, tuple[float, float | Literal["log1p"]]] = {

@@ -17,10 +17,10 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from equipoise.joint import JointTerm
-from equipoise.likelihoods.watch import OwnershipWatch
-from equipoise.reduction import add_over_ranks, is_distributed
-from equipoise.stepping import Followed, follow, holds
+from equipoise._joint import JointTerm
+from equipoise._reduction import add_over_ranks, is_distributed
+from equipoise._stepping import Followed, follow, holds
+from equipoise.likelihoods._watch import OwnershipWatch
 
 if TYPE_CHECKING:
     from torch.amp import GradScaler

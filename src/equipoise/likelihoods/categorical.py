@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.distributions import Categorical as CategoricalDistribution
 from torch.nn import functional
 
-from equipoise.execution import is_readable
+from equipoise._execution import is_readable
+from equipoise._reduction import Sums
 from equipoise.functional import at_least_single
-from equipoise.likelihoods.masks import as_mask, as_weights
-from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.likelihoods.tempered import AT_ONCE, Prepared, Tempered
-from equipoise.reduction import Sums
+from equipoise.likelihoods._masks import as_mask, as_weights
+from equipoise.likelihoods._settings import NoiseOptions
+from equipoise.likelihoods._tempered import AT_ONCE, Prepared, Tempered
 
 NO_LABEL = -100
 """PyTorch's and Hugging Face's "no label": never a class, whatever ``ignore_index`` is."""

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equipoise.execution import is_readable, is_recomputing
+from equipoise._execution import is_readable, is_recomputing
+from equipoise._reduction import Sums, is_distributed
 from equipoise.functional import at_least_single
+from equipoise.likelihoods._masks import as_mask, as_weights
 from equipoise.likelihoods.likelihood import Likelihood, Term
-from equipoise.likelihoods.masks import as_mask, as_weights
-from equipoise.reduction import Sums, is_distributed
 
 
 class Elementwise(Likelihood):

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from equipoise._reduction import Sums, is_distributed
 from equipoise.functional import at_least_single, log1p_nll, log1p_optimum, scaled_nll, scaled_optimum
+from equipoise.likelihoods._masks import as_mask, as_weights
+from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods.likelihood import Likelihood, nothing_of
-from equipoise.likelihoods.masks import as_mask, as_weights
-from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.reduction import Sums, is_distributed
 
 
 class Gibbs(Likelihood):

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from equipoise.execution import in_functorch, is_readable, is_recomputing
+from equipoise._execution import in_functorch, is_readable, is_recomputing
+from equipoise._reduction import Sums, is_distributed, over_ranks
 from equipoise.functional import at_least_single, prior_nll
-from equipoise.likelihoods.checks import check, listed
-from equipoise.likelihoods.noise import own_noise
-from equipoise.likelihoods.settings import NoiseOptions, NoiseSettings
-from equipoise.likelihoods.spec import NoiseSpec
-from equipoise.reduction import Sums, is_distributed, over_ranks
+from equipoise.likelihoods._checks import check, listed
+from equipoise.likelihoods._noise import own_noise
+from equipoise.likelihoods._settings import NoiseOptions, NoiseSettings
+from equipoise.likelihoods._spec import NoiseSpec
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from equipoise.execution import is_recomputing
+from equipoise._execution import is_recomputing
+from equipoise._reduction import Sums, over_ranks
 from equipoise.functional import at_least_single, regression_residual
-from equipoise.likelihoods.covariance import CovarianceNoise, covariance_nll
+from equipoise.likelihoods._covariance import CovarianceNoise, covariance_nll
+from equipoise.likelihoods._masks import as_mask, as_weights
+from equipoise.likelihoods._settings import NoiseOptions
+from equipoise.likelihoods._unit import Unit, difference
 from equipoise.likelihoods.likelihood import Likelihood, warn_of_refit
-from equipoise.likelihoods.masks import as_mask, as_weights
-from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.likelihoods.unit import Unit, difference
-from equipoise.reduction import Sums, over_ranks
 
 
 class MultivariateGaussian(Likelihood):

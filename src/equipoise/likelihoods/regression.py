@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from equipoise.functional import at_least_single, regression_residual
+from equipoise.likelihoods._settings import NoiseOptions
+from equipoise.likelihoods._unit import Unit, difference
 from equipoise.likelihoods.elementwise import Elementwise
-from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.likelihoods.unit import Unit, difference
 
 
 class Regression(Elementwise):
@@ -17,7 +17,7 @@ class Regression(Elementwise):
 
     Args:
         standardize: the likelihood owns its target's unit (the default): offset and scale come from the first batches
-            in training mode (see ``equipoise.likelihoods.unit``), or from ``fit``. The network's outputs, s, ``init``,
+            in training mode (see ``equipoise.likelihoods._unit``), or from ``fit``. The network's outputs, s, ``init``,
             bounds, floor and prior are then dimensionless; loss, σ, weight, distribution and ``predict`` are reported
             in the target's unit.
         linear: see ``Likelihood``.

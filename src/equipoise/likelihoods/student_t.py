@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.distributions import StudentT as StudentTDistribution
 
+from equipoise._reduction import add_over_ranks
 from equipoise.functional import increasing_root, student_t_quantile
+from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods.regression import Regression
-from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.reduction import add_over_ranks
 
 BINS_PER_OCTAVE, OCTAVES = 64, 126
 """Squared residuals are counted in bins of their logarithm, 2^−126 … 2^126, with each bin's mean: right to 10⁻⁶."""

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from equipoise._joint import JointTerm
 from equipoise.errors import DataError, NonFiniteError
-from equipoise.joint import JointTerm
 from equipoise.optim import param_groups
 from equipoise.scenes.cameras.model_camera import ModelCamera
 from equipoise.scenes.config.recipe import OptimizerRecipe, Recipe

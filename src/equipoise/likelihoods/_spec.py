@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from equipoise.likelihoods.settings import NoiseSettings
+from equipoise.likelihoods._settings import NoiseSettings
 
 
 @dataclass(frozen=True, kw_only=True)

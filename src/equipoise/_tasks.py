@@ -8,16 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
-from equipoise.execution import in_functorch, is_readable
-from equipoise.joint import JointTerm, Stacked
-from equipoise.likelihoods.bank import NoiseBank
-from equipoise.likelihoods.checks import bad_losses, complain_of_flags
+from equipoise._execution import in_functorch, is_readable
+from equipoise._joint import JointTerm, Stacked
+from equipoise._named import NamedModules
+from equipoise._reduction import Sums, is_distributed
+from equipoise._stacking import stacked
+from equipoise._stepping import Followed, follow
+from equipoise.likelihoods._bank import NoiseBank
+from equipoise.likelihoods._checks import bad_losses, complain_of_flags
+from equipoise.likelihoods._noise import Noise, join
 from equipoise.likelihoods.likelihood import Likelihood, look
-from equipoise.likelihoods.noise import Noise, join
-from equipoise.named import NamedModules
-from equipoise.reduction import Sums, is_distributed
-from equipoise.stacking import stacked
-from equipoise.stepping import Followed, follow
 
 Counts = Mapping[str, Tensor | float]
 

@@ -8,10 +8,10 @@ from typing import Unpack
 import torch
 from torch import Tensor, nn
 
+from equipoise._reduction import add_over_ranks
 from equipoise.functional import scaled_nll, scaled_optimum
+from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods.likelihood import Likelihood, warn_of_refit
-from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.reduction import add_over_ranks
 
 Prepared = tuple[Tensor, Tensor, Tensor]
 """Logits, labels, and the weight of each (0 where there is no label), in one shape that suits the likelihood."""

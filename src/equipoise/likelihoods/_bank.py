@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
-from equipoise.execution import in_functorch, is_readable, is_recomputing
+from equipoise._execution import in_functorch, is_readable, is_recomputing
+from equipoise._stepping import Followed, follow, holds
 from equipoise.functional import linear_nll, linear_optimum, prior_nll
-from equipoise.likelihoods.settings import DEFAULT_MOMENTUM
-from equipoise.likelihoods.sharding import as_stored, full, is_sharded, local
-from equipoise.likelihoods.spec import NoiseSpec
-from equipoise.likelihoods.watch import BoundWatch, LagWatch, OwnershipWatch
-from equipoise.stepping import Followed, follow, holds
+from equipoise.likelihoods._settings import DEFAULT_MOMENTUM
+from equipoise.likelihoods._sharding import as_stored, full, is_sharded, local
+from equipoise.likelihoods._spec import NoiseSpec
+from equipoise.likelihoods._watch import BoundWatch, LagWatch, OwnershipWatch
 
 FARTHEST = 1.0
 """How far beyond the batch's optimum one step may carry s; a step that goes farther ends at the optimum."""
