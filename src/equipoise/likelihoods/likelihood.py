@@ -27,7 +27,7 @@ from equipoise.likelihoods._spec import NoiseSpec
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Term:
+class TaskLoss:
     """One task's part of the joint loss, for one batch. Diagnostics are computed when they are asked for.
 
     Attributes:
@@ -68,17 +68,17 @@ class Term:
             return self._likelihood.to_target_unit(torch.exp(0.5 * self._log_variance), 1)
 
     @cached_property
-    def objective(self) -> Tensor:
+    def raw_loss(self) -> Tensor:
         """``loss`` with its graph, in the target's unit; 0 where there is no valid element."""
-        return self._likelihood.total_objective(self._means, self._shares, self._likelihood.loss_power)
+        return self._likelihood.total_raw_loss(self._means, self._shares, self._likelihood.loss_power)
 
     @cached_property
     def standardized_loss(self) -> Tensor:
         """The raw loss with its graph, in the network's numbers: what methods that set the weights themselves work on.
 
-        Where the likelihood owns its target's unit, this does not depend on it; elsewhere it equals ``objective``.
+        Where the likelihood owns its target's unit, this does not depend on it; elsewhere it equals ``raw_loss``.
         """
-        return self._likelihood.total_objective(self._means, self._shares, 0)
+        return self._likelihood.total_raw_loss(self._means, self._shares, 0)
 
 
 def shared_out(per_channel: Tensor, shares: Tensor | None) -> Tensor:
@@ -137,13 +137,13 @@ class Likelihood(nn.Module, ABC):
     def distribution(self, output: Tensor) -> Distribution:
         """The predictive distribution for these outputs, in the target's unit."""
 
-    def objective(self, means: Tensor) -> Tensor:
+    def raw_loss(self, means: Tensor) -> Tensor:
         """The raw loss of each noise channel, with its graph."""
         return means[0]
 
-    def total_objective(self, means: Tensor, shares: Tensor | None, power: int) -> Tensor:
+    def total_raw_loss(self, means: Tensor, shares: Tensor | None, power: int) -> Tensor:
         """The raw loss over all channels, with its graph, in the target's unit to this power."""
-        return shared_out(self.to_target_unit(self.objective(means), power), shares)
+        return shared_out(self.to_target_unit(self.raw_loss(means), power), shares)
 
     def raw_weight(self, log_variance: Tensor) -> Tensor | None:
         """∂nll/∂loss, where nll is linear in the raw loss."""
@@ -210,7 +210,7 @@ class Likelihood(nn.Module, ABC):
 
     def forward(
         self, output: Tensor, target: Tensor | None, mask: Tensor | None = None, *, weights: Tensor | None = None
-    ) -> Term:
+    ) -> TaskLoss:
         """The task's term for a batch.
 
         Args:
@@ -229,7 +229,7 @@ class Likelihood(nn.Module, ABC):
         sums = self.no_sums(output) if target is None else self.sums(output, target, mask, weights, where=where)
         return terms([self], [sums], [where])[0]
 
-    def quick_term(self, output: Tensor, target: Tensor) -> Term | None:
+    def quick_term(self, output: Tensor, target: Tensor) -> TaskLoss | None:
         """The term in a few operations, where that is the usual case on a CPU; ``None``: take the general way."""
         return None
 
@@ -289,7 +289,7 @@ class Likelihood(nn.Module, ABC):
         warn_of_refit(name, best, known, self.noise.settings.bounds)
         self.noise.set_log_variance(best, known)
 
-    def term(self, sums: Sums, normalizer: Tensor | float | None, *, is_empty: bool | None) -> Term:
+    def term(self, sums: Sums, normalizer: Tensor | float | None, *, is_empty: bool | None) -> TaskLoss:
         """The term that follows from sums over all ranks.
 
         Args:
@@ -308,7 +308,7 @@ class Likelihood(nn.Module, ABC):
         shares: Tensor | None = mass / torch.as_tensor(divisor, dtype=mass.dtype, device=mass.device).clamp_min(1e-30)
         if mass.dim() == 0 and normalizer is None and is_empty is False:
             shares = None
-        return Term(
+        return TaskLoss(
             nll=shared_out(nll, shares),
             count=sums.count if sums.count.dim() == 0 else sums.count.sum(),
             _likelihood=self,
@@ -379,7 +379,7 @@ def terms(
     sums: Sequence[Sums],
     names: Sequence[str],
     normalizers: Sequence[Tensor | float | None] | None = None,
-) -> list[Term]:
+) -> list[TaskLoss]:
     """The terms of several likelihoods for one batch: one reduction over the ranks, one look at the numbers."""
     total = reduced(likelihoods, sums)
     empty = check(total, names)
@@ -406,7 +406,7 @@ def reduced(likelihoods: Sequence[Likelihood], sums: Sequence[Sums]) -> list[Sum
     return total
 
 
-def look(likelihood: Likelihood, term: Term) -> None:
+def look(likelihood: Likelihood, term: TaskLoss) -> None:
     """Warn of bounds and of σ that lags, where looking costs nothing."""
     bank, s = likelihood.noise.bank, term._log_variance
     if not likelihood.training or not is_readable(s):

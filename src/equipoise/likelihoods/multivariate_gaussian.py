@@ -209,18 +209,18 @@ class MultivariateGaussian(Likelihood):
         """Multiplied by each output's scale^power."""
         return value if self.unit is None else value * self.unit.scale**power
 
-    def objective(self, means: Tensor) -> Tensor:
+    def raw_loss(self, means: Tensor) -> Tensor:
         """The mean squared error of each output, with its graph."""
         return self.statistic(means).diagonal()
 
-    def total_objective(self, means: Tensor, shares: Tensor | None, power: int) -> Tensor:
+    def total_raw_loss(self, means: Tensor, shares: Tensor | None, power: int) -> Tensor:
         """The mean squared error of all outputs, with its graph."""
-        mean = self.to_target_unit(self.objective(means), power).mean()
+        mean = self.to_target_unit(self.raw_loss(means), power).mean()
         return mean if shares is None else mean * shares
 
     def loss_value(self, means: Tensor, mass: Tensor) -> Tensor:
         """The mean squared error in the target's units."""
-        return self.to_target_unit(self.objective(means), 2).mean() * mass / mass
+        return self.to_target_unit(self.raw_loss(means), 2).mean() * mass / mass
 
     def prior_nll(self, log_variance: Tensor) -> Tensor:
         """The mean over the outputs, as nll is divided by dim."""
