@@ -244,6 +244,12 @@ class NoiseBank(LogVariances, Followed):
 
     # Warnings.
 
+    def watch(self, training: bool) -> None:
+        """Warn about bounds and a lagging σ, where reading costs nothing."""
+        if training and is_readable(self.low):
+            self.warn_at_bounds(self.values().detach().tolist())
+            self.look_for_lag()
+
     def warn_at_bounds(self, values: Sequence[float]) -> None:
         """Warn once for each log-variance that lies on a bound or beyond."""
         self.bounds.look(values, *self.limits(), self.of_entry)
