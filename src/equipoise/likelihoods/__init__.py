@@ -1,7 +1,6 @@
-"""Observation models with learned noise, one a file."""
+"""Observation models with learned noise, one per file."""
 
-from equipoise._reduction import Sums
-from equipoise.likelihoods._settings import NoiseOptions
+from equipoise.likelihoods._settings import NoiseOptions, NoiseSettings
 from equipoise.likelihoods._task_loss import TaskLoss
 from equipoise.likelihoods.bernoulli import Bernoulli
 from equipoise.likelihoods.categorical import Categorical
@@ -24,8 +23,8 @@ __all__ = [
     "Likelihood",
     "MultivariateGaussian",
     "NoiseOptions",
+    "NoiseSettings",
     "Regression",
     "StudentT",
-    "Sums",
     "TaskLoss",
 ]
