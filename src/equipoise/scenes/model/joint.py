@@ -29,6 +29,7 @@ class SceneModel(nn.Module):
             **dataclasses.asdict(description.model),
             heads={name: task.channels for name, task in self.tasks.items()},
             input_size=description.input_size,
+            preprocessing=description.preprocessing,
         )
         recipes = {name: description.likelihood.get(name, LikelihoodRecipe()) for name in self.tasks}
         for name, task in self.tasks.items():
