@@ -7,12 +7,16 @@ from pathlib import Path
 from equipoise.errors import RecipeError, RunError
 from equipoise.scenes.cameras.camera import Camera, camera_fault
 from equipoise.scenes.cameras.model_camera import ModelCamera
-from equipoise.scenes.config.recipe import LikelihoodRecipe, ModelRecipe, Recipe, check_range
+from equipoise.scenes.config.ranges import check_ranges
+from equipoise.scenes.config.recipe import Recipe, check_tasks
 from equipoise.scenes.config.toml import from_table
 from equipoise.scenes.data.sample import IGNORE, SceneVocabulary
+from equipoise.scenes.data.settings import DATA_RANGES
 from equipoise.scenes.io.json import read_json
 from equipoise.scenes.networks.encoders import find_encoder
 from equipoise.scenes.networks.encoders.encoder import IMAGENET, Preprocessing
+from equipoise.scenes.networks.settings import MODEL_RANGES, ModelRecipe
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 
 FORMAT = 1
 DESCRIPTION = "model.json"
@@ -86,10 +90,11 @@ def read_description(folder: Path) -> ModelDescription:
 
 def check_description(description: ModelDescription, where: str) -> None:
     """Raise ``RecipeError`` for values that types cannot rule out."""
-    check_range("tasks", description.tasks, where)
-    check_range("data.size", description.input_size, where)
-    for key in ("aspp_channels", "decoder_channels"):
-        check_range(f"model.{key}", getattr(description.model, key), where)
+    check_tasks(description.tasks, description.likelihood, where)
+    is_allowed, expected = DATA_RANGES["size"]
+    if not is_allowed(description.input_size):
+        raise RecipeError(f"{where}: input_size: expected {expected}, found {description.input_size}")
+    check_ranges(description.model, MODEL_RANGES, "model", where)
     classes, sky = description.vocabulary.classes, description.vocabulary.sky
     if len(classes) > IGNORE or not (sky is None or 0 <= sky < len(classes)):
         raise RecipeError(f"{where}: vocabulary: expected at most {IGNORE} classes, one of them the sky, found others")
@@ -101,8 +106,8 @@ def check_description(description: ModelDescription, where: str) -> None:
             raise RecipeError(f"{where}: camera.{fault}")
         if description.camera.size is None or not 0 <= description.camera_spread < math.inf:
             raise RecipeError(f"{where}: camera: expected its size, and a spread of 0 or more, found others")
-    if len({c.name for c in classes}) != len(classes) or not description.likelihood.keys() <= set(description.tasks):
-        raise RecipeError(f"{where}: expected different classes, and likelihoods of its tasks alone, found others")
+    if len({c.name for c in classes}) != len(classes):
+        raise RecipeError(f"{where}: vocabulary: expected classes with different names, found two with the same")
 
 
 def _check_preprocessing(preprocessing: Preprocessing, where: str) -> None:

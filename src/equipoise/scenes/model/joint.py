@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from equipoise.errors import RecipeError
 from equipoise.multitask import MultiTaskLikelihood
-from equipoise.scenes.config.recipe import LikelihoodRecipe
 from equipoise.scenes.model.description import ModelDescription
 from equipoise.scenes.networks.network import SceneNetwork
 from equipoise.scenes.tasks import make_tasks
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 
 
 class SceneModel(nn.Module):

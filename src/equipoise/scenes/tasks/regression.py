@@ -2,7 +2,7 @@
 
 from equipoise.likelihoods import Gaussian, Laplace, Likelihood
 from equipoise.likelihoods._settings import NoiseOptions
-from equipoise.scenes.config.recipe import LikelihoodRecipe
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 
 KINDS = ("laplace", "laplace-paper", "gaussian")
 

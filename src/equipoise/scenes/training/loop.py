@@ -18,7 +18,7 @@ from equipoise._joint import JointTerm
 from equipoise.errors import DataError, NonFiniteError
 from equipoise.optim import param_groups
 from equipoise.scenes.cameras.model_camera import ModelCamera
-from equipoise.scenes.config.recipe import OptimizerRecipe, Recipe
+from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.model.description import describe
@@ -29,6 +29,7 @@ from equipoise.scenes.training.log import Entry, RunLog
 from equipoise.scenes.training.precision import Precision
 from equipoise.scenes.training.schedule import rate_factor
 from equipoise.scenes.training.selection import Validation
+from equipoise.scenes.training.settings import OptimizerRecipe
 from equipoise.scenes.training.signals import stop_on_signals
 from equipoise.scenes.training.state import State, restore, save
 from equipoise.scenes.training.validator import ValidationPlan, Validator

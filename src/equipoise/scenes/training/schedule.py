@@ -2,7 +2,7 @@
 
 import math
 
-from equipoise.scenes.config.recipe import OptimizerRecipe
+from equipoise.scenes.training.settings import OptimizerRecipe
 
 
 def rate_factor(step: int, steps: int, optimizer: OptimizerRecipe) -> float:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.errors import NonFiniteError, RecipeError, RunError
-from equipoise.scenes.config.recipe import Recipe, changes_nothing, differing_keys
+from equipoise.scenes.config.differences import changes_nothing, differing_keys
+from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.config.toml import from_table
 from equipoise.scenes.io.json import read_json
 from equipoise.scenes.io.tensors import read_tensors, tensors_as_bytes

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 from equipoise.errors import RunError
-from equipoise.scenes.config.recipe import TrainingRecipe
 from equipoise.scenes.io.json import read_json
 from equipoise.scenes.model.description import DESCRIPTION
 from equipoise.scenes.model.files import WEIGHTS, model_files
@@ -19,6 +18,7 @@ from equipoise.scenes.training.checkpoint import checkpoint_fault, checkpoints, 
 from equipoise.scenes.training.distributed import Team
 from equipoise.scenes.training.log import write_validations
 from equipoise.scenes.training.selection import Selection
+from equipoise.scenes.training.settings import TrainingRecipe
 from equipoise.scenes.training.signals import StopRequest
 from equipoise.scenes.training.state import STATE, State, expect_finite
 from equipoise.scenes.wording import counted
