@@ -27,7 +27,8 @@ from equipoise.scenes.model.files import load_model
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training import loop
 from equipoise.scenes.training.log import read_log
-from equipoise.scenes.training.loop import Outcome, train
+from equipoise.scenes.training.loop import train
+from equipoise.scenes.training.outcome import Outcome
 from tests.support.tiny import PhotoDataset, TinyDataset
 
 RECIPE = Recipe(

@@ -22,7 +22,8 @@ from equipoise.scenes.runs.record import Watch
 from equipoise.scenes.runs.validation import ValidationSet, plan_validation, selection
 from equipoise.scenes.training.checkpoint import write_checkpoint
 from equipoise.scenes.training.log import read_log
-from equipoise.scenes.training.loop import Outcome, train
+from equipoise.scenes.training.loop import train
+from equipoise.scenes.training.outcome import Outcome
 from equipoise.scenes.training.selection import Selection
 from equipoise.scenes.training.validator import Figures, ValidationPlan
 from tests.scenes.training.test_loop import RECIPE, likelihoods
@@ -261,8 +262,8 @@ def test_a_full_disk_is_reported_in_one_line(tmp_path: Path, monkeypatch: pytest
     def full(folder: Path, step: int, files: dict[str, bytes]) -> Path:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("equipoise.scenes.training.validator.write_checkpoint", full)
-    with pytest.raises(RunError, match="No space left on device: make room, then go on with --resume"):
+    monkeypatch.setattr("equipoise.scenes.training.best.write_checkpoint", full)
+    with pytest.raises(RunError, match="No space left on device: make room, then continue with --resume"):
         run_scripted(tmp_path / "run", [1.0])
 
 
