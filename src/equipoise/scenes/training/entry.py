@@ -6,12 +6,12 @@ from typing import Any
 
 from torch import Tensor
 
-from equipoise._joint import JointTerm
+from equipoise import JointLoss
 from equipoise.scenes.training.log import Entry
 from equipoise.scenes.training.state import State
 
 
-def log_entry(state: State, joint: JointTerm, gradient_norm: Tensor, epoch: float, rate: float) -> Entry:
+def log_entry(state: State, joint: JointLoss, gradient_norm: Tensor, epoch: float, rate: float) -> Entry:
     """The entry of the step just done; ``rate`` is in images per second. Reads values back from the device."""
     tasks = {
         name: {key: _plain(getattr(term, key)) for key in ("loss", "nll", "weight", "sigma")}

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from equipoise._joint import JointTerm
+from equipoise import JointLoss
 from equipoise.errors import NonFiniteError
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.batches import Batch
@@ -18,7 +18,7 @@ from equipoise.scenes.training.state import State
 
 def training_step(
     state: State, batch: Batch, precision: Precision, gradient_clip: float | None, group: ProcessGroup
-) -> tuple[JointTerm, Tensor]:
+) -> tuple[JointLoss, Tensor]:
     """One step on one batch; ``state.step`` is left to the caller.
 
     Losses and gradients are those of the whole group's batch, so all processes fail at the same step.
@@ -58,13 +58,13 @@ def training_step(
     return joint, norm
 
 
-def _joint_loss(state: State, batch: Batch, precision: Precision, group: ProcessGroup) -> JointTerm:
+def _joint_loss(state: State, batch: Batch, precision: Precision, group: ProcessGroup) -> JointLoss:
     """Forward pass and joint loss; on the CPU raises ``NonFiniteError`` for a loss that is not finite."""
     device = batch.images.device.type
     with torch.autocast(device, torch.bfloat16) if precision == "bfloat16" else nullcontext():
         outputs = state.network(batch.images, batch.rows)
     try:
-        joint: JointTerm = state.model.likelihood(outputs, batch.targets, weights=batch.weights)
+        joint: JointLoss = state.model.likelihood(outputs, batch.targets, weights=batch.weights)
     except FloatingPointError as error:
         raise NonFiniteError(
             f"expected finite losses, found: {error} ({_place(state, batch, group)}); no weight was changed: lower "
