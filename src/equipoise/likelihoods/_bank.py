@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from equipoise._execution import in_functorch, is_readable, is_recomputing
+from equipoise._execution import in_functorch, is_readable, is_recomputing, may_wait_for
 from equipoise._stepping import Followed, follow, holds
 from equipoise.likelihoods._log_variances import LogVariances
 from equipoise.likelihoods._sharding import as_stored, is_sharded, local
@@ -126,9 +126,7 @@ class NoiseBank(LogVariances, Followed):
 
         A GPU is asked after the 1st, 2nd, 4th, 8th … step only: it would stall each time.
         """
-        if not self.pending or is_recomputing():
-            return
-        if not is_readable(self.low) and self._steps & (self._steps - 1):
+        if not self.pending or is_recomputing() or not may_wait_for(self.low, self._steps):
             return
         if bool((self.started > 0).all()):
             self.started.clamp_(max=1.0)
