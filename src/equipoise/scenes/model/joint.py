@@ -15,7 +15,7 @@ from equipoise.scenes.tasks.settings import LikelihoodRecipe
 
 
 class SceneModel(nn.Module):
-    """Images in, the location of each task's distribution out.
+    """Maps images to the location of each task's distribution.
 
     Shapes: images ``uint8`` or float 0…255 ``(B, 3, H, W)``; outputs ``(B, C_task, H, W)``, or as many as a task has
     ``rows``.
@@ -46,12 +46,12 @@ class SceneModel(nn.Module):
         self.likelihood = MultiTaskLikelihood(likelihoods)
 
     def forward(self, images: Tensor, rows: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-        """The network's outputs, as the likelihood takes them."""
+        """The network's outputs, which the likelihood takes as they are."""
         outputs: dict[str, Tensor] = self.network(images, rows)
         return outputs
 
     @torch.no_grad()
     def locations(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits, and regressions in the unit of their targets, float32."""
+        """Logits of classes, and regressions in their target's unit, float32 ``(B, C_task, H, W)``."""
         outputs = self(images)
         return {name: self.likelihood[name].location(output.float()) for name, output in outputs.items()}
