@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from equipoise.likelihoods.likelihood import Likelihood, TaskLoss
+from equipoise.likelihoods._task_loss import TaskLoss, as_text
+from equipoise.likelihoods.likelihood import Likelihood
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +49,7 @@ class Stacked:
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class JointLoss:
     """The joint loss of a batch, and each task's part of it.
 
@@ -70,6 +71,14 @@ class JointLoss:
         for part in self._parts:
             found |= {name: part.term(name) for name in part.members}
         return {name: found[name] for name in self._names}
+
+    def __repr__(self) -> str:
+        """A table of each task's figures, in the target's unit."""
+        rows = [{"task": name} | term.figures() for name, term in self.tasks.items()]
+        widths = {title: max(len(title), *(len(row[title]) for row in rows)) for title in (rows[0] if rows else {})}
+        lines = [dict(zip(widths, widths, strict=True)), *rows]
+        shown = ["  ".join(line[title].ljust(width) for title, width in widths.items()).rstrip() for line in lines]
+        return "\n  ".join([f"JointLoss(loss={as_text(self.loss)})", *shown])
 
     def with_anchor(self, loss: Tensor) -> Tensor:
         """A loss that ignores the noise, with the zero gradient of it that DistributedDataParallel waits for."""

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from equipoise._reduction import add_over_ranks
 from equipoise.functional import scaled_nll, scaled_optimum
 from equipoise.likelihoods._settings import NoiseOptions
-from equipoise.likelihoods.likelihood import Likelihood, warn_of_refit
+from equipoise.likelihoods._watch import warn_of_refit
+from equipoise.likelihoods.likelihood import Likelihood
 
 Prepared = tuple[Tensor, Tensor, Tensor]
 """Logits, labels, and the weight of each (0 where there is no label), in one shape that suits the likelihood."""

@@ -11,7 +11,8 @@ from equipoise._execution import is_readable, is_recomputing
 from equipoise._reduction import Sums, is_distributed
 from equipoise.functional import at_least_single
 from equipoise.likelihoods._masks import as_mask, as_weights
-from equipoise.likelihoods.likelihood import Likelihood, TaskLoss
+from equipoise.likelihoods._task_loss import TaskLoss
+from equipoise.likelihoods.likelihood import Likelihood
 
 
 class Elementwise(Likelihood):

@@ -5,12 +5,9 @@ ranks, into a negative log-likelihood (``nll``). Everything else (masks, starts,
 """
 
 import dataclasses
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Unpack
 
 import torch
@@ -19,71 +16,13 @@ from torch.distributions import Distribution
 
 from equipoise._execution import in_functorch, is_readable, is_recomputing
 from equipoise._reduction import Sums, is_distributed, over_ranks
-from equipoise.functional import at_least_single, prior_nll
+from equipoise.functional import at_least_single, linear_optimum, prior_nll
 from equipoise.likelihoods._checks import check, listed
 from equipoise.likelihoods._noise import own_noise
 from equipoise.likelihoods._settings import NoiseOptions, NoiseSettings
 from equipoise.likelihoods._spec import NoiseSpec
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TaskLoss:
-    """One task's part of the joint loss, for one batch. Diagnostics are computed when they are asked for.
-
-    Attributes:
-        nll: mean negative log-likelihood of the valid elements, constants dropped; 0 where there is none.
-        count: how many elements were valid, over all ranks.
-    """
-
-    nll: Tensor
-    count: Tensor
-    _likelihood: "Likelihood"
-    _means: Tensor
-    _mass: Tensor
-    _shares: Tensor | None
-    _log_variance: Tensor
-
-    @cached_property
-    def loss(self) -> Tensor:
-        """The raw loss in the target's unit, detached: mean squared error, absolute error or cross entropy.
-
-        NaN where there is no valid element.
-        """
-        with torch.no_grad():
-            return self._likelihood._loss_value(self._means.detach(), self._mass)
-
-    @cached_property
-    def weight(self) -> Tensor | None:
-        """∂nll/∂loss, detached, a vector where the noise has channels; ``None`` where nll is not linear in loss.
-
-        In the unit of 1/loss: for one noise, weight·loss is what the data add to nll, whatever the target's unit.
-        """
-        with torch.no_grad():
-            return self._likelihood._weight_at(self._log_variance)
-
-    @cached_property
-    def sigma(self) -> Tensor:
-        """σ in the target's unit, detached."""
-        with torch.no_grad():
-            return self._likelihood.to_target_unit(torch.exp(0.5 * self._log_variance), 1)
-
-    @cached_property
-    def raw_loss(self) -> Tensor:
-        """``loss`` with its graph, in the target's unit; 0 where there is no valid element."""
-        return self._likelihood._total_raw_loss(self._means, self._shares, self._likelihood.loss_power)
-
-    @cached_property
-    def standardized_loss(self) -> Tensor:
-        """The raw loss with its graph, in the network's numbers: what methods that set the weights themselves work on.
-
-        Where the likelihood owns its target's unit, this does not depend on it; elsewhere it equals ``raw_loss``.
-        """
-        return self._likelihood._total_raw_loss(self._means, self._shares, 0)
-
-
-def shared_out(per_channel: Tensor, shares: Tensor | None) -> Tensor:
-    """The mean over channels, by their shares of the elements; ``None``: one channel, which has all."""
-    return per_channel if shares is None else (per_channel * shares).sum()
+from equipoise.likelihoods._task_loss import TaskLoss, shared_out
+from equipoise.likelihoods._watch import warn_of_refit
 
 
 class Likelihood(nn.Module, ABC):
@@ -125,17 +64,30 @@ class Likelihood(nn.Module, ABC):
     ) -> Sums:
         """Sums over the valid elements of this rank's batch; ``values[0]`` is that of the raw loss."""
 
-    @abstractmethod
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
-        """Mean negative log-likelihood of each noise channel, from the means ``(k, *noise)`` of ``sums``."""
+        """Mean negative log-likelihood of each noise channel, from the means ``(k, *noise)`` of ``sums``.
 
-    @abstractmethod
+        By default a·e^(−r·s)·L + p·s with the (a, r, p) of ``linear``.
+        """
+        coefficient, rate, penalty = self._linear()
+        return coefficient * torch.exp(-rate * log_variance) * means[0] + penalty * log_variance
+
     def optimum(self, statistic: Tensor) -> Tensor:
         """The s that minimises ``nll`` for a mean ``statistic`` of each noise channel, the prior included."""
+        sigma0, strength = self.noise.prior or (1.0, 0.0)
+        return linear_optimum(statistic, *map(statistic.new_tensor, (*self._linear(), sigma0, strength)))
 
-    @abstractmethod
     def distribution(self, output: Tensor) -> Distribution:
-        """The predictive distribution for these outputs, in the target's unit."""
+        """The predictive distribution for these outputs, in the target's unit; by default there is none."""
+        raise ValueError(
+            f"{type(self).__name__}: expected a likelihood with a distribution (Gaussian, Laplace, …), found one "
+            "without: it has no density, or defines none"
+        )
+
+    def _linear(self) -> tuple[float, float, float]:
+        if self.noise.spec.linear is None:
+            raise NotImplementedError(f"{type(self).__name__}: define nll and optimum, or pass linear=(a, r, p)")
+        return self.noise.spec.linear
 
     def _raw_loss(self, means: Tensor) -> Tensor:
         """The raw loss of each noise channel, with its graph."""
@@ -147,9 +99,9 @@ class Likelihood(nn.Module, ABC):
 
     def _raw_weight(self, log_variance: Tensor) -> Tensor | None:
         """∂nll/∂loss, where nll is linear in the raw loss."""
-        if (linear := self.noise.spec.linear) is None:
+        if self.noise.spec.linear is None:
             return None
-        coefficient, rate, _ = linear
+        coefficient, rate, _ = self.noise.spec.linear
         return coefficient * torch.exp(-rate * log_variance)
 
     def location(self, output: Tensor) -> Tensor:
@@ -356,22 +308,6 @@ class Likelihood(nn.Module, ABC):
 def nothing_of(output: Tensor) -> Tensor:
     """Zero, with a graph to an output, whatever its values."""
     return torch.where(torch.zeros_like(output, dtype=torch.bool), output, 0.0).sum()
-
-
-def warn_of_refit(name: str, best: Tensor, known: Tensor, bounds: tuple[float, float]) -> None:
-    """Say where held-out data have no information, or ask for more than the bounds allow."""
-    if not bool(known.all()):
-        warnings.warn(
-            f"{name}: refit: these data do not determine the noise (no label, a loss of zero, too few rows, or entries "
-            "that are not finite): it stays as it was",
-            stacklevel=4,
-        )
-    if bool((known & ((best <= bounds[0]) | (best >= bounds[1]))).any()):
-        warnings.warn(
-            f"{name}: refit: the best value is at its bounds [{bounds[0]:g}, {bounds[1]:g}] or beyond, so the data do "
-            "not determine it: are the outputs perfect on them, or of no use at all?",
-            stacklevel=4,
-        )
 
 
 def terms(

@@ -14,7 +14,8 @@ from equipoise.likelihoods._covariance import CovarianceNoise, covariance_nll
 from equipoise.likelihoods._masks import as_mask, as_weights
 from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods._unit import Unit, difference
-from equipoise.likelihoods.likelihood import Likelihood, warn_of_refit
+from equipoise.likelihoods._watch import warn_of_refit
+from equipoise.likelihoods.likelihood import Likelihood
 
 
 class MultivariateGaussian(Likelihood):

@@ -39,9 +39,9 @@ class Regression(Elementwise):
     def residual_losses(self, residual: Tensor, valid: Tensor, weights: Tensor | None = None) -> Tensor:
         """``(k, *target)`` from residuals; a residual of 0 that is not valid gives 0."""
 
-    @abstractmethod
     def half_width(self, level: float) -> Tensor:
         """Half the width of the central interval that holds ``level`` of the distribution, in the target's unit."""
+        raise ValueError(f"{type(self).__name__}: expected a symmetric distribution, found a likelihood without one")
 
     @property
     def _is_pending(self) -> bool:
