@@ -13,8 +13,8 @@ from equipoise.errors import RunError
 from equipoise.scenes.cameras.distances import spread
 from equipoise.scenes.data.sample import FileDataset
 from equipoise.scenes.data.sources import cache_home
-from equipoise.scenes.data.split_report import SplitReport
 from equipoise.scenes.io.atomic import write_atomic
+from equipoise.scenes.labels.split_report import SplitReport
 from equipoise.scenes.visual.contact_sheet import contact_sheet
 from equipoise.scenes.wording import counted
 

@@ -17,7 +17,7 @@ from equipoise.scenes.data.check import check_split
 from equipoise.scenes.data.faults import faults
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.data.split_report import SplitReport
+from equipoise.scenes.labels.split_report import SplitReport
 from tests.support.cityscapes import DESCRIPTION, save, write_folder
 from tests.support.tiny import VOCABULARY
 

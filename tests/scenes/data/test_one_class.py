@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from equipoise.errors import DataError, RecipeError
-from equipoise.scenes.data.centroids import instance_centroids
 from equipoise.scenes.data.check import check_split
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.folder import FolderDataset
-from equipoise.scenes.data.one_class import shared_ids, split_by_class
+from equipoise.scenes.labels.centroids import instance_centroids
+from equipoise.scenes.labels.one_class import shared_ids, split_by_class
 from tests.support.cityscapes import save, write_cityscapes
 
 DESCRIPTION = """

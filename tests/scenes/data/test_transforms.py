@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equipoise.scenes.data.centroids import instance_centroids
 from equipoise.scenes.data.sample import IGNORE, Sample
 from equipoise.scenes.data.transforms import Augmentation, augment, crop, flip, resize, resize_image
+from equipoise.scenes.labels.centroids import instance_centroids
 from tests.support.tiny import scene
 
 

@@ -8,10 +8,10 @@ from equipoise.errors import DataError
 from equipoise.scenes.cameras.distances import KINDS, READ_AS
 from equipoise.scenes.data.counts import counts
 from equipoise.scenes.data.sample import FileDataset
-from equipoise.scenes.data.split_report import SplitReport
 from equipoise.scenes.data.suspicions import suspicions
 from equipoise.scenes.io.images import stored_bits
 from equipoise.scenes.io.prefetch import ahead
+from equipoise.scenes.labels.split_report import SplitReport
 
 
 def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: None) -> SplitReport:

@@ -14,13 +14,13 @@ import numpy.typing as npt
 from equipoise.errors import DataError
 from equipoise.scenes.cameras.camera import camera_fault
 from equipoise.scenes.data.left_out import LeftOut, left_out
-from equipoise.scenes.data.one_class import contradiction
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneClass, SceneVocabulary
 from equipoise.scenes.io.files import there, walked
 from equipoise.scenes.io.fingerprint import fingerprint
 from equipoise.scenes.io.images import SUFFIXES, expect_size, read_image, read_labels
 from equipoise.scenes.io.json import read_json
 from equipoise.scenes.io.names import hidden
+from equipoise.scenes.labels.one_class import contradiction
 from equipoise.scenes.wording import counted
 
 _CLASSES: tuple[tuple[int, str, tuple[int, int, int], bool, str], ...] = (

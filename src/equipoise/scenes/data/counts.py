@@ -10,9 +10,9 @@ from equipoise.errors import DataError
 from equipoise.scenes.cameras.distances import distances, rounded
 from equipoise.scenes.data.faults import by_their_ids, faults, instance_classes
 from equipoise.scenes.data.sample import IGNORE, FileDataset, Sample
-from equipoise.scenes.data.split_report import SplitReport
-from equipoise.scenes.data.stored import stored_numbers, wraps
 from equipoise.scenes.io.images import broken_png, stored_bits
+from equipoise.scenes.labels.split_report import SplitReport
+from equipoise.scenes.labels.stored import stored_numbers, wraps
 
 SAMPLED = 4096
 """The median of depth is that of about so many pixels of each image."""

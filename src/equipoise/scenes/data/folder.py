@@ -24,7 +24,6 @@ from equipoise.scenes.data.encodings import (
 )
 from equipoise.scenes.data.left_out import LeftOut, left_out
 from equipoise.scenes.data.lists import ImageList
-from equipoise.scenes.data.one_class import HIGHEST_STORED, contradiction, split_by_class
 from equipoise.scenes.data.sample import IGNORE, Camera, InverseDepthUnit, Sample, SceneClass, SceneVocabulary
 from equipoise.scenes.data.splits import fill, image_names, matching, split_images, why_none
 from equipoise.scenes.io.files import there
@@ -32,6 +31,7 @@ from equipoise.scenes.io.fingerprint import fingerprint
 from equipoise.scenes.io.images import expect_size, read_image
 from equipoise.scenes.io.names import lookalike
 from equipoise.scenes.io.paths import below, fits
+from equipoise.scenes.labels.one_class import HIGHEST_STORED, contradiction, split_by_class
 from equipoise.scenes.visual.colors import distinct_colors
 from equipoise.scenes.wording import counted
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from equipoise.scenes.cameras.distances import spread
 from equipoise.scenes.data.sample import SceneVocabulary
-from equipoise.scenes.data.split_report import SplitReport
+from equipoise.scenes.labels.split_report import SplitReport
 from equipoise.scenes.wording import counted
 
 USUAL_M = (0.1, 100.0)

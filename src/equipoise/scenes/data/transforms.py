@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from equipoise.scenes.data.centroids import instance_centroids
 from equipoise.scenes.data.sample import IGNORE, InverseDepthUnit, Sample
+from equipoise.scenes.labels.centroids import instance_centroids
 
 
 @dataclass(frozen=True, kw_only=True)
