@@ -16,7 +16,7 @@ from equipoise.scenes import load
 from equipoise.scenes.inference import writer
 from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.io.files import walked
-from tests.scenes.test_predict import write_run
+from tests.scenes.inference.test_predictor import write_run
 from tests.support.commands import equipoise, one_line
 from tests.support.tiny import scene
 

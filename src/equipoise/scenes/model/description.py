@@ -9,8 +9,8 @@ from equipoise.scenes.cameras.camera import Camera, camera_fault
 from equipoise.scenes.cameras.model_camera import ModelCamera
 from equipoise.scenes.config.recipe import LikelihoodRecipe, ModelRecipe, Recipe, check_range
 from equipoise.scenes.config.toml import from_table
-from equipoise.scenes.data.sample import IGNORE, SceneVocabulary
 from equipoise.scenes.io.json import read_json
+from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 
 FORMAT = 1
 DESCRIPTION = "model.json"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from equipoise.errors import RecipeError
-from equipoise.scenes.data.sample import SceneVocabulary
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.tasks.depth import DepthTask
 from equipoise.scenes.tasks.instance import InstanceTask
 from equipoise.scenes.tasks.semantic import SemanticTask

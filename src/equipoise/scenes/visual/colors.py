@@ -8,19 +8,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from equipoise.scenes.data.sample import SceneVocabulary
-
 Picture = npt.NDArray[np.uint8]
+"""``(H, W, 3)`` RGB."""
 NO_LABEL = (0, 0, 0)
 OUTLINE = 600
 """So many px of a picture's shorter side for each px of an outline."""
 
 
-def class_colors(values: npt.NDArray[Any], vocabulary: SceneVocabulary) -> Picture:
-    """Class indices ``(H, W)`` in the vocabulary's colours; black where there is no label."""
+def class_colors(values: npt.NDArray[Any], colors: Sequence[tuple[int, int, int]]) -> Picture:
+    """Class indices ``(H, W)``, each in its colour; black where there is no label."""
     table = np.zeros((256, 3), np.uint8)
-    for index, scene_class in enumerate(vocabulary.classes):
-        table[index] = scene_class.color
+    table[: len(colors)] = np.array(colors, np.uint8).reshape(-1, 3)
     return table[values.astype(np.uint8)]
 
 
