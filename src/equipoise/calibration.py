@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from equipoise.functional import at_least_single
+from equipoise.likelihoods._masks import as_mask
 from equipoise.likelihoods.bernoulli import Bernoulli
 from equipoise.likelihoods.categorical import Categorical
 from equipoise.likelihoods.likelihood import Likelihood
-from equipoise.likelihoods.masks import as_mask
 from equipoise.likelihoods.multivariate_gaussian import MultivariateGaussian
 from equipoise.likelihoods.regression import Regression
 from equipoise.multitask import MultiTaskLikelihood

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from equipoise.likelihoods.noise import Noise
+from equipoise.likelihoods._noise import Noise
 
 LOG_VARIANCE_FACTOR = 10.0
 """How much faster than the network log-variances learn by default: measured, see docs/choosing-the-default.md."""

@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from equipoise.execution import is_readable
+from equipoise._execution import is_readable
+from equipoise._reduction import Sums
+from equipoise._tasks import Counts, Tasks
 from equipoise.functional import at_least_single
-from equipoise.likelihoods.checks import check
+from equipoise.likelihoods._checks import check
+from equipoise.likelihoods._settings import NoiseOptions, NoiseSettings
 from equipoise.likelihoods.gibbs import Gibbs
 from equipoise.likelihoods.laplace import Laplace
 from equipoise.likelihoods.likelihood import Likelihood, reduced
-from equipoise.likelihoods.settings import NoiseOptions, NoiseSettings
-from equipoise.reduction import Sums
-from equipoise.tasks import Counts, Tasks
 
 Kind = str | tuple[float, float]
 KINDS: dict[str, tuple[float, float | Literal["log1p"]]] = {
@@ -102,7 +102,7 @@ class UncertaintyWeighting(Tasks):
         loss, where = losses.get(name), f"task {name!r}"
         if loss is None:
             given: list[Any] = [v for v in losses.values() if isinstance(v, Tensor)]
-            return self[name].no_sums(given[0].detach() if given else None)
+            return self[name]._empty_sums(given[0].detach() if given else None)
         if not isinstance(loss, Tensor):
             raise TypeError(
                 f"{where}: expected a scalar tensor, found the {type(loss).__name__} {loss!r}: a number has no "

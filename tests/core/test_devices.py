@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import equipoise as eq
-from equipoise import stepping
+from equipoise import _stepping
 
 
 class NoFloat64(TorchDispatchMode):
@@ -45,7 +45,7 @@ CLASSIFIERS: dict[str, Callable[..., eq.Likelihood]] = {
 @pytest.fixture
 def alone(monkeypatch):
     """Likelihoods of other tests, kept alive by compiled code, look at every optimizer's step too."""
-    monkeypatch.setattr(stepping, "_followed", WeakValueDictionary())
+    monkeypatch.setattr(_stepping, "_followed", WeakValueDictionary())
 
 
 @pytest.mark.usefixtures("alone")

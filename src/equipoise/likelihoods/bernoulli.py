@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.distributions import Bernoulli as BernoulliDistribution
 from torch.nn import functional
 
-from equipoise.execution import is_readable
+from equipoise._execution import is_readable
+from equipoise._reduction import Sums
 from equipoise.functional import at_least_single
+from equipoise.likelihoods._settings import NoiseOptions
+from equipoise.likelihoods._tempered import AT_ONCE, Prepared, Tempered
 from equipoise.likelihoods.elementwise import Elementwise
-from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.likelihoods.tempered import AT_ONCE, Prepared, Tempered
-from equipoise.reduction import Sums
 
 
 class Bernoulli(Tempered, Elementwise):

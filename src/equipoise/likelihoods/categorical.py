@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.distributions import Categorical as CategoricalDistribution
 from torch.nn import functional
 
-from equipoise.execution import is_readable
+from equipoise._execution import is_readable
+from equipoise._reduction import Sums
 from equipoise.functional import at_least_single
-from equipoise.likelihoods.masks import as_mask, as_weights
-from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.likelihoods.tempered import AT_ONCE, Prepared, Tempered
-from equipoise.reduction import Sums
+from equipoise.likelihoods._masks import as_mask, as_weights
+from equipoise.likelihoods._settings import NoiseOptions
+from equipoise.likelihoods._tempered import AT_ONCE, Prepared, Tempered
 
 NO_LABEL = -100
 """PyTorch's and Hugging Face's "no label": never a class, whatever ``ignore_index`` is."""
@@ -163,7 +163,7 @@ class Categorical(Tempered):
         slope, derivative = torch.cat(found, 1)
         return slope, derivative
 
-    def blank(self) -> tuple[Tensor, Tensor]:
+    def _unlabelled_sample(self) -> tuple[Tensor, Tensor]:
         """An output and a target of one sample without a label."""
         classes = 1 if self.class_weights is None else len(self.class_weights)
         output = self.noise.bank.low.new_zeros(1, classes)

@@ -9,8 +9,8 @@ from torch.distributions import Normal
 from torch.nn import functional
 
 from equipoise.functional import gaussian_nll, scaled_optimum
+from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods.regression import Regression
-from equipoise.likelihoods.settings import NoiseOptions
 
 
 class Gaussian(Regression):

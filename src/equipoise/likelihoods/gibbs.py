@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from equipoise._reduction import Sums, is_distributed
 from equipoise.functional import at_least_single, log1p_nll, log1p_optimum, scaled_nll, scaled_optimum
+from equipoise.likelihoods._masks import as_mask, as_weights
+from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods.likelihood import Likelihood, nothing_of
-from equipoise.likelihoods.masks import as_mask, as_weights
-from equipoise.likelihoods.settings import NoiseOptions
-from equipoise.reduction import Sums, is_distributed
 
 
 class Gibbs(Likelihood):
@@ -77,7 +77,7 @@ class Gibbs(Likelihood):
         summed = losses.sum() if weights is None else (losses * kept).sum()
         return Sums((summed + hidden)[None], valid.sum(), total)
 
-    def no_sums(self, output: Tensor | None) -> Sums:
+    def _empty_sums(self, output: Tensor | None) -> Sums:
         """The sums of a batch without labels. What ``loss_fn`` would take is not known, and no rank needs more."""
         like = self.noise.bank.low if output is None else output
         values = at_least_single(like.new_zeros(1, dtype=self._dtype(like)))
@@ -115,7 +115,7 @@ class Gibbs(Likelihood):
             return log1p_optimum(statistic, self.coefficient)
         return scaled_optimum(statistic, self.coefficient, self.penalty, self.noise.prior)
 
-    def raw_weight(self, log_variance: Tensor) -> Tensor:
+    def _raw_weight(self, log_variance: Tensor) -> Tensor:
         """coefficient·e^(−s)."""
         return self.coefficient * torch.exp(-log_variance)
 

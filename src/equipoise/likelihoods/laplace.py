@@ -8,8 +8,8 @@ from torch.distributions import Laplace as LaplaceDistribution
 from torch.nn import functional
 
 from equipoise.functional import SQRT2, laplace_nll, laplace_optimum, scaled_nll, scaled_optimum
+from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods.regression import Regression
-from equipoise.likelihoods.settings import NoiseOptions
 
 
 class Laplace(Regression):

@@ -1,10 +1,8 @@
 """What is wrong with a data set is found before training, each fault with its path; nothing is written."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from equipoise.scenes.labels import LABELS
 from equipoise.scenes.labels.label import LabelledImage
 from equipoise.scenes.labels.split_report import SplitReport
 from tests.support.cityscapes import DESCRIPTION, save, write_folder
+from tests.support.commands import equipoise
 from tests.support.tiny import VOCABULARY
 
 
@@ -302,7 +301,4 @@ def test_the_command_and_a_read_only_set(tmp_path):
 
 
 def run(*arguments: object, **variables: object) -> subprocess.CompletedProcess[str]:
-    start = "from equipoise.commands.main import main; main()"
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"} | {k: str(v) for k, v in variables.items()}
-    command = [sys.executable, "-c", start, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    return equipoise(*arguments, **{"COLUMNS": 200} | variables)

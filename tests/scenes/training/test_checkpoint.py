@@ -127,6 +127,7 @@ def _killed_at(folder: Path, call: int) -> int:
     return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False).returncode
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_write_boundary_leaves_the_last_whole_checkpoint(tmp_path: Path):
     good = write_checkpoint(tmp_path, 1, FILES)
     statuses = []

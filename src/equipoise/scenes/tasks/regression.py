@@ -7,8 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from equipoise.likelihoods import Gaussian, Laplace, Likelihood
-from equipoise.likelihoods.settings import NoiseOptions
+from equipoise.likelihoods import Gaussian, Laplace, Likelihood, NoiseOptions
 from equipoise.scenes.config.recipe import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Task
 

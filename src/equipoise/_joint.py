@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from equipoise.likelihoods.likelihood import Likelihood, Term
+from equipoise.likelihoods.likelihood import Likelihood, TaskLoss
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,12 +32,12 @@ class Stacked:
     log_variance: Tensor
     members: Mapping[str, tuple[Likelihood, slice]]
 
-    def term(self, name: str) -> Term:
+    def term(self, name: str) -> TaskLoss:
         """One task's part."""
         likelihood, span = self.members[name]
         shape = likelihood.noise.settings.shape
         shares = None if self.shares is None else self.shares[span].reshape(shape)
-        return Term(
+        return TaskLoss(
             nll=self.nll[span].sum(),
             count=self.counts[span].sum(),
             _likelihood=likelihood,
@@ -49,7 +49,7 @@ class Stacked:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class JointTerm:
+class JointLoss:
     """The joint loss of a batch, and each task's part of it.
 
     Attributes:
@@ -60,11 +60,11 @@ class JointTerm:
     loss: Tensor
     _names: tuple[str, ...]
     _parts: tuple[Stacked, ...]
-    _single: Mapping[str, Term] = field(default_factory=dict)
+    _single: Mapping[str, TaskLoss] = field(default_factory=dict)
     _anchor: Tensor | None = None
 
     @cached_property
-    def tasks(self) -> dict[str, Term]:
+    def tasks(self) -> dict[str, TaskLoss]:
         """The terms by task name."""
         found = dict(self._single)
         for part in self._parts:
@@ -77,9 +77,9 @@ class JointTerm:
 
 
 TENSORS = {
-    JointTerm: ("loss", "_parts", "_single", "_anchor"),
+    JointLoss: ("loss", "_parts", "_single", "_anchor"),
     Stacked: ("nll", "means", "mass", "counts", "shares", "log_variance"),
-    Term: ("nll", "count", "_means", "_mass", "_shares", "_log_variance"),
+    TaskLoss: ("nll", "count", "_means", "_mass", "_shares", "_log_variance"),
 }
 """The fields that hold tensors; the others tell what they belong to."""
 

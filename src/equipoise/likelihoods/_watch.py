@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from equipoise.likelihoods.sharding import local
-from equipoise.likelihoods.spec import NoiseSpec
-from equipoise.stepping import is_in_any_optimizer
+from equipoise._stepping import is_in_any_optimizer
+from equipoise.likelihoods._sharding import local
+from equipoise.likelihoods._spec import NoiseSpec
 
 LAG, LAG_LOOKS, LOOK_EVERY = 3.0, 20, 10
 """σ lags when s is so far from its optimum for so many looks, without coming half way closer."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equipoise.execution import is_readable
+from equipoise._execution import is_readable
 
 
 def as_mask(mask: Tensor, shape: Sequence[int], where: str) -> Tensor:

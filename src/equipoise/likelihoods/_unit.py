@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
-from equipoise.execution import in_functorch, is_readable, is_recomputing
+from equipoise._execution import in_functorch, is_readable, is_recomputing
+from equipoise._reduction import gather_rows
+from equipoise._stepping import Followed, follow
 from equipoise.functional import at_least_single
-from equipoise.reduction import gather_rows
-from equipoise.stepping import Followed, follow
 
 ENOUGH = 32
 """Valid elements after which a unit is no longer provisional."""

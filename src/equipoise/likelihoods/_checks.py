@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equipoise.execution import is_readable
-from equipoise.reduction import Sums
+from equipoise._execution import is_readable
+from equipoise._reduction import Sums
 
 
 def check(sums: Sequence[Sums], names: Sequence[str]) -> list[bool | None]:

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equipoise.execution import is_readable, is_traced
-from equipoise.likelihoods.bank import NoiseBank
-from equipoise.likelihoods.settings import NoiseSettings
-from equipoise.likelihoods.sharding import full
-from equipoise.likelihoods.spec import NoiseSpec
+from equipoise._execution import is_readable, is_traced
+from equipoise.likelihoods._bank import NoiseBank
+from equipoise.likelihoods._settings import NoiseSettings
+from equipoise.likelihoods._sharding import full
+from equipoise.likelihoods._spec import NoiseSpec
 
 
 class Noise(nn.Module):

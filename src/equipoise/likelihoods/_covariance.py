@@ -5,10 +5,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from equipoise.likelihoods.bank import NoiseBank
-from equipoise.likelihoods.noise import Noise
-from equipoise.likelihoods.sharding import as_stored, full, is_sharded, local
-from equipoise.likelihoods.spec import NoiseSpec
+from equipoise.likelihoods._bank import NoiseBank
+from equipoise.likelihoods._noise import Noise
+from equipoise.likelihoods._sharding import as_stored, full, is_sharded, local
+from equipoise.likelihoods._spec import NoiseSpec
 
 PLENTY = 10
 """With so many rows for each dimension a sample covariance is used as it is; with fewer it is shrunk."""

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from equipoise._joint import Stacked
+from equipoise._reduction import Sums
 from equipoise.functional import at_least_single
-from equipoise.joint import Stacked
-from equipoise.likelihoods.bank import NoiseBank
+from equipoise.likelihoods._bank import NoiseBank
 from equipoise.likelihoods.likelihood import Likelihood
-from equipoise.reduction import Sums
 
 
 def stacked(

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from equipoise.execution import is_traced
+from equipoise._execution import is_traced
 from equipoise.functional import at_least_single
+from equipoise.likelihoods._unit import Unit
 from equipoise.likelihoods.categorical import Categorical
 from equipoise.likelihoods.gaussian import Gaussian
 from equipoise.likelihoods.laplace import Laplace
 from equipoise.likelihoods.likelihood import Likelihood
 from equipoise.likelihoods.regression import Regression
-from equipoise.likelihoods.unit import Unit
 
 SMALL = 2**14
 """Tasks of more elements gain nothing from being stacked, which copies them."""
