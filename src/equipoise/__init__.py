@@ -21,6 +21,7 @@ from equipoise.likelihoods import (
     StudentT,
     Sums,
     TaskLoss,
+    VonMisesFisher,
 )
 from equipoise.multitask import MultiTaskLikelihood
 from equipoise.optim import param_groups
@@ -46,6 +47,7 @@ __all__ = [
     "Sums",
     "TaskLoss",
     "UncertaintyWeighting",
+    "VonMisesFisher",
     "__version__",
     "audit_gradients",
     "calibration_report",

@@ -12,6 +12,7 @@ from equipoise.likelihoods.likelihood import Likelihood, TaskLoss
 from equipoise.likelihoods.multivariate_gaussian import MultivariateGaussian
 from equipoise.likelihoods.regression import Regression
 from equipoise.likelihoods.student_t import StudentT
+from equipoise.likelihoods.von_mises_fisher import VonMisesFisher
 
 __all__ = [
     "Bernoulli",
@@ -27,4 +28,5 @@ __all__ = [
     "StudentT",
     "Sums",
     "TaskLoss",
+    "VonMisesFisher",
 ]
