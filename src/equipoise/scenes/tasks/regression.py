@@ -17,7 +17,7 @@ KINDS = ("laplace", "laplace-paper", "gaussian")
 class RegressionTask(Task):
     """A task whose target is ``float32 (C, H, W)``, NaN where there is no label."""
 
-    kinds = KINDS
+    kinds: tuple[str, ...] = KINDS
 
     def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
         """Laplace fits L1; ``laplace-paper`` weighs L1 as the paper does; see ``regression_likelihood``."""

@@ -108,3 +108,13 @@ def hsv(hue: npt.NDArray[Any], saturation: npt.NDArray[Any], value: npt.NDArray[
     rgb = value[..., None] * (1.0 - saturation[..., None] * ramp)
     colors: Picture = (rgb * 255).round().astype(np.uint8)
     return colors
+
+
+def normal_colors(normals: npt.NDArray[np.float32]) -> Picture:
+    """Unit vectors ``(H, W, 3)`` as colours v = 127.5·(n + 1); black where there is no label.
+
+    >>> normal_colors(np.array([[[0, 0, -1], [1, 0, 0], [np.nan] * 3]], np.float32)).tolist()
+    [[[128, 128, 0], [255, 128, 128], [0, 0, 0]]]
+    """
+    values = np.where(np.isnan(normals), -1.0, normals)
+    return np.clip(np.round((values + 1.0) * 127.5), 0, 255).astype(np.uint8)
