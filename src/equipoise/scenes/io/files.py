@@ -6,6 +6,7 @@ from heapq import heappop, heappush
 from pathlib import Path
 
 from equipoise.errors import DataError
+from equipoise.scenes.io.run_files import LOG_JSONL, RECIPE, RECORD
 
 
 def walked(folder: Path) -> list[Path]:
@@ -26,7 +27,7 @@ def walked(folder: Path) -> list[Path]:
             continue
         seen.add(real)
         folders, names = _entries(here)
-        if {"run.json", "recipe.json", "log.jsonl"} <= set(names):
+        if {RECORD, RECIPE, LOG_JSONL} <= set(names):
             continue
         written = predicted(names)
         found += [here / name for name in names if name not in written]

@@ -11,9 +11,9 @@ from equipoise.scenes.config.recipe import LikelihoodRecipe, ModelRecipe, Recipe
 from equipoise.scenes.config.toml import from_table
 from equipoise.scenes.data.sample import IGNORE, SceneVocabulary
 from equipoise.scenes.io.json import read_json
+from equipoise.scenes.io.run_files import DESCRIPTION, RECIPE
 
 FORMAT = 1
-DESCRIPTION = "model.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +92,6 @@ def check_description(description: ModelDescription, where: str) -> None:
 
 
 def _hint(folder: Path) -> str:
-    if (folder / "recipe.json").exists():
+    if (folder / RECIPE).exists():
         return "the run is not finished: go on with equipoise train RECIPE --resume"
     return "name the folder of a run"

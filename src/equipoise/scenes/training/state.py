@@ -13,9 +13,9 @@ from equipoise.errors import NonFiniteError, RecipeError, RunError
 from equipoise.scenes.config.recipe import Recipe, changes_nothing, differing_keys
 from equipoise.scenes.config.toml import from_table
 from equipoise.scenes.io.json import read_json
+from equipoise.scenes.io.run_files import CHECKPOINTS, DESCRIPTION, WEIGHTS
 from equipoise.scenes.io.tensors import read_tensors, tensors_as_bytes
-from equipoise.scenes.model.description import DESCRIPTION
-from equipoise.scenes.model.files import WEIGHTS, load_weights, model_files
+from equipoise.scenes.model.files import load_weights, model_files
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.checkpoint import newest_checkpoint, prune_checkpoints, write_checkpoint
 from equipoise.scenes.training.schedule import may_be_lengthened
@@ -67,15 +67,15 @@ def save(state: State, recipe: Recipe, identity: dict[str, str], run: Path) -> N
     }
     files = model_files(state.model) | {OPTIMIZER: tensors_as_bytes(tensors), STATE: json.dumps(table).encode()}
     try:
-        write_checkpoint(run / "checkpoints", state.step, files)
+        write_checkpoint(run / CHECKPOINTS, state.step, files)
     except OSError as error:
-        kept, _ = newest_checkpoint(run / "checkpoints")
+        kept, _ = newest_checkpoint(run / CHECKPOINTS)
         raise RunError(
             f"{run / 'checkpoints'}: expected to write a checkpoint of step {state.step}, found: "
             f"{error.strerror or error}: make room, then "
             + ("start again with --overwrite" if kept is None else f"go on from {kept.name} with --resume")
         ) from None
-    prune_checkpoints(run / "checkpoints", recipe.training.keep_checkpoints, state.step, FILES)
+    prune_checkpoints(run / CHECKPOINTS, recipe.training.keep_checkpoints, state.step, FILES)
 
 
 def expect_finite(state: State) -> None:
@@ -96,7 +96,7 @@ def restore(
     Raises:
         RunError: there is none, or it was made with another recipe or other data.
     """
-    path, passed_over = newest_checkpoint(run / "checkpoints", FILES)
+    path, passed_over = newest_checkpoint(run / CHECKPOINTS, FILES)
     for line in passed_over:
         on_notice(f"passed over {line}")
     if path is None:

@@ -12,8 +12,8 @@ import torch
 from equipoise.errors import RunError
 from equipoise.scenes.config.recipe import TrainingRecipe
 from equipoise.scenes.io.json import read_json
-from equipoise.scenes.model.description import DESCRIPTION
-from equipoise.scenes.model.files import WEIGHTS, model_files
+from equipoise.scenes.io.run_files import BEST, CHECKPOINTS, DESCRIPTION, WEIGHTS
+from equipoise.scenes.model.files import model_files
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.checkpoint import checkpoint_fault, checkpoints, remove_checkpoint, write_checkpoint
 from equipoise.scenes.training.distributed import Team
@@ -23,8 +23,6 @@ from equipoise.scenes.training.signals import StopRequest
 from equipoise.scenes.training.state import STATE, State, expect_finite
 from equipoise.scenes.wording import counted
 
-BEST = "best"
-"""The folder of a run that holds the best model, as ``step-XXXXXXXX`` with a manifest."""
 VALIDATION = "validation.json"
 BEST_FILES = (WEIGHTS, DESCRIPTION, VALIDATION)
 
@@ -209,7 +207,7 @@ def keep_best(run: Path, state: State) -> None:
 
 def prune_best(run: Path, best_step: int) -> None:
     """Remove all best models but the one of ``best_step`` and those that a checkpoint may have to go on with."""
-    kept = {best_step, *_referred(run / "checkpoints")}
+    kept = {best_step, *_referred(run / CHECKPOINTS)}
     old = [path for path in checkpoints(run / BEST) if int(path.name[5:]) not in kept]
     for path in [*old, *(run / BEST).glob(".writing-*")]:
         remove_checkpoint(path, BEST_FILES)
