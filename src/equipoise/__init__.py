@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from equipoise import weighting
-from equipoise._joint import JointTerm
+from equipoise._joint import JointLoss
 from equipoise.audit import GradientAudit, audit_gradients
 from equipoise.calibration import CalibrationReport, calibration_report
 from equipoise.likelihoods import (
@@ -16,9 +16,11 @@ from equipoise.likelihoods import (
     Laplace,
     Likelihood,
     MultivariateGaussian,
+    NoiseOptions,
     Regression,
     StudentT,
-    Term,
+    Sums,
+    TaskLoss,
 )
 from equipoise.multitask import MultiTaskLikelihood
 from equipoise.optim import param_groups
@@ -33,14 +35,16 @@ __all__ = [
     "Gaussian",
     "Gibbs",
     "GradientAudit",
-    "JointTerm",
+    "JointLoss",
     "Laplace",
     "Likelihood",
     "MultiTaskLikelihood",
     "MultivariateGaussian",
+    "NoiseOptions",
     "Regression",
     "StudentT",
-    "Term",
+    "Sums",
+    "TaskLoss",
     "UncertaintyWeighting",
     "__version__",
     "audit_gradients",

@@ -1,24 +1,35 @@
-"""How the present code is being run: what may be read back, and what may change state."""
+"""How the code is being run: whether numbers may be read back from a device, and whether state may change."""
 
 import torch
 from torch import Tensor
 
 
 def is_traced() -> bool:
-    """Whether numbers are symbols now: under ``torch.compile``, ``torch.export`` or a functorch transform."""
+    """Whether tensors are symbols: under ``torch.compile``, ``torch.export`` or a functorch transform."""
     return torch.compiler.is_compiling() or in_functorch()
 
 
 def in_functorch() -> bool:
-    """Whether a functorch transform (``vmap``, ``grad`` …) is active: nothing may be changed in place then."""
+    """Whether a functorch transform (``vmap``, ``grad`` …) is active, in which nothing may be changed in place."""
     return not torch.compiler.is_compiling() and torch._C._are_functorch_transforms_active()
 
 
 def is_readable(*tensors: Tensor) -> bool:
-    """Whether looking at these numbers costs nothing: they lie on the CPU and are no symbols."""
+    """Whether reading these numbers costs nothing: they lie on the CPU and are not traced."""
     return not is_traced() and all(t.device.type == "cpu" for t in tensors)
 
 
+def may_wait_for(tensor: Tensor, occasion: int) -> bool:
+    """Whether to read a tensor back at the n-th occasion.
+
+    Always on the CPU. An accelerator would stall each time, so only at the 1st, 2nd, 4th, 8th … occasion. Never on the
+    meta device, which has no data.
+    """
+    if tensor.device.type == "cpu":
+        return True
+    return not tensor.is_meta and occasion & (occasion - 1) == 0
+
+
 def is_recomputing() -> bool:
-    """Whether this is a second forward pass within a backward pass: activation checkpointing runs it again."""
+    """Whether this is a second forward pass, inside a backward pass: activation checkpointing runs it again."""
     return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1

@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from equipoise.likelihoods.likelihood import Likelihood, Term
+from equipoise.likelihoods._task_loss import TaskLoss, as_text
+from equipoise.likelihoods.likelihood import Likelihood
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,12 +33,12 @@ class Stacked:
     log_variance: Tensor
     members: Mapping[str, tuple[Likelihood, slice]]
 
-    def term(self, name: str) -> Term:
+    def term(self, name: str) -> TaskLoss:
         """One task's part."""
         likelihood, span = self.members[name]
         shape = likelihood.noise.settings.shape
         shares = None if self.shares is None else self.shares[span].reshape(shape)
-        return Term(
+        return TaskLoss(
             nll=self.nll[span].sum(),
             count=self.counts[span].sum(),
             _likelihood=likelihood,
@@ -48,8 +49,8 @@ class Stacked:
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class JointTerm:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class JointLoss:
     """The joint loss of a batch, and each task's part of it.
 
     Attributes:
@@ -60,16 +61,24 @@ class JointTerm:
     loss: Tensor
     _names: tuple[str, ...]
     _parts: tuple[Stacked, ...]
-    _single: Mapping[str, Term] = field(default_factory=dict)
+    _single: Mapping[str, TaskLoss] = field(default_factory=dict)
     _anchor: Tensor | None = None
 
     @cached_property
-    def tasks(self) -> dict[str, Term]:
+    def tasks(self) -> dict[str, TaskLoss]:
         """The terms by task name."""
         found = dict(self._single)
         for part in self._parts:
             found |= {name: part.term(name) for name in part.members}
         return {name: found[name] for name in self._names}
+
+    def __repr__(self) -> str:
+        """A table of each task's figures, in the target's unit."""
+        rows = [{"task": name} | term.figures() for name, term in self.tasks.items()]
+        widths = {title: max(len(title), *(len(row[title]) for row in rows)) for title in (rows[0] if rows else {})}
+        lines = [dict(zip(widths, widths, strict=True)), *rows]
+        shown = ["  ".join(line[title].ljust(width) for title, width in widths.items()).rstrip() for line in lines]
+        return "\n  ".join([f"JointLoss(loss={as_text(self.loss)})", *shown])
 
     def with_anchor(self, loss: Tensor) -> Tensor:
         """A loss that ignores the noise, with the zero gradient of it that DistributedDataParallel waits for."""
@@ -77,9 +86,9 @@ class JointTerm:
 
 
 TENSORS = {
-    JointTerm: ("loss", "_parts", "_single", "_anchor"),
+    JointLoss: ("loss", "_parts", "_single", "_anchor"),
     Stacked: ("nll", "means", "mass", "counts", "shares", "log_variance"),
-    Term: ("nll", "count", "_means", "_mass", "_shares", "_log_variance"),
+    TaskLoss: ("nll", "count", "_means", "_mass", "_shares", "_log_variance"),
 }
 """The fields that hold tensors; the others tell what they belong to."""
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
 from equipoise._execution import in_functorch, is_readable
-from equipoise._joint import JointTerm, Stacked
+from equipoise._joint import JointLoss, Stacked
 from equipoise._named import NamedModules
 from equipoise._reduction import Sums, is_distributed
 from equipoise._stacking import stacked
@@ -82,7 +82,7 @@ class Tasks(nn.Module, Followed):
         """Names and likelihoods."""
         return [(name, self[name]) for name in self._names]
 
-    def _of_whole_batch(self, means: Tensor, counts: Tensor | None = None) -> JointTerm | None:
+    def _of_whole_batch(self, means: Tensor, counts: Tensor | None = None) -> JointLoss | None:
         """The joint loss in a few operations for all tasks, where all of them are labelled.
 
         Args:
@@ -103,7 +103,7 @@ class Tasks(nn.Module, Followed):
         part = stacked(bank, members, names, sums, whole=whole, training=self.training)
         if not whole:
             _look(bank, self.training)
-        return JointTerm(loss=part.nll.sum(), _names=self._names, _parts=(part,))
+        return JointLoss(loss=part.nll.sum(), _names=self._names, _parts=(part,))
 
     def _may_be_quick(self) -> bool:
         """Whether all noises lie in one vector, on the CPU of one process."""
@@ -111,7 +111,7 @@ class Tasks(nn.Module, Followed):
             return False
         return is_readable(self._joined_groups[0][2].low)
 
-    def _joined(self, sums: dict[str, Sums], empty: dict[str, bool | None], counts: Counts) -> JointTerm:
+    def _joined(self, sums: dict[str, Sums], empty: dict[str, bool | None], counts: Counts) -> JointLoss:
         parts: list[Stacked] = []
         for names in self._groups:
             members = [self[name] for name in names]
@@ -128,14 +128,16 @@ class Tasks(nn.Module, Followed):
             )
             parts.append(part)
             _look(members[0].noise.bank, self.training)
-        single = {name: self[name].term(sums[name], counts.get(name), is_empty=empty[name]) for name in self._single}
+        single = {
+            name: self[name]._task_loss(sums[name], counts.get(name), is_empty=empty[name]) for name in self._single
+        }
         for name, term in single.items():
             look(self[name], term)
         losses = [part.nll.sum() for part in parts] + [term.nll for term in single.values()]
         loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
         if not loss.requires_grad and torch.is_grad_enabled():
             loss = loss + self._nothing()
-        return JointTerm(loss=loss, _names=self._names, _parts=tuple(parts), _single=single, _anchor=self._anchor())
+        return JointLoss(loss=loss, _names=self._names, _parts=tuple(parts), _single=single, _anchor=self._anchor())
 
     def _nothing(self) -> Tensor:
         """Zero, with a graph to every log-variance."""
@@ -188,7 +190,7 @@ class Tasks(nn.Module, Followed):
                     f"task {name!r}: {argument} with update='closed_form' would follow each micro-batch by itself: use "
                     "update='gradient', or whole batches"
                 )
-            if member.waits:
+            if member._is_pending:
                 raise ValueError(
                     f"task {name!r}: {argument} before its unit or start is known, which would come from one "
                     f"micro-batch: {remedy}run a first batch without {argument}"

@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from equipoise._joint import JointTerm
+from equipoise._joint import JointLoss
 from equipoise._reduction import add_over_ranks, is_distributed
 from equipoise.functional import at_least_single
 
@@ -55,7 +55,7 @@ class GradientAudit:
         return "\n".join(lines)
 
 
-def audit_gradients(terms: JointTerm | Mapping[str, Tensor], shared_parameters: Iterable[Tensor]) -> GradientAudit:
+def audit_gradients(terms: JointLoss | Mapping[str, Tensor], shared_parameters: Iterable[Tensor]) -> GradientAudit:
     """Each task's gradient on the shared parameters: one backward pass a task, nothing left in ``.grad``.
 
     The graph is kept, so ``backward`` may follow. Every so many steps is enough. Of several ranks every one must call
@@ -74,7 +74,7 @@ def audit_gradients(terms: JointTerm | Mapping[str, Tensor], shared_parameters: 
     >>> audit.norms, audit.shares, audit.cosines
     ({'a': 3.0, 'b': 1.0}, {'a': 0.75, 'b': 0.25}, {('a', 'b'): -1.0})
     """
-    losses = {name: term.nll for name, term in terms.tasks.items()} if isinstance(terms, JointTerm) else dict(terms)
+    losses = {name: term.nll for name, term in terms.tasks.items()} if isinstance(terms, JointLoss) else dict(terms)
     parameters = [p for p in shared_parameters if p.requires_grad]
     if not parameters:
         raise ValueError("audit_gradients: expected shared parameters that require gradients, found none")

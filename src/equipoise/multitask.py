@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from equipoise._execution import is_readable, is_recomputing
-from equipoise._joint import JointTerm
+from equipoise._joint import JointLoss
 from equipoise._reduction import Sums
 from equipoise._shortcut import Shortcut
 from equipoise._tasks import Counts, Tasks
@@ -60,7 +60,7 @@ class MultiTaskLikelihood(Tasks):
         *,
         weights: Optional | None = None,
         counts: Counts | None = None,
-    ) -> JointTerm:
+    ) -> JointLoss:
         """The joint loss of a batch.
 
         Args:
@@ -95,7 +95,7 @@ class MultiTaskLikelihood(Tasks):
         empty = dict(zip(self._names, check(total, labels), strict=True))
         return self._joined(dict(zip(self._names, total, strict=True)), empty, counts or {})
 
-    def _quickly(self, outputs: Optional, targets: Optional) -> JointTerm | None:
+    def _quickly(self, outputs: Optional, targets: Optional) -> JointLoss | None:
         """The usual case on a CPU: all tasks labelled, none masked, nothing pending."""
         names = self._groups[0]
         found = self._shortcut.means([outputs.get(n) for n in names], [targets.get(n) for n in names])
@@ -115,7 +115,7 @@ class MultiTaskLikelihood(Tasks):
             if given is not None and not isinstance(given, Tensor):
                 raise TypeError(f"task {name!r}: expected a tensor as its {kind}, found {type(given).__name__}")
         if target is None:
-            return member.no_sums(output)
+            return member._empty_sums(output)
         if output is None:
             raise ValueError(f"task {name!r}: expected an output, since it has a target, found none")
         mask, weight = (masks or {}).get(name), (weights or {}).get(name)

@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from equipoise._joint import JointTerm
+from equipoise._joint import JointLoss
 from equipoise._reduction import add_over_ranks, is_distributed
 from equipoise._stepping import Followed, follow, holds
 from equipoise.likelihoods._watch import OwnershipWatch
@@ -32,7 +32,7 @@ class Weighting(Protocol):
     """A method of weighing."""
 
     def backward(
-        self, joint: JointTerm, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
+        self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
         """Add this batch's gradients to ``.grad``.
 
@@ -48,7 +48,7 @@ class Learned:
     """The joint likelihood itself: weights by learned noise."""
 
     def backward(
-        self, joint: JointTerm, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
+        self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
         """∂ joint.loss."""
         _backward(joint.loss, joint, scaler)
@@ -58,7 +58,7 @@ class Equal:
     """The mean of the standardized losses, 1/K each, K the number of tasks. A task without labels adds nothing."""
 
     def backward(
-        self, joint: JointTerm, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
+        self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
         """∂ Σ L_k/K."""
         _backward(_weighted({name: 1.0 / len(joint.tasks) for name in joint.tasks}, joint), joint, scaler)
@@ -78,7 +78,7 @@ class Fixed:
         self.weights = dict(weights)
 
     def backward(
-        self, joint: JointTerm, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
+        self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
         """∂ Σ w_k·L_k."""
         if self.weights.keys() != joint.tasks.keys():
@@ -130,7 +130,7 @@ class Scalarized(Followed):
 
         setattr(self.scalarizer, name, heard)
 
-    def values(self, joint: JointTerm) -> Tensor:
+    def values(self, joint: JointLoss) -> Tensor:
         """The standardized losses, in the order of the tasks."""
         shown = []
         for name, term in joint.tasks.items():
@@ -141,7 +141,7 @@ class Scalarized(Followed):
         return torch.stack(shown)
 
     def backward(
-        self, joint: JointTerm, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
+        self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
         """∂ of the scalarizer's value."""
         self._warn_of_own_step()
@@ -201,7 +201,7 @@ class Aggregated:
         self.aggregator = aggregator
 
     def backward(
-        self, joint: JointTerm, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
+        self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
         """The aggregated gradient on the shared parameters, ∂ Σ L_k on the others."""
         from torchjd.autojac import jac
@@ -256,11 +256,11 @@ def _aggregate(aggregator: Any, matrix: Tensor) -> Tensor:
     return result
 
 
-def _weighted(weights: Mapping[str, float], joint: JointTerm) -> Tensor:
+def _weighted(weights: Mapping[str, float], joint: JointLoss) -> Tensor:
     return torch.stack([weights[name] * term.standardized_loss for name, term in joint.tasks.items()]).sum()
 
 
-def _backward(loss: Tensor, joint: JointTerm, scaler: "GradScaler | None") -> None:
+def _backward(loss: Tensor, joint: JointLoss, scaler: "GradScaler | None") -> None:
     loss = joint.with_anchor(loss)
     if not loss.requires_grad:
         return  # no task has labels

@@ -147,7 +147,7 @@ def test_the_weight_is_the_slope_by_the_raw_loss(case):
     output.requires_grad_()
     term = made(case)(output, target)
     (by_output,) = torch.autograd.grad(term.nll, output, retain_graph=True)
-    (raw,) = torch.autograd.grad(term.objective, output)
+    (raw,) = torch.autograd.grad(term.raw_loss, output)
     assert torch.allclose(by_output, raw * term.weight, atol=1e-12)
 
 

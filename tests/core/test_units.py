@@ -187,7 +187,7 @@ def test_a_change_of_unit_changes_only_what_is_reported(kind):
     assert terms[1].sigma.item() == pytest.approx(1000 * terms[0].sigma.item(), rel=1e-4)
     power = 1 if kind == "Laplace" else 2
     assert terms[1].loss.item() == pytest.approx(1000**power * terms[0].loss.item(), rel=1e-4)
-    assert terms[1].objective.item() == pytest.approx(terms[1].loss.item(), rel=1e-6)
+    assert terms[1].raw_loss.item() == pytest.approx(terms[1].loss.item(), rel=1e-6)
     assert terms[1].standardized_loss.item() == pytest.approx(terms[0].standardized_loss.item(), rel=1e-4)
     if kind != "StudentT":
         assert (terms[1].weight * terms[1].loss).item() == pytest.approx(

@@ -30,7 +30,7 @@ def flat_gradient(loss: torch.Tensor, module: torch.nn.Module) -> torch.Tensor:
     return torch.cat([g.reshape(-1) for g in found])
 
 
-def joint_of(shared, heads, likelihood, inputs, targets) -> eq.JointTerm:
+def joint_of(shared, heads, likelihood, inputs, targets) -> eq.JointLoss:
     hidden = shared(inputs)
     return likelihood({name: head(hidden) for name, head in heads.items()}, targets)
 

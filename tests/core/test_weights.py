@@ -152,7 +152,7 @@ def test_class_weights_and_smoothing_are_torch_s(shape, weights, smoothing):
         target = torch.where(target == 0, -100, target)
         wanted = functional.cross_entropy(output, target, weight=tensor, label_smoothing=smoothing)
     assert term.loss.item() == pytest.approx(wanted.item(), rel=1e-9)
-    (found,) = torch.autograd.grad(term.objective, output)
+    (found,) = torch.autograd.grad(term.raw_loss, output)
     assert torch.allclose(found, torch.autograd.grad(wanted, output)[0], atol=1e-12)
     best = likelihood.optimal_log_variance(output, target)
     assert best.exp().item() == pytest.approx(2 * wanted.item(), rel=1e-9)
@@ -168,7 +168,7 @@ def test_positive_weights_are_torch_s(weight):
     wanted = functional.binary_cross_entropy_with_logits(output, target, pos_weight=tensor)
     term = likelihood(output, target)
     assert term.loss.item() == pytest.approx(wanted.item(), rel=1e-9)
-    (found,) = torch.autograd.grad(term.objective, output)
+    (found,) = torch.autograd.grad(term.raw_loss, output)
     assert torch.allclose(found, torch.autograd.grad(wanted, output)[0], atol=1e-12)
     assert likelihood.optimal_log_variance(output, target).exp().item() == pytest.approx(2 * wanted.item(), rel=1e-9)
 

@@ -1,12 +1,15 @@
 """Observation models with learned noise, one a file."""
 
+from equipoise._reduction import Sums
+from equipoise.likelihoods._settings import NoiseOptions
+from equipoise.likelihoods._task_loss import TaskLoss
 from equipoise.likelihoods.bernoulli import Bernoulli
 from equipoise.likelihoods.categorical import Categorical
 from equipoise.likelihoods.elementwise import Elementwise
 from equipoise.likelihoods.gaussian import Gaussian
 from equipoise.likelihoods.gibbs import Gibbs
 from equipoise.likelihoods.laplace import Laplace
-from equipoise.likelihoods.likelihood import Likelihood, Term
+from equipoise.likelihoods.likelihood import Likelihood
 from equipoise.likelihoods.multivariate_gaussian import MultivariateGaussian
 from equipoise.likelihoods.regression import Regression
 from equipoise.likelihoods.student_t import StudentT
@@ -20,7 +23,9 @@ __all__ = [
     "Laplace",
     "Likelihood",
     "MultivariateGaussian",
+    "NoiseOptions",
     "Regression",
     "StudentT",
-    "Term",
+    "Sums",
+    "TaskLoss",
 ]

@@ -1,92 +1,53 @@
-"""The log-variances s = log σ² of one or several likelihoods in one vector: how they start, move, and are guarded.
+"""How log-variances start, move and are guarded: the part of a bank that acts in forward passes and optimizer steps.
 
-In one vector a training step costs hardly more with fifty tasks than with two.
+Many tasks share one vector, so that a training step costs hardly more with fifty tasks than with two.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
 from equipoise._execution import in_functorch, is_readable, is_recomputing
 from equipoise._stepping import Followed, follow, holds
-from equipoise.functional import linear_nll, linear_optimum, prior_nll
-from equipoise.likelihoods._settings import DEFAULT_MOMENTUM
-from equipoise.likelihoods._sharding import as_stored, full, is_sharded, local
+from equipoise.likelihoods._log_variances import LogVariances
+from equipoise.likelihoods._sharding import as_stored, is_sharded, local
 from equipoise.likelihoods._spec import NoiseSpec
 from equipoise.likelihoods._watch import BoundWatch, LagWatch, OwnershipWatch
 
 FARTHEST = 1.0
-"""How far beyond the batch's optimum one step may carry s; a step that goes farther ends at the optimum."""
+"""A step may carry s this far beyond the batch's optimum; one that goes farther ends at the optimum."""
 Optimum = Callable[[Tensor], Tensor]
 
 
-class NoiseBank(nn.Module, Followed):
-    """The log-variances of one or several likelihoods, and everything that moves or guards them.
+class NoiseBank(LogVariances, Followed):
+    """Log-variances, and everything that moves or guards them.
 
-    ``started`` says which have met data with information (2: the latest batch started them), ``low`` holds the present
-    lower bounds, floors included. Both are floating point, so that averages of models (EMA, SWA) can average them.
-    The bank saves nothing itself: each likelihood saves its part under its own name (see ``Noise``).
+    Attributes:
+        labelled: which entries had labels since the last optimizer step.
+        best: the latest optimum of each.
     """
 
-    log_variance: Tensor
-    started: Tensor
-    low: Tensor
-    running: Tensor
-    constants: Tensor
     labelled: Tensor
     best: Tensor
 
     def __init__(self, specs: Sequence[NoiseSpec]) -> None:
-        super().__init__()
-        self.specs = tuple(specs)
-        self.names: Sequence[str] = ["likelihood"] * len(self.specs)
-        settings = self.specs[0].settings
-        self.has_prior = any(spec.settings.prior is not None for spec in self.specs)
-        self.by_gradient = settings.update == "gradient"
-        self.momentum = DEFAULT_MOMENTUM if settings.momentum is None else settings.momentum
-        size = sum(spec.size for spec in self.specs)
-        if self.by_gradient:
-            self.log_variance = nn.Parameter(torch.empty(size))
-        else:
-            self.register_buffer("log_variance", torch.empty(size))
-            self.register_buffer("running", torch.empty(2, size))
-        self.register_buffer("started", torch.empty(size))
-        self.register_buffer("low", torch.empty(size))
-        # What follows from the settings, and what lives from a forward pass to the next step.
-        self.register_buffer("constants", torch.empty(9, size), persistent=False)
-        self.register_buffer("labelled", torch.empty(size), persistent=False)
-        self.register_buffer("best", torch.empty(size), persistent=False)
+        super().__init__(specs)
+        # These live from a forward pass to the next step.
+        self.register_buffer("labelled", torch.empty_like(self.low), persistent=False)
+        self.register_buffer("best", torch.empty_like(self.low), persistent=False)
         self._begin_to_watch()
         self.reset_parameters()
         follow(self)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Put everything to its beginning, as after ``to_empty``."""
-        self._fill_constants()
-        inits = [0.0 if s.settings.init == "first_batch" else float(s.settings.init) for s in self.specs]
-        start = [value for value, spec in zip(inits, self.specs, strict=True) for _ in range(spec.size)]
-        device = self.constants.device
-        local(self.log_variance.detach()).copy_(as_stored(torch.tensor(start, device=device), self.log_variance))
-        self.low.copy_(self.constants[3])
-        for buffer in (self.started, self.labelled, self.best, *([] if self.by_gradient else [self.running])):
-            buffer.zero_()
-        self.pending = True
-        """Whether an entry may still wait for data with information; cleared between steps, outside of any graph."""
-
-    @torch.no_grad()
-    def _fill_constants(self) -> None:
-        columns = [column for spec in self.specs for column in [spec.constants()] * spec.size]
-        self.constants.copy_(torch.tensor(columns, dtype=self.constants.dtype, device=self.constants.device).T)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "NoiseBank":
-        """The constants are made again in the new type: log ½ of float32 is off by 10⁻⁹ in float64."""
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        self._fill_constants()
-        return self
+        """Reset to the initial state, as is needed after ``to_empty``."""
+        super().reset_parameters()
+        self.labelled.zero_()
+        self.best.zero_()
 
     def _begin_to_watch(self) -> None:
         self.ownership, self.bounds, self.lag = OwnershipWatch(), BoundWatch(), LagWatch()
@@ -95,30 +56,19 @@ class NoiseBank(nn.Module, Followed):
         self._before: Tensor | None = None
         self._optimum: Callable[[], Tensor] | None = None
         self._starts: Tensor | None = None
-        self._rows: tuple[Tensor, ...] | None = None
-        self._limits: tuple[int, int, list[float], list[float]] | None = None
+        self._rows = self._limits = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy begins to watch anew."""
+        """A copy starts its own watches."""
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._begin_to_watch()
         follow(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What lives from a forward pass to the next step is not copied."""
+        """Leave out what lives only from a forward pass to the next step."""
         return self.__dict__ | {"_optimum": None, "_before": None, "_starts": None, "_rows": None}
 
-    def _save_to_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        """Each likelihood saves its part."""
-
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        """Each likelihood loads its part."""
-
     # The forward pass.
-
-    def values(self) -> Tensor:
-        """The whole vector of log-variances, with its graph."""
-        return full(self.log_variance)
 
     def for_batch(
         self, span: slice, statistic: Tensor, count: Tensor, optimum: Optimum, *, training: bool, deferred: bool = False
@@ -150,7 +100,7 @@ class NoiseBank(nn.Module, Followed):
                 self._start(span, informed, best)
             if not self.by_gradient:
                 return self._track(span, statistic, informed, optimum, deferred)
-            high, s = self.constants[4, span], self.values()[span]
+            high, s = self.rows().high[span], self.values()[span]
             # Up there a task weighs nothing, and no gradient would bring it back: it comes back at once.
             s = torch.where((s >= high) & informed, best, s)
             self.write(span, torch.clamp(s, self.low[span], high))
@@ -203,7 +153,7 @@ class NoiseBank(nn.Module, Followed):
         """First data with information: put s to its optimum where that is asked for; set the first batch's floor."""
         new = informed & (self.started[span] == 0)
         starting = self._starts_at_first_batch(span)
-        floor = torch.minimum(best - self.constants[7, span], self.constants[4, span])
+        floor = torch.minimum(best - self.rows().floor_depth[span], self.rows().high[span])
         # A floor guards against a loss that falls; it must not lift an s that starts below it.
         floor = torch.where(starting, floor, torch.minimum(floor, self.values()[span] - 1.0))
         self.low[span].copy_(torch.where(new, torch.maximum(self.low[span], floor), self.low[span]))
@@ -214,7 +164,7 @@ class NoiseBank(nn.Module, Followed):
         self.started[span].copy_(torch.where(new, 2.0, self.started[span].clamp(max=1.0)))
 
     def _starts_at_first_batch(self, span: slice) -> Tensor:
-        return self.constants[8, span] > 0
+        return self.rows().starts[span] > 0
 
     def second_pass(self, span: slice) -> Tensor:
         """S as it was after the moves of a first pass; that of a start takes no gradient.
@@ -242,37 +192,8 @@ class NoiseBank(nn.Module, Followed):
         weight, total = self.running[0, span], self.running[1, span]
         known = weight > 0
         best = optimum(torch.where(known, total / torch.where(known, weight, 1.0), 1.0)).to(self.low.dtype)
-        best = torch.clamp(best, self.low[span], self.constants[4, span])
+        best = torch.clamp(best, self.low[span], self.rows().high[span])
         self.log_variance[span].copy_(torch.where(known, best, self.log_variance[span]))
-
-    def rows(self) -> tuple[Tensor, ...]:
-        """Rows of log a, −r, p, low, high, σ₀, strength the depth of the floor, and which start at the first batch."""
-        if not is_readable(self.constants):
-            return self.constants.unbind()
-        if self._rows is None or self._rows[0] is not self.constants:
-            self._rows = (self.constants, *self.constants.unbind())
-        return self._rows[1:]
-
-    def linear_nll(self, loss: Tensor, s: Tensor) -> Tensor:
-        """a·e^(−r·s)·L + p·s of every entry, priors included."""
-        log_a, minus_r, p, _, _, sigma0, strength, *_ = self.rows()
-        nll = linear_nll(loss, s, log_a, minus_r, p)
-        return nll + prior_nll(s, sigma0, strength) if self.has_prior else nll
-
-    def linear_optimum(self, loss: Tensor) -> Tensor:
-        """The optimum of every entry of linear form, priors included."""
-        log_a, minus_r, p, _, _, sigma0, strength, *_ = self.rows()
-        return linear_optimum(loss, log_a.exp(), -minus_r, p, sigma0, strength)
-
-    @torch.no_grad()
-    def write(self, span: slice, value: Tensor) -> None:
-        """Set s, in whatever form it is stored."""
-        if not is_sharded(self.log_variance):
-            self.log_variance[span].copy_(value)
-            return
-        whole = self.values().clone()
-        whole[span] = value.to(whole.dtype)
-        local(self.log_variance).copy_(as_stored(whole, self.log_variance))
 
     # Around the optimizer's step.
 
@@ -313,11 +234,11 @@ class NoiseBank(nn.Module, Followed):
             old, new = before.tolist(), now.tolist()
             if all(-FARTHEST < b - a < FARTHEST for a, b in zip(old, new, strict=True)):
                 if not all(lo <= b <= hi for b, lo, hi in zip(new, *self.limits(), strict=True)):
-                    now.copy_(torch.clamp(now, self.low, self.constants[4]))
+                    now.copy_(torch.clamp(now, self.low, self.rows().high))
                 return
         best = self.best if self._optimum is None else self._optimum()
         best, low, high, labelled = (
-            as_stored(v, self.log_variance) for v in (best, self.low, self.constants[4], self.labelled)
+            as_stored(v, self.log_variance) for v in (best, self.low, self.rows().high, self.labelled)
         )
         too_far = (now < torch.minimum(before, best) - FARTHEST) | (now > torch.maximum(before, best) + FARTHEST)
         kept = torch.where(too_far & torch.isfinite(best), best.to(now.dtype), now)
@@ -325,13 +246,6 @@ class NoiseBank(nn.Module, Followed):
             kept = torch.where(labelled > 0, kept, before)
         now.copy_(torch.clamp(kept, low, high))
         self.labelled.zero_()
-
-    def limits(self) -> tuple[list[float], list[float]]:
-        """The lower and upper bounds as plain numbers, read again when they have changed."""
-        key = (id(self.low), self.low._version)
-        if self._limits is None or self._limits[:2] != key:
-            self._limits = (*key, self.low.tolist(), self.constants[4].tolist())
-        return self._limits[2:]
 
     # What is said of it.
 
@@ -346,18 +260,10 @@ class NoiseBank(nn.Module, Followed):
 
         def reachable() -> list[float]:
             best = self.best if self._optimum is None else self._optimum()
-            values: list[float] = torch.clamp(best, self.low, self.constants[4]).tolist()
+            values: list[float] = torch.clamp(best, self.low, self.rows().high).tolist()
             return values
 
         self.lag.look(lambda: self.values().detach().tolist(), reachable, lambda i: self.of_entry(i)[1])
-
-    def of_entry(self, i: int) -> tuple[NoiseSpec, str]:
-        """The likelihood that entry ``i`` belongs to, and its name."""
-        for spec, name in zip(self.specs, self.names, strict=True):
-            if i < spec.size:
-                return spec, name
-            i -= spec.size
-        raise IndexError(i)
 
     def _ownership_message(self) -> str:
         return (

@@ -1,9 +1,31 @@
-"""The noise of one likelihood as its bank sees it: settings, form and floor."""
+"""The noise of one likelihood as its bank sees it: settings, form of the nll, floor."""
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
 
 from equipoise.likelihoods._settings import NoiseSettings
+
+
+class Constants(NamedTuple):
+    """What the settings say about each log-variance of a bank, one vector a quantity.
+
+    nll = a·e^(−r·s)·L + p·s, with s within [``low``, ``high``] and the prior (σ₀, strength). ``floor_depth``: how far
+    the floor lies below the first batch's optimum; ∞ where the floor is part of ``low``, or is off. ``starts``: 1 where
+    s starts at the optimum of the first batch.
+    """
+
+    log_coefficient: Tensor
+    negative_rate: Tensor
+    penalty: Tensor
+    low: Tensor
+    high: Tensor
+    sigma0: Tensor
+    strength: Tensor
+    floor_depth: Tensor
+    starts: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,8 +34,8 @@ class NoiseSpec:
 
     Attributes:
         settings: what the user asked for.
-        linear: (a, r, p) where nll = a·e^(−r·s)·L + p·s; ``None`` where it is no such form.
-        reference: log σ² of the floor's reference; ``None``: it is that of the first batch.
+        linear: (a, r, p) where nll = a·e^(−r·s)·L + p·s; ``None`` for any other form.
+        reference: log σ² of the σ that the floor refers to; ``None``: that of the first batch.
     """
 
     settings: NoiseSettings
@@ -22,15 +44,11 @@ class NoiseSpec:
 
     @property
     def size(self) -> int:
-        """How many log-variances."""
+        """The number of log-variances."""
         return self.settings.channels or 1
 
     def constants(self) -> list[float]:
-        """What the bank knows of each entry.
-
-        log a, −r, p, low, high, σ₀, strength, the depth of the floor below the first batch (or ∞), and 1 where s starts
-        at the first batch.
-        """
+        """This likelihood's entry in each vector of ``Constants``, in their order."""
         low, high = self.settings.bounds
         floor = self.settings.floor_below(self.reference is not None)
         depth = -2.0 * math.log(floor) if floor > 0 else math.inf

@@ -108,3 +108,19 @@ class LagWatch:
                     stacklevel=2,
                 )
                 return
+
+
+def warn_of_refit(name: str, best: Tensor, known: Tensor, bounds: tuple[float, float]) -> None:
+    """Say where held-out data have no information, or ask for more than the bounds allow."""
+    if not bool(known.all()):
+        warnings.warn(
+            f"{name}: refit: these data do not determine the noise (no label, a loss of zero, too few rows, or entries "
+            "that are not finite): it stays as it was",
+            stacklevel=4,
+        )
+    if bool((known & ((best <= bounds[0]) | (best >= bounds[1]))).any()):
+        warnings.warn(
+            f"{name}: refit: the best value is at its bounds [{bounds[0]:g}, {bounds[1]:g}] or beyond, so the data do "
+            "not determine it: are the outputs perfect on them, or of no use at all?",
+            stacklevel=4,
+        )

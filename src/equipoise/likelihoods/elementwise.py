@@ -11,7 +11,8 @@ from equipoise._execution import is_readable, is_recomputing
 from equipoise._reduction import Sums, is_distributed
 from equipoise.functional import at_least_single
 from equipoise.likelihoods._masks import as_mask, as_weights
-from equipoise.likelihoods.likelihood import Likelihood, Term
+from equipoise.likelihoods._task_loss import TaskLoss
+from equipoise.likelihoods.likelihood import Likelihood
 
 
 class Elementwise(Likelihood):
@@ -29,7 +30,7 @@ class Elementwise(Likelihood):
         """The mean raw loss where all elements are valid, as cheaply as possible; ``None``: no shortcut."""
         return None
 
-    def quick_term(self, output: Tensor, target: Tensor) -> Term | None:
+    def _quick_loss(self, output: Tensor, target: Tensor) -> TaskLoss | None:
         """The term where all elements are valid and the noise, by itself in its bank, is at rest."""
         bank = self.noise.bank
         if self.noise.spec.linear is None or len(bank.low) != 1 or is_distributed() or is_recomputing():
@@ -42,7 +43,7 @@ class Elementwise(Likelihood):
         self.batch_passed()
         s = bank.values()
         count = torch.tensor(target.numel())
-        return Term(
+        return TaskLoss(
             nll=bank.linear_nll(mean, at_least_single(s))[0],
             count=count,
             _likelihood=self,

@@ -77,7 +77,7 @@ class Gibbs(Likelihood):
         summed = losses.sum() if weights is None else (losses * kept).sum()
         return Sums((summed + hidden)[None], valid.sum(), total)
 
-    def no_sums(self, output: Tensor | None) -> Sums:
+    def _empty_sums(self, output: Tensor | None) -> Sums:
         """The sums of a batch without labels. What ``loss_fn`` would take is not known, and no rank needs more."""
         like = self.noise.bank.low if output is None else output
         values = at_least_single(like.new_zeros(1, dtype=self._dtype(like)))
@@ -115,7 +115,7 @@ class Gibbs(Likelihood):
             return log1p_optimum(statistic, self.coefficient)
         return scaled_optimum(statistic, self.coefficient, self.penalty, self.noise.prior)
 
-    def raw_weight(self, log_variance: Tensor) -> Tensor:
+    def _raw_weight(self, log_variance: Tensor) -> Tensor:
         """coefficient·e^(−s)."""
         return self.coefficient * torch.exp(-log_variance)
 

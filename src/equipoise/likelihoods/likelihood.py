@@ -5,12 +5,9 @@ ranks, into a negative log-likelihood (``nll``). Everything else (masks, starts,
 """
 
 import dataclasses
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Unpack
 
 import torch
@@ -19,71 +16,13 @@ from torch.distributions import Distribution
 
 from equipoise._execution import in_functorch, is_readable, is_recomputing
 from equipoise._reduction import Sums, is_distributed, over_ranks
-from equipoise.functional import at_least_single, prior_nll
+from equipoise.functional import at_least_single, linear_optimum, prior_nll
 from equipoise.likelihoods._checks import check, listed
 from equipoise.likelihoods._noise import own_noise
 from equipoise.likelihoods._settings import NoiseOptions, NoiseSettings
 from equipoise.likelihoods._spec import NoiseSpec
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Term:
-    """One task's part of the joint loss, for one batch. Diagnostics are computed when they are asked for.
-
-    Attributes:
-        nll: mean negative log-likelihood of the valid elements, constants dropped; 0 where there is none.
-        count: how many elements were valid, over all ranks.
-    """
-
-    nll: Tensor
-    count: Tensor
-    _likelihood: "Likelihood"
-    _means: Tensor
-    _mass: Tensor
-    _shares: Tensor | None
-    _log_variance: Tensor
-
-    @cached_property
-    def loss(self) -> Tensor:
-        """The raw loss in the target's unit, detached: mean squared error, absolute error or cross entropy.
-
-        NaN where there is no valid element.
-        """
-        with torch.no_grad():
-            return self._likelihood.loss_value(self._means.detach(), self._mass)
-
-    @cached_property
-    def weight(self) -> Tensor | None:
-        """∂nll/∂loss, detached, a vector where the noise has channels; ``None`` where nll is not linear in loss.
-
-        In the unit of 1/loss: for one noise, weight·loss is what the data add to nll, whatever the target's unit.
-        """
-        with torch.no_grad():
-            return self._likelihood.weight_at(self._log_variance)
-
-    @cached_property
-    def sigma(self) -> Tensor:
-        """σ in the target's unit, detached."""
-        with torch.no_grad():
-            return self._likelihood.to_target_unit(torch.exp(0.5 * self._log_variance), 1)
-
-    @cached_property
-    def objective(self) -> Tensor:
-        """``loss`` with its graph, in the target's unit; 0 where there is no valid element."""
-        return self._likelihood.total_objective(self._means, self._shares, self._likelihood.loss_power)
-
-    @cached_property
-    def standardized_loss(self) -> Tensor:
-        """The raw loss with its graph, in the network's numbers: what methods that set the weights themselves work on.
-
-        Where the likelihood owns its target's unit, this does not depend on it; elsewhere it equals ``objective``.
-        """
-        return self._likelihood.total_objective(self._means, self._shares, 0)
-
-
-def shared_out(per_channel: Tensor, shares: Tensor | None) -> Tensor:
-    """The mean over channels, by their shares of the elements; ``None``: one channel, which has all."""
-    return per_channel if shares is None else (per_channel * shares).sum()
+from equipoise.likelihoods._task_loss import TaskLoss, shared_out
+from equipoise.likelihoods._watch import warn_of_refit
 
 
 class Likelihood(nn.Module, ABC):
@@ -125,31 +64,44 @@ class Likelihood(nn.Module, ABC):
     ) -> Sums:
         """Sums over the valid elements of this rank's batch; ``values[0]`` is that of the raw loss."""
 
-    @abstractmethod
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
-        """Mean negative log-likelihood of each noise channel, from the means ``(k, *noise)`` of ``sums``."""
+        """Mean negative log-likelihood of each noise channel, from the means ``(k, *noise)`` of ``sums``.
 
-    @abstractmethod
+        By default a·e^(−r·s)·L + p·s with the (a, r, p) of ``linear``.
+        """
+        coefficient, rate, penalty = self._linear()
+        return coefficient * torch.exp(-rate * log_variance) * means[0] + penalty * log_variance
+
     def optimum(self, statistic: Tensor) -> Tensor:
         """The s that minimises ``nll`` for a mean ``statistic`` of each noise channel, the prior included."""
+        sigma0, strength = self.noise.prior or (1.0, 0.0)
+        return linear_optimum(statistic, *map(statistic.new_tensor, (*self._linear(), sigma0, strength)))
 
-    @abstractmethod
     def distribution(self, output: Tensor) -> Distribution:
-        """The predictive distribution for these outputs, in the target's unit."""
+        """The predictive distribution for these outputs, in the target's unit; by default there is none."""
+        raise ValueError(
+            f"{type(self).__name__}: expected a likelihood with a distribution (Gaussian, Laplace, …), found one "
+            "without: it has no density, or defines none"
+        )
 
-    def objective(self, means: Tensor) -> Tensor:
+    def _linear(self) -> tuple[float, float, float]:
+        if self.noise.spec.linear is None:
+            raise NotImplementedError(f"{type(self).__name__}: define nll and optimum, or pass linear=(a, r, p)")
+        return self.noise.spec.linear
+
+    def _raw_loss(self, means: Tensor) -> Tensor:
         """The raw loss of each noise channel, with its graph."""
         return means[0]
 
-    def total_objective(self, means: Tensor, shares: Tensor | None, power: int) -> Tensor:
+    def _total_raw_loss(self, means: Tensor, shares: Tensor | None, power: int) -> Tensor:
         """The raw loss over all channels, with its graph, in the target's unit to this power."""
-        return shared_out(self.to_target_unit(self.objective(means), power), shares)
+        return shared_out(self.to_target_unit(self._raw_loss(means), power), shares)
 
-    def raw_weight(self, log_variance: Tensor) -> Tensor | None:
+    def _raw_weight(self, log_variance: Tensor) -> Tensor | None:
         """∂nll/∂loss, where nll is linear in the raw loss."""
-        if (linear := self.noise.spec.linear) is None:
+        if self.noise.spec.linear is None:
             return None
-        coefficient, rate, _ = linear
+        coefficient, rate, _ = self.noise.spec.linear
         return coefficient * torch.exp(-rate * log_variance)
 
     def location(self, output: Tensor) -> Tensor:
@@ -184,17 +136,17 @@ class Likelihood(nn.Module, ABC):
     def weight(self) -> Tensor | None:
         """∂nll/∂loss at the current s, detached; ``None`` where nll is not linear in the raw loss."""
         with torch.no_grad():
-            return self.weight_at(self.log_variance.detach())
+            return self._weight_at(self.log_variance.detach())
 
     @property
-    def is_moving(self) -> bool:
+    def _may_change_state(self) -> bool:
         """Whether a forward pass may change state: in training, and neither in a transform nor run a second time."""
         return self.training and not self._is_asked and not in_functorch() and not is_recomputing()
 
     _is_asked = False
 
     @contextmanager
-    def asked(self) -> Iterator[None]:
+    def _frozen(self) -> Iterator[None]:
         """Sums within change nothing: they answer a question, and are no training."""
         before, self._is_asked = self._is_asked, True
         try:
@@ -204,13 +156,13 @@ class Likelihood(nn.Module, ABC):
             self._is_asked = before
 
     @property
-    def waits(self) -> bool:
+    def _is_pending(self) -> bool:
         """Whether the next training batch may set a start or a unit."""
         return self.noise.waits_for_start and not bool(self.noise.is_started().all())
 
     def forward(
         self, output: Tensor, target: Tensor | None, mask: Tensor | None = None, *, weights: Tensor | None = None
-    ) -> Term:
+    ) -> TaskLoss:
         """The task's term for a batch.
 
         Args:
@@ -222,18 +174,18 @@ class Likelihood(nn.Module, ABC):
                 axes, or ``(N,)``, one a sample. Means are weighted ones; a weight of 0 is no label.
         """
         if mask is None and weights is None and target is not None:
-            quick = self.quick_term(output, target)
+            quick = self._quick_loss(output, target)
             if quick is not None:
                 return quick
         where = type(self).__name__
-        sums = self.no_sums(output) if target is None else self.sums(output, target, mask, weights, where=where)
+        sums = self._empty_sums(output) if target is None else self.sums(output, target, mask, weights, where=where)
         return terms([self], [sums], [where])[0]
 
-    def quick_term(self, output: Tensor, target: Tensor) -> Term | None:
+    def _quick_loss(self, output: Tensor, target: Tensor) -> TaskLoss | None:
         """The term in a few operations, where that is the usual case on a CPU; ``None``: take the general way."""
         return None
 
-    def no_sums(self, output: Tensor | None) -> Sums:
+    def _empty_sums(self, output: Tensor | None) -> Sums:
         """The sums of a batch without labels.
 
         Among ranks they take part in whatever the other ranks add up, and have a graph to the output, where there is
@@ -244,13 +196,13 @@ class Likelihood(nn.Module, ABC):
             shape, dtype = self.noise.settings.shape, self._dtype(like)
             values = at_least_single(like.new_zeros((self.summed_rows, *shape), dtype=dtype))
             return Sums(values, torch.zeros(shape, dtype=torch.int64, device=like.device))
-        blank, target = self.blank()
+        blank, target = self._unlabelled_sample()
         sums = self.sums(blank, target, where=type(self).__name__)
         if output is None or not output.requires_grad:
             return sums
         return dataclasses.replace(sums, values=sums.values + nothing_of(output).to(sums.values.dtype))
 
-    def blank(self) -> tuple[Tensor, Tensor]:
+    def _unlabelled_sample(self) -> tuple[Tensor, Tensor]:
         """An output and a target of one sample without a label."""
         output = self.noise.bank.low.new_zeros((1, *self.noise.settings.shape))
         return output, torch.full_like(output, torch.nan)
@@ -262,7 +214,7 @@ class Likelihood(nn.Module, ABC):
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
         """The s that is best for this rank's outputs, in closed form; the present one where there is no information."""
-        with self.asked():
+        with self._frozen():
             return self._best(self.sums(output, target, mask, weights, where=type(self).__name__))[0]
 
     def _best(self, sums: Sums) -> tuple[Tensor, Tensor]:
@@ -279,17 +231,17 @@ class Likelihood(nn.Module, ABC):
 
         Without information (no label, a loss of zero, entries that are not finite) it stays as it was.
         """
-        with self.asked():
+        with self._frozen():
             (sums,) = over_ranks([self.sums(output, target, mask, weights, where=type(self).__name__)])
-            self.set_refitted(*self._best(sums))
+            self._set_refit(*self._best(sums))
 
-    def set_refitted(self, best: Tensor, known: Tensor) -> None:
+    def _set_refit(self, best: Tensor, known: Tensor) -> None:
         """Take what a refit found, and say where it found nothing or met a bound."""
         name = self.noise.bank.of_entry(self.noise.span.start)[1]
         warn_of_refit(name, best, known, self.noise.settings.bounds)
         self.noise.set_log_variance(best, known)
 
-    def term(self, sums: Sums, normalizer: Tensor | float | None, *, is_empty: bool | None) -> Term:
+    def _task_loss(self, sums: Sums, normalizer: Tensor | float | None, *, is_empty: bool | None) -> TaskLoss:
         """The term that follows from sums over all ranks.
 
         Args:
@@ -303,12 +255,12 @@ class Likelihood(nn.Module, ABC):
         s = at_least_single(s.detach() if is_empty and not is_distributed() else s)
         nll = self.nll(means, s)
         if self.noise.prior is not None:
-            nll = nll + self.prior_nll(s)
+            nll = nll + self._prior_nll(s)
         divisor = mass.sum() if normalizer is None else normalizer
         shares: Tensor | None = mass / torch.as_tensor(divisor, dtype=mass.dtype, device=mass.device).clamp_min(1e-30)
         if mass.dim() == 0 and normalizer is None and is_empty is False:
             shares = None
-        return Term(
+        return TaskLoss(
             nll=shared_out(nll, shares),
             count=sums.count if sums.count.dim() == 0 else sums.count.sum(),
             _likelihood=self,
@@ -327,25 +279,25 @@ class Likelihood(nn.Module, ABC):
             count.reshape(-1),
             lambda statistic: self.optimum(statistic.reshape(shape)).reshape(-1),
             training=self.training,
-            deferred=self.is_deferred,
+            deferred=self._is_deferred,
         )
         return s.reshape(shape)
 
-    is_deferred: bool = False
+    _is_deferred: bool = False
     """Whether a closed form takes effect one batch later, because the sums are those of the present s."""
 
-    def loss_value(self, means: Tensor, mass: Tensor) -> Tensor:
+    def _loss_value(self, means: Tensor, mass: Tensor) -> Tensor:
         """The raw loss over all channels in the target's unit; NaN (0/0) where there is no valid element."""
         return (self.to_target_unit(means[0], self.loss_power) * mass).sum() / mass.sum()
 
-    def prior_nll(self, log_variance: Tensor) -> Tensor:
+    def _prior_nll(self, log_variance: Tensor) -> Tensor:
         """What the prior adds to the nll of each noise channel."""
         assert self.noise.prior is not None
         return prior_nll(log_variance, *self.noise.prior)
 
-    def weight_at(self, log_variance: Tensor) -> Tensor | None:
+    def _weight_at(self, log_variance: Tensor) -> Tensor | None:
         """∂nll/∂loss in the target's unit, at a log-variance."""
-        weight = self.raw_weight(log_variance)
+        weight = self._raw_weight(log_variance)
         return None if weight is None else self.to_target_unit(weight, -self.loss_power)
 
     def extra_repr(self) -> str:
@@ -358,33 +310,17 @@ def nothing_of(output: Tensor) -> Tensor:
     return torch.where(torch.zeros_like(output, dtype=torch.bool), output, 0.0).sum()
 
 
-def warn_of_refit(name: str, best: Tensor, known: Tensor, bounds: tuple[float, float]) -> None:
-    """Say where held-out data have no information, or ask for more than the bounds allow."""
-    if not bool(known.all()):
-        warnings.warn(
-            f"{name}: refit: these data do not determine the noise (no label, a loss of zero, too few rows, or entries "
-            "that are not finite): it stays as it was",
-            stacklevel=4,
-        )
-    if bool((known & ((best <= bounds[0]) | (best >= bounds[1]))).any()):
-        warnings.warn(
-            f"{name}: refit: the best value is at its bounds [{bounds[0]:g}, {bounds[1]:g}] or beyond, so the data do "
-            "not determine it: are the outputs perfect on them, or of no use at all?",
-            stacklevel=4,
-        )
-
-
 def terms(
     likelihoods: Sequence[Likelihood],
     sums: Sequence[Sums],
     names: Sequence[str],
     normalizers: Sequence[Tensor | float | None] | None = None,
-) -> list[Term]:
+) -> list[TaskLoss]:
     """The terms of several likelihoods for one batch: one reduction over the ranks, one look at the numbers."""
     total = reduced(likelihoods, sums)
     empty = check(total, names)
     found = [
-        likelihood.term(s, n, is_empty=e)
+        likelihood._task_loss(s, n, is_empty=e)
         for likelihood, s, n, e in zip(likelihoods, total, normalizers or [None] * len(total), empty, strict=True)
     ]
     for likelihood, term in zip(likelihoods, found, strict=True):
@@ -394,11 +330,11 @@ def terms(
 
 def reduced(likelihoods: Sequence[Likelihood], sums: Sequence[Sums]) -> list[Sums]:
     """The sums over all ranks, in training; what they show of the targets goes to the units."""
-    training = any(likelihood.is_moving for likelihood in likelihoods)
+    training = any(likelihood._may_change_state for likelihood in likelihoods)
     total = over_ranks(sums) if training else list(sums)
     for likelihood, s in zip(likelihoods, total, strict=True):
         unit: Any = getattr(likelihood, "unit", None)
-        if unit is None or not likelihood.is_moving or (is_readable(s.count) and not bool(s.count.any())):
+        if unit is None or not likelihood._may_change_state or (is_readable(s.count) and not bool(s.count.any())):
             continue
         if s.rows is not None:
             unit.look(s.rows if s.rows.dim() == 3 else s.rows[None])
@@ -406,7 +342,7 @@ def reduced(likelihoods: Sequence[Likelihood], sums: Sequence[Sums]) -> list[Sum
     return total
 
 
-def look(likelihood: Likelihood, term: Term) -> None:
+def look(likelihood: Likelihood, term: TaskLoss) -> None:
     """Warn of bounds and of σ that lags, where looking costs nothing."""
     bank, s = likelihood.noise.bank, term._log_variance
     if not likelihood.training or not is_readable(s):

@@ -14,7 +14,8 @@ from equipoise.likelihoods._covariance import CovarianceNoise, covariance_nll
 from equipoise.likelihoods._masks import as_mask, as_weights
 from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods._unit import Unit, difference
-from equipoise.likelihoods.likelihood import Likelihood, warn_of_refit
+from equipoise.likelihoods._watch import warn_of_refit
+from equipoise.likelihoods.likelihood import Likelihood
 
 
 class MultivariateGaussian(Likelihood):
@@ -53,9 +54,9 @@ class MultivariateGaussian(Likelihood):
         self.unit = Unit(dim) if standardize else None
 
     @property
-    def waits(self) -> bool:
+    def _is_pending(self) -> bool:
         """Whether the next training batch may set a start or the unit."""
-        return super().waits or (self.unit is not None and not bool(self.unit.is_settled.all()))
+        return super()._is_pending or (self.unit is not None and not bool(self.unit.is_settled.all()))
 
     def sums(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, weights: Tensor | None = None, *, where: str
@@ -68,9 +69,9 @@ class MultivariateGaussian(Likelihood):
         values = torch.cat([scatter.diagonal().sum()[None], scatter.reshape(-1)])
         return Sums(values, valid.sum() * self.dim, None if weight is None else weight.sum() * self.dim, rows)
 
-    def no_sums(self, output: Tensor | None) -> Sums:
+    def _empty_sums(self, output: Tensor | None) -> Sums:
         """The sums of a batch without labels."""
-        sums = super().no_sums(output)
+        sums = super()._empty_sums(output)
         return sums if sums.count.dim() == 0 else Sums(sums.values[:, 0], sums.count[0])
 
     def _residual(
@@ -99,7 +100,7 @@ class MultivariateGaussian(Likelihood):
         unit_rows = None
         if self.unit is not None:
             columns = self._columns(target, rows)
-            unit_rows = self.unit.meet(*columns, moving=self.is_moving, training=self.training, where=where)
+            unit_rows = self.unit.meet(*columns, moving=self._may_change_state, training=self.training, where=where)
         residual = regression_residual(output, self._dimensionless(target, output.dtype), rows.unsqueeze(-1))
         return residual.reshape(-1, self.dim), rows.reshape(-1), weight, unit_rows
 
@@ -123,7 +124,7 @@ class MultivariateGaussian(Likelihood):
 
     def _noise_for(self, means: Tensor, count: Tensor) -> Tensor:
         noise, bank = self.noise, self.noise.bank
-        if not self.is_moving:
+        if not self._may_change_state:
             return bank.second_pass(noise.span) if self.training and is_recomputing() else bank.values()
         scatter, rows = self.statistic(means), count / self.dim
         variance = scatter.diagonal()
@@ -156,14 +157,14 @@ class MultivariateGaussian(Likelihood):
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
         """The Σ that is best for this rank's outputs: the mean of r·rᵀ, ``(dim, dim)``, dimensionless as s is."""
-        with self.asked():
+        with self._frozen():
             return self.statistic(self.sums(output, target, mask, weights, where="MultivariateGaussian").means)
 
     def optimal_log_variance(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
         """Log diag of ``optimal_covariance``; the present one where there is no information."""
-        with self.asked():
+        with self._frozen():
             variance = self.optimal_covariance(output, target, mask, weights=weights).diagonal()
             known = torch.isfinite(variance) & (variance > 0)
             return torch.where(known, torch.where(known, variance, 1.0).log(), self.log_variance.to(variance.dtype))
@@ -172,7 +173,7 @@ class MultivariateGaussian(Likelihood):
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> None:
         """Set Σ to what is best for held-out data, all ranks' together: every rank must call it."""
-        with self.asked():
+        with self._frozen():
             (sums,) = over_ranks([self.sums(output, target, mask, weights, where="MultivariateGaussian")])
             covariance = self.statistic(sums.means)
             usable = self.noise.set_covariance(covariance, sums.count / self.dim)
@@ -209,22 +210,22 @@ class MultivariateGaussian(Likelihood):
         """Multiplied by each output's scale^power."""
         return value if self.unit is None else value * self.unit.scale**power
 
-    def objective(self, means: Tensor) -> Tensor:
+    def _raw_loss(self, means: Tensor) -> Tensor:
         """The mean squared error of each output, with its graph."""
         return self.statistic(means).diagonal()
 
-    def total_objective(self, means: Tensor, shares: Tensor | None, power: int) -> Tensor:
+    def _total_raw_loss(self, means: Tensor, shares: Tensor | None, power: int) -> Tensor:
         """The mean squared error of all outputs, with its graph."""
-        mean = self.to_target_unit(self.objective(means), power).mean()
+        mean = self.to_target_unit(self._raw_loss(means), power).mean()
         return mean if shares is None else mean * shares
 
-    def loss_value(self, means: Tensor, mass: Tensor) -> Tensor:
+    def _loss_value(self, means: Tensor, mass: Tensor) -> Tensor:
         """The mean squared error in the target's units."""
-        return self.to_target_unit(self.objective(means), 2).mean() * mass / mass
+        return self.to_target_unit(self._raw_loss(means), 2).mean() * mass / mass
 
-    def prior_nll(self, log_variance: Tensor) -> Tensor:
+    def _prior_nll(self, log_variance: Tensor) -> Tensor:
         """The mean over the outputs, as nll is divided by dim."""
-        mean: Tensor = super().prior_nll(log_variance).mean()
+        mean: Tensor = super()._prior_nll(log_variance).mean()
         return mean
 
     def half_width(self, level: float) -> Tensor:

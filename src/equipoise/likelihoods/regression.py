@@ -39,14 +39,14 @@ class Regression(Elementwise):
     def residual_losses(self, residual: Tensor, valid: Tensor, weights: Tensor | None = None) -> Tensor:
         """``(k, *target)`` from residuals; a residual of 0 that is not valid gives 0."""
 
-    @abstractmethod
     def half_width(self, level: float) -> Tensor:
         """Half the width of the central interval that holds ``level`` of the distribution, in the target's unit."""
+        raise ValueError(f"{type(self).__name__}: expected a symmetric distribution, found a likelihood without one")
 
     @property
-    def waits(self) -> bool:
+    def _is_pending(self) -> bool:
         """Whether the next training batch may set a start or the unit."""
-        return super().waits or (self.unit is not None and not bool(self.unit.is_settled.all()))
+        return super()._is_pending or (self.unit is not None and not bool(self.unit.is_settled.all()))
 
     def element_losses(self, output: Tensor, target: Tensor, valid: Tensor, weights: Tensor | None = None) -> Tensor:
         """Those of the residuals."""
@@ -58,7 +58,7 @@ class Regression(Elementwise):
         unit = self.unit
         if unit is not None and not self.training:
             unit.warn_if_unknown(type(self).__name__)
-        return unit is None or not (self.is_moving and (unit.is_changing(self.training) or unit.looks))
+        return unit is None or not (self._may_change_state and (unit.is_changing(self.training) or unit.looks))
 
     def batch_passed(self) -> None:
         """A training batch has passed that changed nothing."""
@@ -70,7 +70,9 @@ class Regression(Elementwise):
         if self.unit is None:
             return None
         columns = self.by_channel(target), self.by_channel(valid)
-        return self.unit.meet(*columns, moving=self.is_moving, training=self.training, where=type(self).__name__)
+        return self.unit.meet(
+            *columns, moving=self._may_change_state, training=self.training, where=type(self).__name__
+        )
 
     def dimensionless(self, target: Tensor, dtype: torch.dtype) -> Tensor:
         """The target in the network's numbers: (y − offset)/scale, the difference in the target's own type."""

@@ -36,7 +36,7 @@ class StudentT(Regression):
 
     loss_power = 2
     summed_rows = 4
-    is_deferred = True
+    _is_deferred = True
 
     def __init__(self, df: float, *, standardize: bool = True, **noise: Unpack[NoiseOptions]) -> None:
         super().__init__(standardize=standardize, **noise)
@@ -55,17 +55,17 @@ class StudentT(Regression):
         with torch.no_grad():
             share = ratio / (1 + ratio)
             statistic = square * (self.df + 1) / self.df / (1 + ratio)
-            if self.is_moving and self.noise.waits_for_start:
+            if self._may_change_state and self.noise.waits_for_start:
                 statistic = torch.where(starting, self._start_statistic(s).expand(square.shape) * valid, statistic)
         return torch.stack([square, nll, -0.5 * (self.df + 1) * share, statistic])
 
     def _present(self, square: Tensor, valid: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         """The s of this batch's nll, and where it is the start that this batch gives."""
         bank = self.noise.bank
-        if self.is_moving and not bank.by_gradient:
+        if self._may_change_state and not bank.by_gradient:
             bank.catch_up(self.noise.span, lambda mean: self.optimum(mean))
         s = self.log_variance.detach()
-        if not (self.is_moving and self.noise.waits_for_start):
+        if not (self._may_change_state and self.noise.waits_for_start):
             return s, torch.zeros_like(s, dtype=torch.bool)
         best = self._best_of(square, valid, weights, over_ranks=True)
         starting = torch.isfinite(best) & ~self.noise.is_started()
@@ -93,15 +93,15 @@ class StudentT(Regression):
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
         """The s that is best for this rank's outputs; the present one where there is no information."""
-        with self.asked():
+        with self._frozen():
             return self._fit(output, target, mask, weights, over_ranks=False)[0]
 
     def refit(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> None:
         """Set s to what is best for held-out data, all ranks' together: every rank must call it."""
-        with self.asked():
-            self.set_refitted(*self._fit(output, target, mask, weights, over_ranks=True))
+        with self._frozen():
+            self._set_refit(*self._fit(output, target, mask, weights, over_ranks=True))
 
     def _fit(
         self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, *, over_ranks: bool

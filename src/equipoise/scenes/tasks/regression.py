@@ -1,7 +1,6 @@
 """The likelihoods of tasks, by the names that recipes use."""
 
-from equipoise.likelihoods import Gaussian, Laplace, Likelihood
-from equipoise.likelihoods._settings import NoiseOptions
+from equipoise.likelihoods import Gaussian, Laplace, Likelihood, NoiseOptions
 from equipoise.scenes.config.recipe import LikelihoodRecipe
 
 KINDS = ("laplace", "laplace-paper", "gaussian")

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equipoise._joint import JointTerm
+from equipoise import JointLoss
 from equipoise.errors import DataError, NonFiniteError
 from equipoise.optim import param_groups
 from equipoise.scenes.cameras.model_camera import ModelCamera
@@ -163,7 +163,7 @@ def shared_among(team: Team, network: nn.Module) -> nn.Module:
 
 def training_step(
     state: State, batch: Batch, precision: Precision, gradient_clip: float | None, team: Team
-) -> tuple[JointTerm, Tensor]:
+) -> tuple[JointLoss, Tensor]:
     """One step: forward, joint likelihood, backward, check, update.
 
     Losses and gradients are those of the whole team's batch, so all processes stop at the same one.
@@ -235,7 +235,7 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
         group["lr"] = group["base_lr"] * factor
 
 
-def log_entry(state: State, joint: JointTerm, gradient_norm: Tensor, epoch: float, rate: float) -> Entry:
+def log_entry(state: State, joint: JointLoss, gradient_norm: Tensor, epoch: float, rate: float) -> Entry:
     """What is logged of a step, as plain numbers."""
     tasks = {
         name: {key: _plain(getattr(term, key)) for key in ("loss", "nll", "weight", "sigma")}
