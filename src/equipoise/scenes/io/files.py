@@ -1,11 +1,11 @@
 """The files below a folder, through links too."""
 
 import os
-from collections.abc import Iterable
 from heapq import heappop, heappush
 from pathlib import Path
 
 from equipoise.errors import DataError
+from equipoise.scenes.io.predictions import predicted
 from equipoise.scenes.io.run_files import LOG_JSONL, RECIPE, RECORD
 
 
@@ -29,7 +29,7 @@ def walked(folder: Path) -> list[Path]:
         folders, names = _entries(here)
         if {RECORD, RECIPE, LOG_JSONL} <= set(names):
             continue
-        written = predicted(names)
+        written = predicted(here, names)
         found += [here / name for name in names if name not in written]
         for name in folders:
             own = HIDDEN if name.startswith(".") else LINKED if (here / name).is_symlink() else PLAIN
@@ -58,15 +58,6 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return entry.is_dir()
     except OSError:  # A link that leads to itself, for one.
         return False
-
-
-def predicted(names: Iterable[str]) -> set[str]:
-    """Of the names in a folder those that predictions have: ``NAME.json``, its overlays, and what goes with them."""
-    here = set(names)
-    endings = [f"_{task}{end}.png" for task in ("semantic", "instance", "depth") for end in ("_overlay", "")]
-    stems = {name.removesuffix(end) for name in here for end in endings[::2] if name.endswith(end)}
-    endings += ["_disparity.png", "_offsets.png", ".json"]
-    return {stem + end for stem in stems if f"{stem}.json" in here for end in endings}
 
 
 def there(path: Path) -> bool:
