@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
+from equipoise.commands.callbacks import run_callbacks
 from equipoise.commands.display import TrainingDisplay
-from equipoise.commands.watch import watch
 
 ENTRY = {
     "step": 4, "seconds": 1.0, "images_per_second": 8.0, "tasks": {"depth": {"loss": 2.0, "sigma": 1.0, "weight": 0.5}},
@@ -22,7 +22,7 @@ def rendered(display: TrainingDisplay) -> str:
 def test_validation_is_counted_below_the_table():
     screen = Console(file=io.StringIO(), force_terminal=True, width=100)
     with TrainingDisplay(8, screen) as display:
-        told = watch(display)
+        told = run_callbacks(display)
         told.on_log(ENTRY)
         before = rendered(display)
         assert "depth" in before
@@ -38,7 +38,7 @@ def test_validation_is_counted_below_the_table():
 
 def test_off_a_terminal_it_is_a_line():
     screen = Console(file=io.StringIO(), width=100)
-    with TrainingDisplay(8, screen) as display, watch(display).counting("validating", 1) as advance:
+    with TrainingDisplay(8, screen) as display, run_callbacks(display).counting("validating", 1) as advance:
         advance()
     (line,) = screen.file.getvalue().splitlines()
     assert line.startswith("validating")

@@ -20,6 +20,7 @@ from equipoise.scenes.model.description import ModelDescription
 from equipoise.scenes.model.files import model_files
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.report import build_report
+from equipoise.scenes.runs.run_folder import RunFolder
 from equipoise.scenes.training.checkpoint import newest_checkpoint, write_checkpoint
 from tests.scenes.report.test_page import write_run as write_finished
 from tests.support.cityscapes import write_cityscapes, write_folder
@@ -100,9 +101,9 @@ def cases(folder: Path) -> dict[str, tuple[Path, Callable[[], object], int]]:
         "weights": (folder / "run/model.safetensors", lambda: load(folder / "run"), 60),
         "camera": (camera, lambda: city.camera(0), 60),
         "instances": (city.files(0)["instance"], lambda: city[0], 60),
-        "run.json": (run / "run.json", lambda: build_report(run), 60),
-        "log": (run / "log.jsonl", lambda: build_report(run), 60),
-        "metrics": (run / "metrics.json", lambda: build_report(run), 60),
+        "run.json": (run / "run.json", lambda: build_report(RunFolder(run)), 60),
+        "log": (run / "log.jsonl", lambda: build_report(RunFolder(run)), 60),
+        "metrics": (run / "metrics.json", lambda: build_report(RunFolder(run)), 60),
         "manifest": (manifest, lambda: newest_checkpoint(folder / "checkpoints"), 100),
     }
 

@@ -7,30 +7,17 @@ from importlib import resources
 from pathlib import Path
 
 from equipoise.commands.display import console, counting, say
-from equipoise.commands.train import tell, train_to_the_end
+from equipoise.commands.train import show_results, train_to_the_end
 from equipoise.commands.whole import Whole
 from equipoise.errors import RunError, UsageError
 from equipoise.scenes.config.recipe import Recipe, read_recipe
+from equipoise.scenes.io import run_files
 from equipoise.scenes.io.lock import LOCK, alone_in
 from equipoise.scenes.streets import generate
 
 MARK = "demo.txt"
 """What shows that a folder is an earlier demo's."""
-WRITTEN = (
-    *("streets", "cache", "checkpoints", "best", "pictures"),
-    *(
-        "recipe.json",
-        "run.json",
-        "log.jsonl",
-        "log.csv",
-        "validation.jsonl",
-        "validation.csv",
-        "model.safetensors",
-        "model.json",
-        "metrics*.json",
-        "report.html",
-    ),
-)
+WRITTEN = ("streets", "cache", *run_files.WRITTEN)
 
 
 def demo(
@@ -68,7 +55,7 @@ def demo(
         if outcome.exit_status:
             say(f"stopped after step {outcome.step}: equipoise demo starts again from the beginning", screen)
             sys.exit(outcome.exit_status)
-        tell(out)
+        show_results(out)
 
 
 def demo_recipe(out: Path, *, steps: int | None, seed: int) -> Recipe:

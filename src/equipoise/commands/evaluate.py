@@ -3,10 +3,12 @@
 import json as json_format
 from pathlib import Path
 
+from equipoise.commands.callbacks import run_callbacks
 from equipoise.commands.display import output
 from equipoise.commands.results import print_all_figures, print_results
-from equipoise.commands.watch import watch
-from equipoise.scenes.evaluation.figures import evaluate_run, without_nan
+from equipoise.scenes.evaluation.figures import without_nan
+from equipoise.scenes.runs.evaluation import evaluate_run
+from equipoise.scenes.runs.run_folder import RunFolder
 
 
 def evaluate(
@@ -34,9 +36,11 @@ def evaluate(
         baselines: evaluate the two baselines too; without them the run's metrics.json is not replaced.
         json: print the figures as JSON on standard output.
     """
-    figures = evaluate_run(run, watch(), elsewhere=recipe, split=split, data=data, baselines=baselines)
+    figures = evaluate_run(
+        RunFolder(run), run_callbacks(), elsewhere=recipe, split=split, data=data, baselines=baselines
+    )
     if json:
-        print(json_format.dumps(without_nan(figures), indent=1))
+        print(json_format.dumps(without_nan(figures.to_json()), indent=1))
         return
     screen = output()
     print_results(figures, screen)

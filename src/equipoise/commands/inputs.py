@@ -9,10 +9,10 @@ from pathlib import Path
 
 from equipoise.errors import UsageError
 from equipoise.scenes.data.kinds import SUPPORTED, UNSUPPORTED, by_suffix
-from equipoise.scenes.inference.writer import listed
 from equipoise.scenes.io.files import walked
 from equipoise.scenes.io.images import SUFFIXES
 from equipoise.scenes.io.names import hidden
+from equipoise.scenes.io.predictions import predicted
 
 SHOWN = 3
 
@@ -63,7 +63,8 @@ def found_images(text: str, out: Path) -> Inputs:
         hint = ": in a pattern [ ] stand for one of some letters" if "[" in text else ": check the path"
         raise UsageError(f"expected an image, a folder or a pattern of images, found nothing at {text}{hint}")
     base = Path(os.path.commonpath([p.parent for p in files]))
-    return _pictures(files, base, out, text)
+    own = _own(files)
+    return _pictures([path for path in files if path not in own], base, out, text)
 
 
 def _each_once(files: Iterable[Path]) -> list[Path]:
@@ -76,10 +77,10 @@ def _each_once(files: Iterable[Path]) -> list[Path]:
 
 def _pictures(files: list[Path], base: Path, out: Path, text: str) -> Inputs:
     """Of files below ``base`` the pictures to predict."""
-    below, own = out.resolve(), _own({path.parent for path in files})
+    below = out.resolve()
     if base.resolve().is_relative_to(below):
         raise UsageError(f"--out: expected another folder than that of the images, found {out}")
-    candidates = [p for p in files if not p.resolve().is_relative_to(below) and p not in own]
+    candidates = [p for p in files if not p.resolve().is_relative_to(below)]
     dotted = {path for path in candidates if hidden(path.relative_to(base).as_posix())}
     pictures = [path for path in candidates if path.suffix.lower() in SUFFIXES]
     found = [path for path in pictures if path not in dotted]
@@ -94,9 +95,10 @@ def _pictures(files: list[Path], base: Path, out: Path, text: str) -> Inputs:
     return inputs
 
 
-def _own(folders: set[Path]) -> set[Path]:
-    """The files that earlier predictions wrote into some folders."""
-    return {folder / name for folder in folders for record in folder.glob("*.json") for name in listed(record)}
+def _own(files: list[Path]) -> set[Path]:
+    """The files among these that earlier predictions wrote; a pattern may match some without their record."""
+    folders = {path.parent for path in files}
+    return {folder / name for folder in folders for name in predicted(folder, os.listdir(folder))}  # noqa: PTH208
 
 
 def _named(files: list[Path], base: Path) -> dict[Path, str]:

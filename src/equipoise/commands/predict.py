@@ -9,9 +9,10 @@ from equipoise.commands.display import console, counting, output, say
 from equipoise.commands.inputs import found_images
 from equipoise.commands.line import printable
 from equipoise.errors import DataError, RunError, UsageError
-from equipoise.scenes.inference.predictor import ScenePredictor, load
+from equipoise.scenes.inference.predictor import ScenePredictor
 from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.io.files import there
+from equipoise.scenes.runs.load import load
 from equipoise.scenes.wording import counted
 
 
@@ -19,8 +20,8 @@ def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, jso
     """Predict the scenes in an image, a folder of images, or the images that a pattern names.
 
     Writes for each image colour overlays, a class PNG, an instance PNG, 16-bit inverse depth with its scale, and a JSON
-    file that says what they hold. An image that cannot be read is told, the others are done, and the exit status is 3.
-    Hidden files, and pictures in a folder that are no PNG, JPEG or WebP, are left out and counted.
+    file that says what they hold. An image that cannot be read is reported, the others are predicted, and the exit
+    status is 3. Hidden files, and pictures in a folder that are no PNG, JPEG or WebP, are left out and counted.
 
     Args:
         run: the folder that train wrote.

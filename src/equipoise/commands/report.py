@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from equipoise.scenes.report import build_report
+from equipoise.scenes.runs.run_folder import RunFolder
 
 
 def report(run: Path, /) -> None:
@@ -11,4 +12,4 @@ def report(run: Path, /) -> None:
     Args:
         run: the folder that train wrote.
     """
-    print(build_report(run))
+    print(build_report(RunFolder(run)))

@@ -5,15 +5,16 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from equipoise.commands.callbacks import SILENT, run_callbacks
 from equipoise.commands.display import TrainingDisplay, console, output, say
 from equipoise.commands.results import print_results
-from equipoise.commands.watch import SILENT, watch
 from equipoise.commands.whole import Whole
 from equipoise.scenes.config.recipe import Recipe, read_recipe
-from equipoise.scenes.evaluation.figures import evaluate_run, write_pictures
 from equipoise.scenes.io.lock import alone_in
 from equipoise.scenes.report import build_report
-from equipoise.scenes.runs.run import prepare_folder, train_run
+from equipoise.scenes.runs.evaluation import evaluate_run, write_pictures
+from equipoise.scenes.runs.run import train_run
+from equipoise.scenes.runs.run_folder import RunFolder
 from equipoise.scenes.training.distributed import ALONE, ProcessGroup, process_group
 from equipoise.scenes.training.outcome import Outcome
 
@@ -48,7 +49,7 @@ def train(
         with process_group() as here:
             if here.leads:
                 new = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
-                prepare_folder(folder, resume=resume, overwrite=overwrite)
+                RunFolder(folder).prepare(resume=resume, overwrite=overwrite)
                 held.callback(remove_empty, new)
                 held.enter_context(alone_in(folder))
             here.wait()
@@ -58,7 +59,7 @@ def train(
         if outcome.exit_status:
             sys.exit(outcome.exit_status)
         if here.leads:
-            tell(folder)
+            show_results(folder)
 
 
 def remove_empty(folders: list[Path]) -> None:
@@ -73,15 +74,16 @@ def remove_empty(folders: list[Path]) -> None:
 def train_to_the_end(recipe: Recipe, folder: Path, *, resume: bool = False, here: ProcessGroup = ALONE) -> Outcome:
     """Train, shown live by the process that leads."""
     if not here.leads:
-        return train_run(recipe, folder, SILENT, resume=resume, group=here)
+        return train_run(recipe, RunFolder(folder), SILENT, resume=resume, group=here)
     screen = console()
     with TrainingDisplay(recipe.training.steps, screen) as display:
-        return train_run(recipe, folder, watch(display), resume=resume, group=here)
+        return train_run(recipe, RunFolder(folder), run_callbacks(display), resume=resume, group=here)
 
 
-def tell(folder: Path) -> None:
+def show_results(run: Path) -> None:
     """Evaluate a trained run, draw pictures, write the report, and print the figures."""
-    figures = evaluate_run(folder, watch())
+    folder = RunFolder(run)
+    figures = evaluate_run(folder, run_callbacks())
     write_pictures(folder, figures)
     page = build_report(folder)
     print_results(figures, output())

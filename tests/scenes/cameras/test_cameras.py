@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from equipoise.commands.watch import SILENT
+from equipoise.commands.callbacks import SILENT
 from equipoise.errors import DataError, RecipeError
 from equipoise.scenes import ScenePredictor, load
 from equipoise.scenes.cameras.camera import Camera
@@ -20,10 +20,12 @@ from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.description import read_description
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.sample import SceneDataset
-from equipoise.scenes.evaluation.figures import evaluate_run
 from equipoise.scenes.io.images import image_size, read_image
 from equipoise.scenes.report import build_report
-from equipoise.scenes.runs.run import Watch, prepare_folder, train_run
+from equipoise.scenes.runs.callbacks import RunCallbacks
+from equipoise.scenes.runs.evaluation import evaluate_run
+from equipoise.scenes.runs.run import train_run
+from equipoise.scenes.runs.run_folder import RunFolder
 from tests.support.cityscapes import save, write_cityscapes, write_folder
 from tests.support.commands import RECIPE, equipoise
 
@@ -51,9 +53,9 @@ def write_recipe(folder: Path, **changes: str) -> Path:
 def trained(folder: Path, recipe: Path) -> tuple[Path, list[str]]:
     """A run, and what was said at its start."""
     said: list[str] = []
-    prepare_folder(folder / "run", resume=False, overwrite=False)
-    watch = Watch(on_log=SILENT.on_log, on_notice=said.append, counting=SILENT.counting)
-    train_run(read_recipe(recipe), folder / "run", watch)
+    RunFolder(folder / "run").prepare(resume=False, overwrite=False)
+    callbacks = RunCallbacks(on_log=SILENT.on_log, on_notice=said.append, counting=SILENT.counting)
+    train_run(read_recipe(recipe), RunFolder(folder / "run"), callbacks)
     return folder / "run", said
 
 
@@ -198,11 +200,11 @@ class TestRun:
         near = scene.disparity_px > 0
         assert np.allclose(scene.depth_m()[near], 40.0 * 0.5 / scene.disparity_px[near])
 
-        figures = evaluate_run(run, SILENT)["tasks"]["depth"]
+        figures = evaluate_run(RunFolder(run), SILENT).first.tasks["depth"].values
         abs_rel = mean_relative_error(model, FolderDataset(tmp_path / "data/data.toml", "val"))
         assert figures["abs_rel"] == pytest.approx(abs_rel, rel=0.02)  # bfloat16 there, float32 here
         assert figures["rmse_m"] > 0
-        page = build_report(run).read_text()
+        page = build_report(RunFolder(run)).read_text()
         assert "rmse m, m" not in page
         assert "abs rel, px" not in page
         assert "rmse, m" in page
@@ -215,12 +217,12 @@ class TestRun:
         run, said = trained(tmp_path, recipe)
         assert said == []
         assert load(run).camera.size == (32, 64)
-        before = evaluate_run(run, SILENT)["tasks"]["depth"]
+        before = evaluate_run(RunFolder(run), SILENT).first.tasks["depth"].values
         path = next((tmp_path / "data/camera/val").rglob("*.json"))
         table = json.loads(path.read_text())
         table["extrinsic"]["baseline"] *= 3
         path.write_text(json.dumps(table))
-        after = evaluate_run(run, SILENT)["tasks"]["depth"]
+        after = evaluate_run(RunFolder(run), SILENT).first.tasks["depth"].values
         assert after["mae"] == before["mae"]
         assert after["rmse_m"] != before["rmse_m"]
         expected = mean_relative_error(load(run), CityscapesDataset(tmp_path / "data", "val"))
@@ -241,8 +243,8 @@ class TestRun:
         for path in (tmp_path / "data/camera/val").rglob("*.json"):
             path.unlink()
         notices: list[str] = []
-        watch = replace(SILENT, on_notice=notices.append)
-        assert "rmse_m" not in evaluate_run(run, watch)["tasks"]["depth"]
+        callbacks = replace(SILENT, on_notice=notices.append)
+        assert "rmse_m" not in evaluate_run(RunFolder(run), callbacks).first.tasks["depth"].values
         assert notices == [
             "val: no image has a camera with a baseline, so no errors in metres there: see docs/own-data.md"
         ]

@@ -1,5 +1,7 @@
 """Which images belong to a split: lists, folders, shares, links."""
 
+import json
+
 import pytest
 
 from equipoise.errors import DataError
@@ -56,6 +58,8 @@ def test_what_equipoise_wrote_is_no_data(tmp_path):
     for name in [f"runs/one/{name}" for name in names] + ["x_semantic_overlay.png", "x_semantic.png", "x.json"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("{}")
+    record = {"format": 1, "sigma": {}, "files": ["x_semantic_overlay.png", "x_semantic.png"]}
+    (tmp_path / "x.json").write_text(json.dumps(record))
     found = [FolderDataset(description, split, strict=False) for split in ("train", "val")]
     assert sorted(sum((dataset.names for dataset in found), ())) == [f"rgb/a/{i}" for i in range(4)]
     assert not found[0].without_image()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equipoise.scenes.evaluation.examples import choose, depth_scales, write_examples
+from equipoise.scenes.evaluation.figures import ImageFigures
 from equipoise.scenes.tasks import make_tasks
 from equipoise.scenes.visual.colors import disparity_colors
 from tests.support.tiny import VOCABULARY, TinyDataset, scene
@@ -30,6 +31,10 @@ def test_the_recorded_range_is_the_one_that_is_drawn(labelled):
     assert np.array_equal(drawn, disparity_colors(LOCATION[0].numpy(), maximum=top))
 
 
+def image(**values: float | None) -> ImageFigures:
+    return ImageFigures(name="", values=values)
+
+
 def test_scales_are_written_for_depth_alone(tmp_path):
     tasks = make_tasks(["semantic", "instance", "depth"], VOCABULARY)
 
@@ -38,7 +43,9 @@ def test_scales_are_written_for_depth_alone(tmp_path):
         return {name: torch.ones(shape[0], task.channels, *shape[2:]) for name, task in tasks.items()}
 
     dataset = TinyDataset(5)
-    per_image = [{"name": name, "semantic": 0.5, "instance": 1.0, "depth": 1.0} for name in dataset.names]
+    per_image = [
+        ImageFigures(name=name, values={"semantic": 0.5, "instance": 1.0, "depth": 1.0}) for name in dataset.names
+    ]
     listed = write_examples(tmp_path / "pictures", predict, tasks, dataset, per_image, SIZE, typical=2, extremes=1)
     assert [one["kind"] for one in listed] == ["typical", "typical", "best", "worst"]
     assert all(list(one["scales"]) == ["depth"] and one["scales"]["depth"]["range"][1] > 10 for one in listed)
@@ -49,14 +56,14 @@ def test_scales_are_written_for_depth_alone(tmp_path):
 @pytest.mark.parametrize("figure", [0.5, None])
 def test_of_few_images_each_is_chosen_once(count, figure):
     tasks = make_tasks(["semantic"], VOCABULARY)
-    chosen = choose([{"name": str(i), "semantic": figure} for i in range(count)], tasks, typical=4, extremes=2)
+    chosen = choose([image(semantic=figure)] * count, tasks, typical=4, extremes=2)
     assert chosen == [(i, "all") for i in range(count)]
 
 
 @given(st.lists(st.none() | st.floats(0, 1), min_size=1, max_size=12), st.integers(0, 5), st.integers(0, 5))
 def test_no_image_is_best_and_worst(scores, typical, extremes):
     tasks = make_tasks(["semantic"], VOCABULARY)
-    chosen = choose([{"semantic": score} for score in scores], tasks, typical=typical, extremes=extremes)
+    chosen = choose([image(semantic=score) for score in scores], tasks, typical=typical, extremes=extremes)
     assert len(set(chosen)) == len(chosen)
     best, worst = ({i for i, kind in chosen if kind == wanted} for wanted in ("best", "worst"))
     assert not best & worst
@@ -73,6 +80,6 @@ def test_best_and_worst_follow_the_figures_that_there_are():
         {"semantic": 0.9, "depth": 1.0},
         {"semantic": 0.4, "depth": 9.0},
     ]
-    per_image = [{"name": str(i), "instance": None, **row} for i, row in enumerate(rows)]
+    per_image = [image(**{"instance": None, **row}) for row in rows]
     chosen = choose(per_image, tasks, typical=2, extremes=2)
     assert chosen == [(0, "typical"), (4, "typical"), (3, "best"), (0, "best"), (1, "worst"), (4, "worst")]

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from equipoise.commands.watch import SILENT
+from equipoise.commands.callbacks import SILENT
 from equipoise.scenes import load
 from equipoise.scenes.config.recipe import read_recipe
-from equipoise.scenes.evaluation.figures import evaluate_run, write_pictures
 from equipoise.scenes.report import build_report
-from equipoise.scenes.runs.run import prepare_folder, train_run
+from equipoise.scenes.runs.evaluation import evaluate_run, write_pictures
+from equipoise.scenes.runs.run import train_run
+from equipoise.scenes.runs.run_folder import RunFolder
 from tests.support.cityscapes import save, write_folder
 from tests.support.commands import RECIPE
 
@@ -37,13 +38,14 @@ def test_a_subset_of_tasks(tmp_path: Path, tasks: tuple[str, ...]) -> None:
     recipe = RECIPE.format(steps=5).replace('tasks = ["semantic", "instance", "depth"]', f"tasks = {list(tasks)}")
     (tmp_path / "recipe.toml").write_text(recipe)
     run = tmp_path / "run"
-    prepare_folder(run, resume=False, overwrite=False)
-    train_run(read_recipe(tmp_path / "recipe.toml"), run, SILENT)
-    figures = evaluate_run(run, SILENT)
-    write_pictures(run, figures)
-    page = build_report(run).read_text()
-    assert set(figures["tasks"]) == set(figures["sigma"]) == set(tasks)
-    assert all(figures["primary"][task]["label"] in page for task in tasks)
+    folder = RunFolder(run)
+    folder.prepare(resume=False, overwrite=False)
+    train_run(read_recipe(tmp_path / "recipe.toml"), folder, SILENT)
+    figures = evaluate_run(folder, SILENT)
+    write_pictures(folder, figures)
+    page = build_report(folder).read_text()
+    assert set(figures.first.tasks) == set(figures.sigma) == set(tasks)
+    assert all(one.primary is not None and one.primary.label in page for one in figures.first.tasks.values())
     scene = load(run).predict(tmp_path / "data/rgb/a/0.png")
     _expect_outputs(scene.outputs, tasks)
     _expect_files([path.name for path in scene.save(tmp_path / "out", name="x")], tmp_path / "out/x.json", tasks)

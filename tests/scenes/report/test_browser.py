@@ -12,6 +12,7 @@ import pytest
 from PIL import ImageStat
 
 from equipoise.scenes.report import build_report
+from equipoise.scenes.runs.run_folder import RunFolder
 from tests.scenes.report.chromium import CHROMIUM, Browser, Tab, opened
 from tests.scenes.report.test_page import HOSTILE, validate, write_run
 
@@ -46,7 +47,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     metrics["tasks"]["semantic"]["iou"][LONG] = 0.25
     (run / "metrics.json").write_text(json.dumps(metrics))
     (run / "recipe.json").write_text(json.dumps({"note": HOSTILE, "path": LONG}))
-    return build_report(run)
+    return build_report(RunFolder(run))
 
 
 @pytest.fixture(scope="module", params=[1280, 390])

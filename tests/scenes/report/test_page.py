@@ -12,6 +12,7 @@ from PIL import Image
 from equipoise.errors import RunError
 from equipoise.scenes.report import build_report
 from equipoise.scenes.report.gallery import embedded
+from equipoise.scenes.runs.run_folder import RunFolder
 from equipoise.scenes.training.selection import COMBINED
 
 HOSTILE = "<script>alert(1)</script>&\"'"
@@ -81,7 +82,7 @@ def validate(run: Path, *, at: tuple[int, ...] = (10, 20, 30, 40), **record: obj
 
 
 def test_validation_is_drawn_and_the_model_is_told(tmp_path):
-    page = build_report(validate(write_run(tmp_path / "run"))).read_text()
+    page = build_report(RunFolder(validate(write_run(tmp_path / "run")))).read_text()
     text = text_of(page)
     shown = text.split("Validation during training")[1].split("How it was made")[0]
     assert "every 10 steps and after the last one: 4 times so far." in shown
@@ -100,7 +101,7 @@ def test_validation_is_drawn_and_the_model_is_told(tmp_path):
 
 
 def test_what_the_page_says_of_a_run_without_validation(tmp_path):
-    text = text_of(build_report(write_run(tmp_path / "run")).read_text())
+    text = text_of(build_report(RunFolder(write_run(tmp_path / "run"))).read_text())
     assert "Validation during training" not in text
     assert "The model is that of step" not in text
 
@@ -108,14 +109,14 @@ def test_what_the_page_says_of_a_run_without_validation(tmp_path):
 def test_a_model_that_validation_did_not_choose(tmp_path):
     """The best one was damaged, say: the page does not call the last one the best."""
     run = validate(write_run(tmp_path / "run"), model={"step": 40, "of": 40, "chosen": "last"})
-    text = text_of(build_report(run).read_text())
+    text = text_of(build_report(RunFolder(run)).read_text())
     assert "Validation during training" in text
     assert "the best of" not in text
     assert "The model is that of step" not in text
 
 
 def test_one_validation_is_told_and_not_drawn(tmp_path):
-    page = build_report(validate(write_run(tmp_path / "run"), at=(30,))).read_text()
+    page = build_report(RunFolder(validate(write_run(tmp_path / "run"), at=(30,)))).read_text()
     assert "after the last one: 1 time so far" in text_of(page)
     assert 'class="mark"' not in page
 
@@ -123,18 +124,18 @@ def test_one_validation_is_told_and_not_drawn(tmp_path):
 def test_a_run_that_stopped_early_or_was_lengthened(tmp_path):
     changed = [{"key": "training.steps", "from": 20, "to": 1000}]
     run = validate(write_run(tmp_path / "run"), steps_done=40, steps=1000, stopped_early=True, changed=changed)
-    text = text_of(build_report(run).read_text())
+    text = text_of(build_report(RunFolder(run)).read_text())
     assert "Training stopped early, as 2 validations brought no better geometric mean of the errors." in text
     assert "Not finished" not in text
     assert "lengthened training.steps from 20 to 1,000" in text
     record = json.loads((run / "run.json").read_text()) | {"stopped_early": False, "model": {"step": 20, "of": 20}}
     (run / "run.json").write_text(json.dumps(record))
-    text = text_of(build_report(run).read_text())
+    text = text_of(build_report(RunFolder(run)).read_text())
     assert "Not finished: step 40 of 1,000. The model and its figures are those of the first 20 steps." in text
 
 
 def test_the_page_stands_alone_and_escapes(tmp_path):
-    page = build_report(write_run(tmp_path / "run")).read_text()
+    page = build_report(RunFolder(write_run(tmp_path / "run"))).read_text()
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 3
     assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)""", page)
@@ -144,7 +145,7 @@ def test_the_page_stands_alone_and_escapes(tmp_path):
 
 
 def test_figures_margins_and_verdict(tmp_path):
-    text = text_of(build_report(write_run(tmp_path / "run")).read_text())
+    text = text_of(build_report(RunFolder(write_run(tmp_path / "run"))).read_text())
     assert "mean IoU, % ↑ 50.0 10.0 +40.0 20.0 +30.0 0.250" in text
     assert "disparity error, px ↓ 1.00 3.00 +2.00 0.75 −0.25 0.250" in text
     assert "task figure value semantic mean IoU, % 50.0 pixel accuracy, % – depth disparity error, px 1.00" in text
@@ -160,18 +161,18 @@ def test_the_only_image_is_shown_once(tmp_path):
     run = write_run(tmp_path / "run")
     (example,) = json.loads((run / "pictures/examples.json").read_text())
     (run / "pictures/examples.json").write_text(json.dumps([example | {"kind": "all"}]))
-    text = text_of(build_report(run).read_text())
+    text = text_of(build_report(RunFolder(run)).read_text())
     assert text.count("The only image") == 1
     assert not {"Evenly", "Best", "Worst", "best"} & set(text.split("Predictions")[1].split("Training")[0].split())
 
 
 def test_no_break_before_the_arrow(tmp_path):
-    page = build_report(write_run(tmp_path / "run")).read_text()
+    page = build_report(RunFolder(write_run(tmp_path / "run"))).read_text()
     assert re.search(r"px(&nbsp;|\xa0)<span[^>]*>↓", page)
 
 
 def test_classes_that_occur_are_told_beside_the_predictions(tmp_path):
-    page = build_report(write_run(tmp_path / "run")).read_text()
+    page = build_report(RunFolder(write_run(tmp_path / "run"))).read_text()
     legend = page.split("<h2>Predictions")[1].split("<h3>")[0]
     assert "rgb(1,2,3)" in legend
     assert HOSTILE in text_of("<main>" + legend)
@@ -180,11 +181,11 @@ def test_classes_that_occur_are_told_beside_the_predictions(tmp_path):
 
 def test_what_colours_of_depth_span_is_told_where_it_is_known(tmp_path):
     run = write_run(tmp_path / "run")
-    assert "near is bright</p>" not in build_report(run).read_text()
+    assert "near is bright</p>" not in build_report(RunFolder(run)).read_text()
     (example,) = json.loads((run / "pictures/examples.json").read_text())
     example["scales"] = {"depth": {"range": [0.0, 63.2], "unit": "px"}}
     (run / "pictures/examples.json").write_text(json.dumps([example]))
-    assert ">0 – 63.2 px, near is bright</p>" in build_report(run).read_text()
+    assert ">0 – 63.2 px, near is bright</p>" in build_report(RunFolder(run)).read_text()
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_what_colours_of_depth_span_is_told_where_it_is_known(tmp_path):
 def test_what_a_run_lacks(tmp_path, missing):
     run = write_run(tmp_path / "run")
     (run / missing).unlink()
-    page = build_report(run).read_text()
+    page = build_report(RunFolder(run)).read_text()
     said = {
         "metrics.json": "has not been evaluated",
         "log.jsonl": "has no log",
@@ -204,7 +205,7 @@ def test_what_a_run_lacks(tmp_path, missing):
 
 
 def test_one_task_alone(tmp_path):
-    page = build_report(write_run(tmp_path / "run", tasks=("depth",), pictures=False)).read_text()
+    page = build_report(RunFolder(write_run(tmp_path / "run", tasks=("depth",), pictures=False))).read_text()
     assert "disparity error" in page
     assert "mean IoU" not in page
 
@@ -214,7 +215,7 @@ def test_pictures_stay_below_their_folder(tmp_path, name):
     run = write_run(tmp_path / "run")
     Image.new("RGB", (4, 4)).save(tmp_path / "secret.png")
     (run / "pictures/examples.json").write_text(json.dumps([{"name": "x", "kind": "best", "files": {"image": name}}]))
-    assert "data:image" not in build_report(run).read_text()
+    assert "data:image" not in build_report(RunFolder(run)).read_text()
 
 
 def test_a_picture_that_would_fill_the_memory_is_left_out(tmp_path, monkeypatch):
@@ -228,10 +229,10 @@ def test_a_picture_that_would_fill_the_memory_is_left_out(tmp_path, monkeypatch)
 
 def test_no_run(tmp_path):
     with pytest.raises(RunError, match=r"found no run.json"):
-        build_report(tmp_path)
+        build_report(RunFolder(tmp_path))
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(RunError, match="expected JSON"):
-        build_report(tmp_path)
+        build_report(RunFolder(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -255,7 +256,7 @@ def test_a_damaged_file_is_named_in_one_line(tmp_path, file, content):
     run = validate(write_run(tmp_path / "run"))
     (run / file).write_text(content)
     with pytest.raises(RunError) as caught:
-        build_report(run)
+        build_report(RunFolder(run))
     assert str(run / file) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (run / "report.html").exists()
@@ -263,7 +264,7 @@ def test_a_damaged_file_is_named_in_one_line(tmp_path, file, content):
 
 def test_a_run_of_nothing_but_its_record(tmp_path):
     (tmp_path / "run.json").write_text("{}")
-    text = text_of(build_report(tmp_path).read_text())
+    text = text_of(build_report(RunFolder(tmp_path)).read_text())
     for said in ("has not been evaluated", "no pictures", "no log", "Nothing is recorded"):
         assert said in text
     assert "None" not in text
@@ -276,4 +277,4 @@ def test_nulls_everywhere(tmp_path):
     entry = {"step": 1, "loss": None, "tasks": {"depth": {"loss": None, "sigma": [None], "weight": None}}}
     (run / "log.jsonl").write_text((json.dumps(entry) + "\n") * 2)
     (run / "pictures/examples.json").write_text('[{"name": null, "kind": null, "files": null}]')
-    assert "None" not in text_of(build_report(run).read_text())
+    assert "None" not in text_of(build_report(RunFolder(run)).read_text())

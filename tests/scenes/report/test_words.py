@@ -1,22 +1,31 @@
 """Figures and sentences: decimals that line up, a verdict that says on how many images."""
 
+from dataclasses import replace
+
 import pytest
 
-from equipoise.scenes.report.figures import detail_groups, metric_rows
+from equipoise.scenes.evaluation.figures import Figures, SetFigures
+from equipoise.scenes.report.figures import Row, detail_groups, metric_rows
 from equipoise.scenes.report.words import facts, lead, unfinished, verdict
+from equipoise.scenes.runs.record import RunRecord
 
 LOWER = {"metric": "mae_px", "label": "offset error", "unit": "px", "better": "lower"}
 
 
-def metrics(model: float | None, *baselines: float | None, images: int = 100) -> dict:
+def metrics(model: float | None, *baselines: float | None, images: int = 100) -> SetFigures:
     """Figures of one task beside its baselines."""
-    return {
+    table = {
         "split": "val",
         "images": images,
         "tasks": {"instance": {"mae_px": model, "euclidean_px": 8.4668}},
         "primary": {"instance": LOWER},
         "baselines": {f"b{k}": {"instance": value} for k, value in enumerate(baselines)},
     }
+    return SetFigures.from_json(table)
+
+
+def rows(figures: SetFigures, data: str = "") -> list[Row]:
+    return metric_rows(figures, {}, data)
 
 
 @pytest.mark.parametrize(
@@ -33,46 +42,47 @@ def metrics(model: float | None, *baselines: float | None, images: int = 100) ->
     ],
 )
 def test_a_row_has_the_decimals_of_its_model(model, baseline, shown):
-    (row,) = metric_rows(metrics(model, baseline))
-    assert (row["value"], row["baselines"][0]["value"], row["baselines"][0]["shown"]) == shown
+    (row,) = rows(metrics(model, baseline))
+    assert (row.value, row.baselines[0].value, row.baselines[0].shown) == shown
 
 
 def test_every_figure_has_its_unit():
     assert detail_groups(metrics(5.3)) == [("instance", [("offset error, px", "5.30"), ("euclidean, px", "8.47")])]
     shares = {"tasks": {"semantic": {"pixel_accuracy": 0.78813}}, "primary": {"semantic": LOWER | {"unit": "%"}}}
-    assert detail_groups(shares) == [("semantic", [("pixel accuracy, %", "78.8")])]
-    assert detail_groups({"tasks": {"depth": {"mae": 0.5}}}) == [("depth", [("mae", "0.500")])]
+    assert detail_groups(SetFigures.from_json(shares)) == [("semantic", [("pixel accuracy, %", "78.8")])]
+    assert detail_groups(SetFigures.from_json({"tasks": {"depth": {"mae": 0.5}}})) == [("depth", [("mae", "0.500")])]
 
 
 def test_verdict():
-    better, worse = metric_rows(metrics(5.0, 6.0)), metric_rows(metrics(5.0, 4.0, images=1))
+    better, worse = rows(metrics(5.0, 6.0)), rows(metrics(5.0, 4.0, images=1))
     assert verdict(better) == "Better than the baselines on instance, on the 100 images of “val”."
     assert verdict(better * 2) == "Better than the baselines on both tasks, on the 100 images of “val”."
     assert verdict(worse) == "Not better than the baselines on instance, on the 1 image of “val”."
-    assert verdict(metric_rows(metrics(None, 4.0))) == ""
-    assert verdict(metric_rows(metrics(4.0))) == ""
+    assert verdict(rows(metrics(None, 4.0))) == ""
+    assert verdict(rows(metrics(4.0))) == ""
 
 
 def test_verdict_on_several_data_sets():
-    better, worse = metric_rows(metrics(5.0, 6.0), "streets"), metric_rows(metrics(5.0, 4.0, images=7), "data")
+    better, worse = rows(metrics(5.0, 6.0), "streets"), rows(metrics(5.0, 4.0, images=7), "data")
     assert verdict(better * 2) == "Better than the baselines on instance and instance (streets, 100 images)."
     told = "Not better than the baselines on instance (data, 7 images), better on instance (streets, 100 images)."
     assert verdict(better + worse) == told
 
 
 def test_lead():
-    record = {"tasks": ["semantic", "instance", "depth"], "train_images": 600, "seconds": 561.0, "steps": 40}
+    record = RunRecord(tasks=("semantic", "instance", "depth"), train_images=600, seconds=561.0, steps=40)
+    figures = Figures(sets={"data": metrics(5.0)}, sigma={})
     told = "Semantic classes, instances and depth, learned together from 600 images in 9 min 21 s"
-    assert lead(record, {}) == told + "."
-    assert lead(record, metrics(5.0)) == told + "; measured on the 100 images of “val”."
-    assert lead(record, metrics(5.0), judged=True) == told + "."
+    assert lead(record, None) == told + "."
+    assert lead(record, figures) == told + "; measured on the 100 images of “val”."
+    assert lead(record, figures, judged=True) == told + "."
     assert unfinished(record, [{"step": 30}]) == "Not finished: step 30 of 40."
-    assert unfinished(record | {"steps_done": 40}, [{"step": 30}]) == ""
+    assert unfinished(replace(record, steps_done=40), [{"step": 30}]) == ""
 
 
 def test_skipped_images_are_told():
-    assert dict(facts({"skipped": ["a: broken", "b: broken"]}, {}))["images skipped"] == "2"
-    assert "images skipped" not in dict(facts({"skipped": []}, {}))
+    assert dict(facts(RunRecord(skipped=("a: broken", "b: broken")), {}))["images skipped"] == "2"
+    assert "images skipped" not in dict(facts(RunRecord(), {}))
 
 
 @pytest.mark.parametrize(
@@ -85,4 +95,4 @@ def test_skipped_images_are_told():
     ],
 )
 def test_threads_and_processes(record, told):
-    assert dict(facts({"device": "cpu", **record}, {}))["precision"] == told
+    assert dict(facts(RunRecord(device="cpu", **record), {}))["precision"] == told

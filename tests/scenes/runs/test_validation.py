@@ -20,6 +20,7 @@ from equipoise.scenes.data.sample import Camera, Sample, SceneDataset
 from equipoise.scenes.labels.vocabulary import IGNORE
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.runs.record import Change, RunRecord, ValidationRecord
 from equipoise.scenes.runs.run import ended
 from equipoise.scenes.runs.validation import ValidationSet, labelled_tasks, selection, validation_sets
 from equipoise.scenes.tasks import TASKS
@@ -186,12 +187,17 @@ def test_the_record_says_which_model_the_run_ended_with(model_step: int, recorde
     validations = tuple({"step": step, "figures": {}, "score": score} for step, score in scores.items())
     model = SceneModel(describe(RECIPE, VOCABULARY))
     outcome = Outcome(model=model, step=6, seconds=1.0, model_step=model_step, validations=validations)
-    found = ended(RECIPE, {"steps": 9, "validation": {"better": "lower"}}, outcome)
+    how = ValidationRecord(every=2, best_by="depth.mae", better="lower", primary={})
+    found = ended(RECIPE, RunRecord(steps=9, validation=how), outcome).to_json()
     assert found["model"] == recorded
     assert "changed" not in found
-    assert ended(RECIPE, {"steps": 9}, replace(outcome, model_step=None)).get("model") is None
-    longer = ended(RECIPE, {"steps": 4, "validation": {"better": "lower"}, "changed": ["before"]}, outcome)
-    assert longer["changed"] == ["before", {"key": "training.steps", "from": 4, "to": 9}]
+    assert ended(RECIPE, RunRecord(steps=9), replace(outcome, model_step=None)).model is None
+    before = Change(key="training.steps", before=2, after=4)
+    longer = ended(RECIPE, RunRecord(steps=4, validation=how, changed=(before,)), outcome)
+    assert longer.to_json()["changed"] == [
+        {"key": "training.steps", "from": 2, "to": 4},
+        {"key": "training.steps", "from": 4, "to": 9},
+    ]
 
 
 def test_documented_keys_are_read(tmp_path: Path):

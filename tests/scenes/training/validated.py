@@ -11,7 +11,7 @@ import torch
 from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
-from equipoise.scenes.runs.record import Watch
+from equipoise.scenes.runs.callbacks import RunCallbacks
 from equipoise.scenes.runs.validation import ValidationSet, plan_validation, selection
 from equipoise.scenes.training.loop import train
 from equipoise.scenes.training.outcome import Outcome
@@ -22,7 +22,7 @@ from tests.support.commands import uncounted
 from tests.support.tiny import TinyDataset
 
 MAE = Selection(figures={"depth.mae": "lower"})
-QUIET = Watch(on_log=lambda entry: None, on_notice=lambda line: None, counting=uncounted)
+QUIET = RunCallbacks(on_log=lambda entry: None, on_notice=lambda line: None, counting=uncounted)
 
 
 CONSTANT = replace(RECIPE, optimizer=replace(RECIPE.optimizer, schedule="constant"))

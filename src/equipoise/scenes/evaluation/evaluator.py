@@ -1,21 +1,18 @@
 """Evaluation of any predictor of locations, the network and the baselines alike, at the size of the labels as given."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from equipoise.scenes.data.sample import Sample, SceneDataset
-from equipoise.scenes.data.transforms import resize_image
+from equipoise.scenes.evaluation.figures import ImageFigures
+from equipoise.scenes.inference.predictor import BATCH_SIZE, Predictor, network_input
 from equipoise.scenes.tasks import Metrics, Task
-
-Predictor = Callable[[Tensor], Mapping[str, Tensor]]
-"""Images ``uint8 (B, 3, H, W)`` at the network's input size → each task's location ``(B, C, H, W)``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +20,7 @@ class Evaluation:
     """Figures of each task over all images, and each image's primary figure (``None``: it has no label)."""
 
     tasks: dict[str, dict[str, Any]]
-    per_image: list[dict[str, Any]]
+    per_image: list[ImageFigures]
 
 
 def evaluate(
@@ -32,22 +29,22 @@ def evaluate(
     tasks: Mapping[str, Task],
     input_size: tuple[int, int],
     *,
-    batch_size: int = 8,
+    batch_size: int = BATCH_SIZE,
     on_image: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Every image counts with every labelled pixel: one accumulator over the data set, never a mean of means."""
     totals = {name: task.metrics() for name, task in tasks.items()}
-    per_image: list[dict[str, Any]] = []
+    per_image: list[ImageFigures] = []
     with_camera = any(task.uses_camera for task in tasks.values())
     for sample, locations in located(predict, dataset, range(len(dataset)), input_size, batch_size=batch_size):
         camera = dataset.camera(len(per_image)) if with_camera else None
-        scores: dict[str, Any] = {"name": sample.name}
+        scores: dict[str, float | None] = {}
         for name, task in tasks.items():
             image = task.image_metrics(sample.size, camera)
             image.update(task.prediction(locations[name], sample.size), task.target(sample))
             totals[name].merge(image)
             scores[name] = primary_value(task, image)
-        per_image.append(scores)
+        per_image.append(ImageFigures(name=sample.name, values=scores))
         on_image()
     return Evaluation(tasks={name: total.compute() for name, total in totals.items()}, per_image=per_image)
 
@@ -55,16 +52,16 @@ def evaluate(
 def located(
     predict: Predictor,
     dataset: SceneDataset,
-    indices: range | list[int],
+    indices: Sequence[int],
     input_size: tuple[int, int],
     *,
-    batch_size: int = 8,
+    batch_size: int = BATCH_SIZE,
 ) -> Iterator[tuple[Sample, dict[str, Tensor]]]:
     """Samples at their own size with the locations predicted for them; the next batch is read meanwhile."""
 
-    def read(index: int) -> tuple[Sample, npt.NDArray[np.uint8]]:
+    def read(index: int) -> tuple[Sample, Tensor]:
         sample = dataset[index]
-        return sample, resize_image(sample.image, input_size)
+        return sample, network_input([sample.image], input_size)
 
     chunks = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
     with ThreadPoolExecutor(2) as pool:
@@ -72,8 +69,7 @@ def located(
         for following in [*chunks[1:], []]:
             pairs = [future.result() for future in ahead]
             ahead = [pool.submit(read, i) for i in following]
-            images = torch.from_numpy(np.stack([image for _, image in pairs])).permute(0, 3, 1, 2)
-            locations = predict(images)
+            locations = predict(torch.cat([image for _, image in pairs]))
             for i, (sample, _) in enumerate(pairs):
                 yield sample, {name: location[i] for name, location in locations.items()}
 

@@ -9,8 +9,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from equipoise.scenes.data.sample import Sample, SceneDataset
-from equipoise.scenes.evaluation.evaluator import Predictor, located
+from equipoise.scenes.evaluation.evaluator import located
+from equipoise.scenes.evaluation.figures import ImageFigures
 from equipoise.scenes.grouping import group, together
+from equipoise.scenes.inference.predictor import Predictor
 from equipoise.scenes.io.atomic import naming
 from equipoise.scenes.tasks import Picture, Task
 from equipoise.scenes.visual.colors import disparity_top, instance_colors, overlay
@@ -23,7 +25,7 @@ def write_examples(
     predict: Predictor,
     tasks: Mapping[str, Task],
     dataset: SceneDataset,
-    per_image: Sequence[dict[str, Any]],
+    per_image: Sequence[ImageFigures],
     input_size: tuple[int, int],
     *,
     data: str = "",
@@ -49,7 +51,7 @@ def write_examples(
 
 
 def choose(
-    per_image: Sequence[dict[str, Any]], tasks: Mapping[str, Task], *, typical: int, extremes: int
+    per_image: Sequence[ImageFigures], tasks: Mapping[str, Task], *, typical: int, extremes: int
 ) -> list[tuple[int, Kind]]:
     """Typical: evenly spaced over the set, whatever came out. Best and worst: by the mean rank over the tasks.
 
@@ -61,8 +63,8 @@ def choose(
         return [(i, "all") for i in range(len(per_image))]
     ranks = np.full((len(tasks), len(per_image)), np.nan)
     for own, (name, task) in zip(ranks, tasks.items(), strict=True):
-        scored = np.array([i for i, row in enumerate(per_image) if row.get(name) is not None], dtype=int)
-        scores = np.array([per_image[i][name] for i in scored], dtype=float)
+        scored = np.array([i for i, row in enumerate(per_image) if row.values.get(name) is not None], dtype=int)
+        scores = np.array([per_image[i].values[name] for i in scored], dtype=float)
         order = np.argsort(-scores if task.primary.better == "higher" else scores, kind="stable")
         own[scored[order]] = np.linspace(0, 1, len(scored))
     known = ~np.isnan(ranks)

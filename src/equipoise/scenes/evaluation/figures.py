@@ -1,197 +1,164 @@
-"""The figures and pictures of a run, for each data set by itself, in its own classes."""
+"""The figures of an evaluation, typed, and their form as JSON (``metrics.json``, ``evaluate --json``)."""
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
-import torch
-from torch import Tensor
+from equipoise.scenes.tasks import Primary
 
-from equipoise.errors import DataError, RunError, UsageError
-from equipoise.scenes.cameras.model_camera import known_cameras
-from equipoise.scenes.config.recipe import Recipe, read_recipe
-from equipoise.scenes.config.toml import suggestion
-from equipoise.scenes.data.sample import SceneDataset
-from equipoise.scenes.data.sources import cached_set, open_raw, open_set
-from equipoise.scenes.evaluation.evaluator import Evaluation, Predictor, baseline_predictors, evaluate
-from equipoise.scenes.evaluation.examples import write_examples
-from equipoise.scenes.io.atomic import write_atomic
-from equipoise.scenes.io.json import as_json
-from equipoise.scenes.labels.vocabulary import SceneVocabulary
-from equipoise.scenes.model.files import load_model
-from equipoise.scenes.model.joint import SceneModel
-from equipoise.scenes.runs.record import Watch, model_behind, read_run
-from equipoise.scenes.tasks import Task, make_tasks
-from equipoise.scenes.training.precision import Precision
-from equipoise.scenes.wording import counted
+ByClass = dict[str, float | None]
 
 
-def predictor(model: SceneModel, precision: Precision) -> Predictor:
-    """The network as a predictor, in the precision it was trained in."""
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The value of a baseline, and by how much the model is better (``margin``, in the figure's own unit)."""
 
-    def predict(images: Tensor) -> dict[str, Tensor]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            return model.locations(images)
+    baseline: str
+    value: float | None
+    margin: float | None
 
-    return predict
+    @property
+    def better(self) -> bool:
+        """Whether the model beats the baseline."""
+        return self.margin is not None and self.margin > 0
 
 
-def evaluate_run(
-    run: Path,
-    watch: Watch,
-    *,
-    elsewhere: Path | None = None,
-    split: str = "",
-    data: str = "",
-    baselines: bool = True,
-) -> dict[str, Any]:
-    """Evaluate a finished run, on each data set by itself, beside the baselines.
+@dataclass(frozen=True, kw_only=True)
+class TaskFigures:
+    """All figures of one task.
 
-    Args:
-        run: the folder that train wrote.
-        watch: what is called to show progress and notices.
-        elsewhere: a recipe whose data to evaluate on, in place of the run's own.
-        split: the split to evaluate on; by default each data set's own validation split.
-        data: one of the recipe's data sets; by default all of them.
-        baselines: evaluate the baselines too.
-
-    Returns:
-        The figures as they are written to ``metrics.json``, or, where a recipe, a data set or a split was chosen, to
-        ``metrics-RECIPE-DATA-SPLIT.json``; see ``docs/reading-the-report.md``. Those of data sets after the first are
-        in ``also``.
+    Attributes:
+        primary: which of the figures stands for the task; ``None`` in a damaged file.
+        values: every figure by name; ``None``: it has no value; a dict holds one figure of each class.
+        baselines: the primary figure of each baseline.
     """
-    recipe, record = read_run(run)
-    if behind := model_behind(record):
-        watch.on_notice(behind)
-    if elsewhere is not None:
-        other = read_recipe(elsewhere)
-        first_set = dataclasses.replace(other.data, size=recipe.data.size)
-        recipe = dataclasses.replace(recipe, data=first_set, also=other.also)
-    if data and data not in recipe.sets:
-        raise UsageError(f"--data: found {data!r}{suggestion(data, recipe.sets)}")
-    model = load_model(run)
-    predict = predictor(model, record["precision"])
-    found = {
-        one: set_figures(recipe, one, split, predict, model, watch, baselines=baselines)
-        for one in ([data] if data else recipe.sets)
-    }
-    first, *others = found
-    figures = {**found[first], "sigma": model.likelihood.sigmas()}
-    if others:
-        figures["also"] = {one: found[one] for one in others}
-    usual = elsewhere is None and not data and split in ("", recipe.data.validation)
-    chosen = [] if usual else [elsewhere.stem if elsewhere else "", data, Path(split).name]
-    if baselines or not usual:  # The report's own file keeps its baselines.
-        write_atomic(run / f"{'-'.join(filter(None, ['metrics', *chosen]))}.json", as_json(without_nan(figures)))
-    return figures
 
+    primary: Primary | None
+    values: dict[str, float | ByClass | None]
+    baselines: dict[str, float | None] = dataclasses.field(default_factory=dict)
 
-def set_figures(
-    recipe: Recipe, name: str, split: str, predict: Predictor, model: SceneModel, watch: Watch, *, baselines: bool
-) -> dict[str, Any]:
-    """The figures of one data set, in its own classes, for those tasks that it labels."""
-    split, path = split or recipe.sets[name].validation, Path(recipe.sets[name].path)
-    if not path.exists():
-        raise DataError(
-            f"expected data at {path}, found nothing: if they moved, name a recipe with their new place by --recipe"
+    @property
+    def value(self) -> float | None:
+        """The primary figure."""
+        value = None if self.primary is None else self.values.get(self.primary.metric)
+        return None if isinstance(value, dict) else value
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """The model beside each baseline: the only place where margins are computed."""
+        return tuple(
+            Comparison(baseline=name, value=value, margin=self._margin(value)) for name, value in self.baselines.items()
         )
-    dataset = open_set(recipe, name, split)
-    tasks = tasks_on(dataset, model)
-    labelled = {task: tasks[task] for task in tasks if tasks[task].label in dataset.vocabulary.labels}
-    of = f"{name}, {split}" if recipe.also else split
-    if without := [task for task in tasks if task not in labelled]:
-        watch.on_notice(f"{of}: no labels for {' and '.join(without)}, so no figures")
-    if "depth" in labelled:
-        expect_cameras(recipe, name, split, of, model, watch.on_notice)
-    size = model.description.input_size
-    result = _evaluated(narrowed(predict, labelled, model), dataset, labelled, size, watch, f"evaluating on {of}")
-    figures: dict[str, Any] = {
-        "split": split,
-        "images": len(dataset),
-        "tasks": result.tasks,
-        "primary": {task: dataclasses.asdict(one.primary) for task, one in labelled.items()},
-        "baselines": {},
-        "per_image": result.per_image,
-    }
-    if baselines:
-        training = cached_set(recipe, name, recipe.sets[name].train, watch.counting)
-        for baseline, blind in baseline_predictors(training, labelled).items():
-            result = _evaluated(blind, dataset, labelled, size, watch, f"evaluating the {baseline} baseline on {of}")
-            values = {task: result.tasks[task][one.primary.metric] for task, one in labelled.items()}
-            figures["baselines"][baseline] = values
-    return figures
+
+    def by_class(self, name: str) -> ByClass:
+        """A figure of each class; empty where there is none."""
+        value = self.values.get(name)
+        return value if isinstance(value, dict) else {}
+
+    def _margin(self, reference: float | None) -> float | None:
+        if self.primary is None or self.value is None or reference is None:
+            return None
+        return self.primary.improvement(self.value, reference)
 
 
-def expect_cameras(
-    recipe: Recipe, name: str, split: str, of: str, model: SceneModel, on_notice: Callable[[str], None]
-) -> None:
-    """Say where a camera cannot be used, or none gives metres; raises ``DataError`` where one fits no single size."""
-    if model.description.vocabulary.inverse_depth_unit != "px":
-        return
-    known = known_cameras(open_raw(recipe.sets[name], split, strict=False))
-    if known.fault:
-        raise DataError(known.fault)
-    for line in known.doubts:
-        on_notice(line)
-    blind = known.without + sum(camera.baseline_m is None for camera in known.cameras)
-    if blind:
-        some = f"{counted(blind, 'image')} {'lacks' if blind == 1 else 'lack'}"
-        images = "no image has" if blind == known.without + len(known.cameras) else some
-        on_notice(f"{of}: {images} a camera with a baseline, so no errors in metres there: see docs/own-data.md")
+@dataclass(frozen=True, kw_only=True)
+class ImageFigures:
+    """The primary figure of each task on one image; ``None`` where the image has no label for the task."""
+
+    name: str
+    values: dict[str, float | None]
 
 
-def tasks_on(dataset: SceneDataset, model: SceneModel) -> dict[str, Task]:
-    """The model's tasks in the classes of a data set; raises ``RunError`` where it has some the model never saw."""
-    vocabulary, known = dataset.vocabulary, model.description.vocabulary
-    strange = {c.name for c in vocabulary.classes} - {c.name for c in known.classes}
-    units = {vocabulary.inverse_depth_unit, known.inverse_depth_unit} - {None}
-    if "semantic" in model.tasks and strange:
-        raise RunError(
-            f"expected only classes that the model was trained on, found others: {', '.join(sorted(strange))}"
+@dataclass(frozen=True, kw_only=True)
+class SetFigures:
+    """The figures of one data set, in its own classes."""
+
+    split: str
+    images: int | None
+    tasks: dict[str, TaskFigures]
+    per_image: tuple[ImageFigures, ...] = ()
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any]) -> Self:
+        """Read figures; whatever is missing or null counts as absent.
+
+        Raises:
+            AttributeError, KeyError, TypeError, ValueError: the table is damaged.
+        """
+        primary = {task: Primary(**given) for task, given in (table.get("primary") or {}).items()}
+        values = {task: _values(given or {}) for task, given in (table.get("tasks") or {}).items()}
+        baselines = {name: given or {} for name, given in (table.get("baselines") or {}).items()}
+        tasks = {
+            task: TaskFigures(
+                primary=primary.get(task),
+                values=values.get(task, {}),
+                baselines={name: _number(given.get(task)) for name, given in baselines.items()},
+            )
+            for task in values | primary
+        }
+        return cls(
+            split=str(table.get("split") or "?"),
+            images=table.get("images"),
+            tasks=tasks,
+            per_image=tuple(_image(row) for row in table.get("per_image") or ()),
         )
-    if "depth" in model.tasks and len(units) > 1:
-        raise RunError(
-            f"expected depth in {known.inverse_depth_unit}, as the model was trained on, found depth in "
-            f"{vocabulary.inverse_depth_unit}"
-        )
-    return make_tasks(model.description.tasks, within(vocabulary, known))
+
+    def to_json(self) -> dict[str, Any]:
+        """The table of this data set."""
+        names = dict.fromkeys(name for task in self.tasks.values() for name in task.baselines)
+        return {
+            "split": self.split,
+            "images": self.images,
+            "tasks": {task: dict(figures.values) for task, figures in self.tasks.items()},
+            "primary": {task: dataclasses.asdict(one.primary) for task, one in self.tasks.items() if one.primary},
+            "baselines": {name: {task: one.baselines[name] for task, one in self.tasks.items()} for name in names},
+            "per_image": [{"name": image.name, **image.values} for image in self.per_image],
+        }
 
 
-def within(vocabulary: SceneVocabulary, wider: SceneVocabulary) -> SceneVocabulary:
-    """The classes of one vocabulary, if it has any, as a wider one knows them, and the rest of the wider one."""
-    if not vocabulary.classes:
-        return wider
-    known = {c.name: c for c in wider.classes}
-    classes = tuple(known.get(c.name, c) for c in vocabulary.classes)
-    return dataclasses.replace(wider, classes=classes, sky=vocabulary.sky)
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """The figures of a run.
 
+    Attributes:
+        sets: by name, those of each data set that was evaluated; the first is the recipe's own ``data``.
+        sigma: the learned noise of each task, in its target's unit at the network's size; a list by channel.
+    """
 
-def narrowed(predict: Predictor, tasks: Mapping[str, Task], model: SceneModel) -> Predictor:
-    """A predictor of some tasks in the classes of a data set."""
+    sets: dict[str, SetFigures]
+    sigma: dict[str, Any]
 
-    def predicted(images: Tensor) -> dict[str, Tensor]:
-        locations = predict(images)
-        return {name: task.within(locations[name], model.description.vocabulary) for name, task in tasks.items()}
+    @property
+    def first(self) -> SetFigures:
+        """The figures of the first data set."""
+        return next(iter(self.sets.values()))
 
-    return predicted
+    @property
+    def titled(self) -> dict[str, SetFigures]:
+        """The data sets by the names to show: one alone needs none."""
+        return self.sets if len(self.sets) > 1 else {"": self.first}
 
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any]) -> Self:
+        """Read the figures in ``metrics.json``; see ``SetFigures.from_json``."""
+        also = {str(name): SetFigures.from_json(given) for name, given in (table.get("also") or {}).items()}
+        return cls(sets={"data": SetFigures.from_json(table), **also}, sigma=dict(table.get("sigma") or {}))
 
-def _evaluated(
-    predict: Predictor,
-    dataset: SceneDataset,
-    tasks: Mapping[str, Task],
-    size: tuple[int, int],
-    watch: Watch,
-    title: str,
-) -> Evaluation:
-    with watch.counting(title, len(dataset)) as advance:
-        return evaluate(predict, dataset, tasks, size, on_image=advance)
+    def to_json(self) -> dict[str, Any]:
+        """The table of ``metrics.json``: the first data set, ``sigma``, and any further sets in ``also``."""
+        _, *others = self.sets
+        table = self.first.to_json() | {"sigma": self.sigma}
+        return table | ({"also": {name: self.sets[name].to_json() for name in others}} if others else {})
 
 
 def without_nan(value: Any) -> Any:
-    """JSON knows no NaN and no infinity: a figure without a value is null."""
+    """Figures that have no finite value become ``None``: JSON has neither NaN nor infinity.
+
+    >>> without_nan({"mae": float("nan"), "iou": {"road": 0.5}})
+    {'mae': None, 'iou': {'road': 0.5}}
+    """
     if isinstance(value, dict):
         return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -199,22 +166,18 @@ def without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def write_pictures(run: Path, figures: dict[str, Any]) -> None:
-    """Pictures of validation images of each data set, chosen by the figures that ``evaluate_run`` gave."""
-    recipe, record = read_run(run)
-    model = load_model(run)
-    predict = predictor(model, record["precision"])
-    examples = []
-    for name, found in zip(recipe.sets, [figures, *figures.get("also", {}).values()], strict=True):
-        dataset = open_set(recipe, name, found["split"])
-        tasks = tasks_on(dataset, model)
-        examples += write_examples(
-            run / "pictures",
-            narrowed(predict, tasks, model),
-            tasks,
-            dataset,
-            found["per_image"],
-            model.description.input_size,
-            data=name if recipe.also else "",
-        )
-    write_atomic(run / "pictures" / "examples.json", as_json(examples))
+def _values(table: Mapping[str, Any]) -> dict[str, float | ByClass | None]:
+    return {
+        name: {one: _number(each) for one, each in value.items()} if isinstance(value, dict) else _number(value)
+        for name, value in table.items()
+    }
+
+
+def _image(row: Mapping[str, Any]) -> ImageFigures:
+    return ImageFigures(
+        name=str(row["name"]), values={task: _number(value) for task, value in row.items() if task != "name"}
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

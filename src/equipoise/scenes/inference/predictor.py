@@ -1,5 +1,6 @@
-"""Predictions from Python: ``load(run).predict(image)``."""
+"""The one predictor: decides device, precision and batching for evaluation, validation, pictures and predictions."""
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +18,51 @@ from equipoise.scenes.data.transforms import resize_image
 from equipoise.scenes.grouping import Grouping, group, group_by_votes, together
 from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.io.images import as_rgb, read_image
-from equipoise.scenes.model.files import load_model
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks.task import upsampled
+from equipoise.scenes.training.precision import Precision
+
+BATCH_SIZE = 8
+"""Images that go through the network together where there are many."""
+
+Predictor = Callable[[Tensor], Mapping[str, Tensor]]
+"""Images ``uint8 (B, 3, H, W)`` at the network's input size → each task's location ``(B, C, H, W)``."""
 
 
-def load(folder: str | Path) -> "ScenePredictor":
-    """The model of a run or export, ready to predict; runs no code from its files.
+class NetworkPredictor:
+    """The network as a ``Predictor``: on the device where the model lies, in the precision it was trained in.
 
-    Raises:
-        RunError: there is none, or it is broken or of another version.
+    Args:
+        model: a trained model.
+        precision: of the forward pass; locations are float32 and on the CPU in any case.
     """
-    return ScenePredictor(load_model(Path(folder)))
+
+    def __init__(self, model: SceneModel, precision: Precision = "float32") -> None:
+        self.model, self.precision = model, precision
+        self.device = next(model.parameters()).device
+
+    def __call__(self, images: Tensor) -> dict[str, Tensor]:
+        """Each task's location for a batch of images."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            locations = self.model.locations(images.to(self.device))
+        return {name: location.cpu() for name, location in locations.items()}
+
+
+def network_input(images: Sequence[npt.NDArray[np.uint8]], size: tuple[int, int]) -> Tensor:
+    """Images ``uint8 (H, W, 3)`` of any sizes as one batch ``(B, 3, *size)``."""
+    return torch.from_numpy(np.stack([resize_image(image, size) for image in images])).permute(0, 3, 1, 2)
 
 
 class ScenePredictor:
-    """A trained model that takes images as they are."""
+    """A trained model that takes images as they are.
 
-    def __init__(self, model: SceneModel) -> None:
-        self.model = model
+    Args:
+        model: a trained model.
+        precision: that of its training, so that predictions agree with evaluation; see ``equipoise.scenes.load``.
+    """
+
+    def __init__(self, model: SceneModel, precision: Precision = "float32") -> None:
+        self.model, self._network = model, NetworkPredictor(model, precision)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -65,9 +92,8 @@ class ScenePredictor:
         """
         pixels = as_array(image)
         size = (pixels.shape[0], pixels.shape[1])
-        small = resize_image(pixels, self.model.description.input_size)
-        images = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None]
-        locations = {name: value[0] for name, value in self.model.locations(images).items()}
+        images = network_input([pixels], self.model.description.input_size)
+        locations = {name: value[0] for name, value in self._network(images).items()}
         if wild := [name for name, value in locations.items() if not torch.isfinite(value).all()]:
             raise RunError(f"expected finite predictions, found others of {wild[0]}: the model's weights are damaged")
         tasks, vocabulary = self.model.tasks, self.model.description.vocabulary

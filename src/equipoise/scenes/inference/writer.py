@@ -14,7 +14,7 @@ from equipoise.scenes.grouping import Instance
 from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.io.files import there
-from equipoise.scenes.io.json import read_json
+from equipoise.scenes.io.predictions import listed
 from equipoise.scenes.tasks import TASKS
 from equipoise.scenes.visual.colors import offset_colors
 
@@ -128,18 +128,6 @@ def _described(scene: Scene, instance: Instance) -> dict[str, Any]:
         "box": list(instance.box),
         "pixels": instance.pixels,
     }
-
-
-def listed(record: Path) -> list[str]:
-    """The files of an earlier prediction, as its record lists them; none where it is no such record."""
-    try:
-        facts = read_json(record)
-    except (OSError, ValueError):
-        return []
-    files = facts.get("files") if isinstance(facts, dict) and facts.get("format") == 1 else None
-    if not isinstance(files, list) or "sigma" not in facts:
-        return []
-    return [*(str(file) for file in files if Path(str(file)).name == file), record.name]
 
 
 def _expect_free(paths: list[Path], replaceable: set[str] | None) -> None:

@@ -1,12 +1,12 @@
 """The files below a folder, through links too."""
 
 import os
-import re
-from collections.abc import Iterable
 from heapq import heappop, heappush
 from pathlib import Path
 
 from equipoise.errors import DataError
+from equipoise.scenes.io.predictions import predicted
+from equipoise.scenes.io.run_files import LOG_JSONL, RECIPE, RECORD
 
 
 def walked(folder: Path) -> list[Path]:
@@ -27,9 +27,9 @@ def walked(folder: Path) -> list[Path]:
             continue
         seen.add(real)
         folders, names = _entries(here)
-        if {"run.json", "recipe.json", "log.jsonl"} <= set(names):
+        if {RECORD, RECIPE, LOG_JSONL} <= set(names):
             continue
-        written = predicted(names)
+        written = predicted(here, names)
         found += [here / name for name in names if name not in written]
         for name in folders:
             own = HIDDEN if name.startswith(".") else LINKED if (here / name).is_symlink() else PLAIN
@@ -58,22 +58,6 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return entry.is_dir()
     except OSError:  # A link that leads to itself, for one.
         return False
-
-
-def predicted(names: Iterable[str]) -> set[str]:
-    """Of the names in a folder those that predictions have: ``NAME.json``, its overlays, and what goes with them."""
-    here = set(names)
-    found = set()
-    for match in filter(None, map(OVERLAY.fullmatch, here)):
-        stem, task = match.groups()
-        if f"{stem}.json" in here:
-            found |= {stem + end for end in (f"_{task}_overlay.png", f"_{task}.png", *WITH_OVERLAYS)}
-    return found
-
-
-OVERLAY = re.compile(r"(.+)_([a-z]+)_overlay\.png", re.DOTALL)
-"""The name of a prediction, and its task."""
-WITH_OVERLAYS = ("_disparity.png", "_offsets.png", ".json")
 
 
 def there(path: Path) -> bool:

@@ -12,6 +12,7 @@ from equipoise.scenes.config.recipe import Recipe, check_tasks
 from equipoise.scenes.config.toml import from_table
 from equipoise.scenes.data.settings import DATA_RANGES
 from equipoise.scenes.io.json import read_json
+from equipoise.scenes.io.run_files import DESCRIPTION, RECIPE
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 from equipoise.scenes.networks.encoders import find_encoder
 from equipoise.scenes.networks.encoders.encoder import IMAGENET, Preprocessing
@@ -19,7 +20,6 @@ from equipoise.scenes.networks.settings import MODEL_RANGES, ModelRecipe
 from equipoise.scenes.tasks.settings import LikelihoodRecipe
 
 FORMAT = 1
-DESCRIPTION = "model.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +119,6 @@ def _check_preprocessing(preprocessing: Preprocessing, where: str) -> None:
 
 
 def _hint(folder: Path) -> str:
-    if (folder / "recipe.json").exists():
+    if (folder / RECIPE).exists():
         return "the run is not finished: continue it with equipoise train RECIPE --resume"
     return "name the folder of a run"

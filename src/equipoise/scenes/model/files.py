@@ -12,11 +12,10 @@ from torch import Tensor
 
 from equipoise.errors import RecipeError, RunError
 from equipoise.scenes.io.json import as_json
+from equipoise.scenes.io.run_files import DESCRIPTION, WEIGHTS
 from equipoise.scenes.io.tensors import read_tensors, tensors_as_bytes
-from equipoise.scenes.model.description import DESCRIPTION, read_description
+from equipoise.scenes.model.description import read_description
 from equipoise.scenes.model.joint import SceneModel
-
-WEIGHTS = "model.safetensors"
 
 
 def model_files(model: SceneModel) -> dict[str, bytes]:

@@ -1,151 +1,177 @@
-"""What ``metrics.json`` holds, as rows of tables: plain values in, plain values out."""
+"""Figures as rows of tables: typed figures in, text out."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from equipoise.scenes.evaluation.figures import Comparison, SetFigures, TaskFigures
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
+from equipoise.scenes.tasks import Primary
 from equipoise.scenes.wording import counted, decimals, fixed, percent, significant
 
 BASELINES = {"constant": "constants", "position": "per position"}
 
 
-def data_sets(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The figures of each data set by name; of one alone, without a name."""
-    also: dict[str, Any] = metrics.get("also") or {}
-    sigma = {"sigma": metrics.get("sigma")}
-    return {"data" if also else "": metrics, **{str(name): {**figures, **sigma} for name, figures in also.items()}}
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """A baseline in a row; ``better`` is ``None`` where there is no margin, which ``shown`` spells out."""
+
+    name: str
+    value: str
+    shown: str
+    better: bool | None
 
 
-def set_result(name: str, metrics: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One task's primary figure, beside the baselines.
+
+    All numbers of a row have the decimals that give its model three significant figures. ``data`` names one of several
+    data sets with its number of images; ``images`` says on what the only one was measured.
+    """
+
+    task: str
+    label: str
+    unit: str
+    better: str
+    value: str
+    baselines: tuple[Compared, ...]
+    sigma: str
+    data: str
+    images: str
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better."""
+        return "↑" if self.better == "higher" else "↓"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassRow:
+    """One class with its colour (CSS), its IoU in %, and the width of its bar, %."""
+
+    name: str
+    color: str
+    value: str
+    width: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetResult:
     """What the page shows of one data set; ``title`` is empty for one alone."""
-    return {
-        "title": f"{name}: {measured(metrics)}".rstrip(": ") if name else "",
-        "rows": metric_rows(metrics, name),
-        "details": detail_groups(metrics),
-        "classes": class_rows(metrics, record),
-    }
+
+    title: str
+    rows: list[Row]
+    details: list[tuple[str, list[tuple[str, str]]]]
+    classes: list[ClassRow]
 
 
-def measured(metrics: dict[str, Any]) -> str:
-    """On what the figures were measured; empty where that is not recorded."""
-    return (
-        f"{counted(metrics.get('images'), 'image')} of “{metrics.get('split', '?')}”" if metrics.get("images") else ""
+def set_result(
+    name: str, figures: SetFigures, sigma: Mapping[str, Any], vocabulary: SceneVocabulary | None
+) -> SetResult:
+    """What the page shows of one data set; ``name`` is empty for one alone."""
+    return SetResult(
+        title=f"{name}: {measured(figures)}".rstrip(": ") if name else "",
+        rows=metric_rows(figures, sigma, name),
+        details=detail_groups(figures),
+        classes=class_rows(figures, vocabulary),
     )
 
 
-def metric_rows(metrics: dict[str, Any], data: str = "") -> list[dict[str, Any]]:
-    """A row a task: its primary figure, beside the baselines, with the margins (positive: better).
-
-    All of a row have the decimals that give its model three significant figures. ``data`` names one of several data
-    sets; ``images`` is on what the only one was measured.
-    """
-    images = counted(metrics.get("images"), "image")
-    where = {"data": f"{data}, {images}" if data else "", "images": "" if data else measured(metrics)}
-    return [_row(metrics, task, primary) | where for task, primary in (metrics.get("primary") or {}).items()]
+def measured(figures: SetFigures) -> str:
+    """On what the figures were measured; empty where that is not recorded."""
+    return f"{counted(figures.images, 'image')} of “{figures.split}”" if figures.images else ""
 
 
-def _row(metrics: dict[str, Any], task: str, primary: dict[str, Any]) -> dict[str, Any]:
-    scale, sign = _scale(primary), 1 if primary["better"] == "higher" else -1
-    value = _scaled(_figures(metrics, task).get(primary["metric"]), scale)
-    references = {
-        BASELINES.get(name, name): _scaled((figures or {}).get(task), scale)
-        for name, figures in (metrics.get("baselines") or {}).items()
-    }
-    return {
-        "task": task,
-        "label": primary["label"],
-        "unit": primary["unit"],
-        "arrow": "↑" if sign > 0 else "↓",
-        "better": primary["better"],
-        "value": fixed(value, decimals(value)),
-        "baselines": [_compared(name, value, reference, sign) for name, reference in references.items()],
-        "sigma": significant((metrics.get("sigma") or {}).get(task)),
-    }
+def metric_rows(figures: SetFigures, sigma: Mapping[str, Any], data: str = "") -> list[Row]:
+    """A row for each task; ``data`` names one of several data sets."""
+    where = f"{data}, {counted(figures.images, 'image')}" if data else ""
+    images = "" if data else measured(figures)
+    return [
+        _row(task, one, one.primary, significant(sigma.get(task)), where, images)
+        for task, one in figures.tasks.items()
+        if one.primary is not None
+    ]
 
 
-def _compared(name: str, value: float | None, reference: float | None, sign: int) -> dict[str, Any]:
-    """A baseline beside the model."""
-    margin = None if value is None or reference is None else sign * (value - reference)
+def _row(task: str, figures: TaskFigures, primary: Primary, sigma: str, data: str, images: str) -> Row:
+    value = figure_value(figures.value, primary)
     places = decimals(value)
-    return {
-        "name": name,
-        "value": fixed(reference, places),
-        "margin": margin,
-        "shown": fixed(margin, places, sign=True),
-        "better": margin is not None and margin > 0,
-    }
+    return Row(
+        task=task,
+        label=primary.label,
+        unit=primary.unit,
+        better=primary.better,
+        value=fixed(value, places),
+        baselines=tuple(_compared(one, primary, places) for one in figures.comparisons),
+        sigma=sigma,
+        data=data,
+        images=images,
+    )
 
 
-def detail_groups(metrics: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Every figure: the name with its unit, and the value, by task."""
+def _compared(comparison: Comparison, primary: Primary, places: int | None) -> Compared:
+    return Compared(
+        name=BASELINES.get(comparison.baseline, comparison.baseline),
+        value=fixed(figure_value(comparison.value, primary), places),
+        shown=fixed(figure_value(comparison.margin, primary), places, sign=True),
+        better=None if comparison.margin is None else comparison.better,
+    )
+
+
+def detail_groups(figures: SetFigures) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every figure of each task: its name with the unit, and its value."""
     groups = []
-    for task in metrics.get("tasks") or {}:
-        primary = (metrics.get("primary") or {}).get(task) or {}
-        figures = [
-            (_named(name, primary), significant(_scaled(value, _scale(primary))))
-            for name, value in _figures(metrics, task).items()
+    for task, one in figures.tasks.items():
+        shown = [
+            (figure_name(name, one.primary), significant(figure_value(value, one.primary)))
+            for name, value in one.values.items()
             if not isinstance(value, dict)
         ]
-        groups.append((task, figures))
+        groups.append((task, shown))
     return [group for group in groups if group[1]]
 
 
 WITHOUT_UNIT = ("abs_rel", "rmse_log", "delta_1", "delta_2", "delta_3", "share_in_metres")
 UNITS = {"rmse_m": "m"} | dict.fromkeys(WITHOUT_UNIT, "")
-"""Figures that are not in the unit of their task's primary one, and theirs."""
+"""The units of figures that differ from the unit of their task's primary figure."""
 
 
-def _named(name: str, primary: dict[str, Any]) -> str:
-    """A figure as Results calls it, or by its own name; most of a task are in the unit of its primary one."""
-    unit = UNITS.get(name, primary.get("unit") or "")
+def figure_name(name: str, primary: Primary | None) -> str:
+    """What tables and charts call a figure, with its unit: most of a task share the unit of its primary figure."""
+    unit = UNITS.get(name, "" if primary is None else primary.unit)
     plain = name.removesuffix(f"_{unit}").replace("_", " ")
-    label = primary["label"] if name == primary.get("metric") else plain
+    label = primary.label if primary is not None and name == primary.metric else plain
     return f"{label}, {unit}" if unit else label
 
 
-def class_rows(metrics: dict[str, Any], record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each class with its colour and IoU in %."""
-    iou = _figures(metrics, "semantic").get("iou") or {}
-    classes = (record.get("vocabulary") or {}).get("classes") or []
-    colors = {c["name"]: c["color"] for c in classes}
-    rows = []
-    for name, value in iou.items():
-        red, green, blue = (int(v) for v in colors.get(name, (128, 128, 128)))
-        width = min(max(100 * float(value or 0.0), 0.0), 100.0)
-        rows.append({"name": name, "color": f"rgb({red},{green},{blue})", "value": percent(value), "width": width})
-    return rows
-
-
-def legend(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Name and colour of each class that occurs in some data set."""
-    shown = [row for result in results for row in result["classes"] if row["value"] != "–"]
-    return list({row["name"]: row for row in shown}.values())
-
-
-def score(metrics: dict[str, Any], task: str, value: Any) -> str:
-    """One image's figure of a task, with its unit; empty where it has none."""
-    primary = (metrics.get("primary") or {}).get(task)
-    if primary is None or value is None:
-        return ""
-    return f"{primary['label']} {significant(_scaled(value, _scale(primary)))} {primary['unit']}".strip()
-
-
-def _figures(metrics: dict[str, Any], task: str) -> dict[str, Any]:
-    figures: dict[str, Any] = (metrics.get("tasks") or {}).get(task) or {}
-    return figures
-
-
-def _scale(primary: dict[str, Any]) -> int:
-    return 100 if primary.get("unit") == "%" else 1
-
-
-def _scaled(value: Any, scale: int) -> float | None:
+def figure_value(value: float | None, primary: Primary | None) -> float | None:
+    """A figure as tables and charts show it: shares in % where the primary figure is."""
+    scale = 100 if primary is not None and primary.unit == "%" else 1
     return None if value is None else scale * float(value)
 
 
-def figure_name(name: str, primary: dict[str, Any]) -> str:
-    """What the page calls a figure of a task with this primary one, with its unit."""
-    return _named(name, primary)
+def class_rows(figures: SetFigures, vocabulary: SceneVocabulary | None) -> list[ClassRow]:
+    """Each class with its colour and IoU in %."""
+    iou = figures.tasks["semantic"].by_class("iou") if "semantic" in figures.tasks else {}
+    colors = {} if vocabulary is None else {c.name: c.color for c in vocabulary.classes}
+    rows = []
+    for name, value in iou.items():
+        red, green, blue = colors.get(name, (128, 128, 128))
+        width = min(max(100 * (value or 0.0), 0.0), 100.0)
+        rows.append(ClassRow(name=name, color=f"rgb({red},{green},{blue})", value=percent(value), width=width))
+    return rows
 
 
-def figure_value(value: float | None, primary: dict[str, Any]) -> float | None:
-    """A figure as the page shows it: shares in % where the primary one is."""
-    return _scaled(value, _scale(primary))
+def legend(results: list[SetResult]) -> list[ClassRow]:
+    """Each class that occurs in some data set, once."""
+    shown = [row for result in results for row in result.classes if row.value != "–"]
+    return list({row.name: row for row in shown}.values())
+
+
+def score(figures: TaskFigures | None, value: float | None) -> str:
+    """One image's figure of a task, with its unit; empty where it has none."""
+    primary = None if figures is None else figures.primary
+    if primary is None or value is None:
+        return ""
+    return f"{primary.label} {significant(figure_value(value, primary))} {primary.unit}".strip()

@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from equipoise.scenes.evaluation.figures import SetFigures
 from equipoise.scenes.report.figures import score
 from equipoise.scenes.wording import number
 
@@ -16,26 +17,27 @@ WIDEST = 960
 KINDS = {"all": "All images", "typical": "Evenly chosen", "best": "Best", "worst": "Worst"}
 
 
-def gallery(folder: Path, listed: list[dict[str, Any]], metrics: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def gallery(folder: Path, listed: list[dict[str, Any]], sets: dict[str, SetFigures]) -> list[dict[str, Any]]:
     """The listed examples by data set and kind, pictures embedded; one that is missing or lies elsewhere is empty.
 
     Args:
         folder: where the pictures lie; none from elsewhere is read.
         listed: what ``examples.json`` holds.
-        metrics: the figures of each data set, for each image's; see ``figures.data_sets``.
+        sets: the figures of each data set by its title, for those of each image.
     """
-    scores = {(data, row["name"]): row for data, one in metrics.items() for row in one.get("per_image") or []}
+    scores = {(data, image.name): image.values for data, one in sets.items() for image in one.per_image}
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for example in listed:
         files, name, data = example.get("files") or {}, str(example.get("name") or ""), str(example.get("data") or "")
         tasks = [key for key in files if key != "image" and not key.endswith("_truth")]
+        figures = sets[data].tasks if data in sets else {}
         shown = [
             {
                 "task": task,
                 "prediction": embedded(folder, files.get(task)),
                 "truth": embedded(folder, files.get(f"{task}_truth")),
                 "scale": scale((example.get("scales") or {}).get(task)),
-                "score": score(metrics.get(data, {}), task, scores.get((data, name), {}).get(task)),
+                "score": score(figures.get(task), scores.get((data, name), {}).get(task)),
             }
             for task in tasks
         ]

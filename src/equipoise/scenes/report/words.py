@@ -4,14 +4,18 @@ from typing import Any
 
 from markupsafe import Markup
 
+from equipoise.scenes.evaluation.figures import Figures
+from equipoise.scenes.report.figures import Row, measured
+from equipoise.scenes.runs.record import RunRecord
 from equipoise.scenes.tasks import TASKS
+from equipoise.scenes.training.log import Entry
 from equipoise.scenes.wording import counted, number
 
 COUNTS = {2: "both tasks", 3: "all three tasks"}
 
 
 def legible(value: Any) -> Any:
-    r"""Text whose hidden marks are spelled out: one that turns the direction would turn what stands beside it, too.
+    r"""Text with invisible characters spelled out: one that reverses the direction would reverse its neighbours too.
 
     >>> legible("str\u202eeets")
     'str\\u202eeets'
@@ -42,100 +46,92 @@ def listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def lead(record: dict[str, Any], metrics: dict[str, Any], *, judged: bool = False) -> str:
-    """What was learned, from how many images, how long, and, where the verdict does not say it, on what measured."""
-    tasks = [TASKS[task].title if task in TASKS else str(task) for task in record.get("tasks") or []]
-    told = (listed(tasks) or "tasks") + (", learned together" if len(tasks) > 1 else ", learned")
-    if record.get("train_images"):
-        told += f" from {counted(record['train_images'], 'image')}"
-    if record.get("seconds"):
-        told += f" in {duration(record['seconds'])}"
-    if metrics.get("also"):
-        told += f"; measured on {len(metrics['also']) + 1} data sets, each by itself"
-    elif metrics.get("images") and not judged:
-        told += f"; measured on the {counted(metrics['images'], 'image')} of “{metrics.get('split', '?')}”"
-    return told[0].upper() + told[1:] + "."
+def lead(record: RunRecord, figures: Figures | None, *, judged: bool = False) -> str:
+    """What was learned, from how many images, how long; and, unless the verdict says it, on what it was measured."""
+    tasks = [TASKS[task].title if task in TASKS else task for task in record.tasks]
+    said = (listed(tasks) or "tasks") + (", learned together" if len(tasks) > 1 else ", learned")
+    if record.train_images:
+        said += f" from {counted(record.train_images, 'image')}"
+    if record.seconds:
+        said += f" in {duration(record.seconds)}"
+    if figures is not None and len(figures.sets) > 1:
+        said += f"; measured on {len(figures.sets)} data sets, each by itself"
+    elif figures is not None and figures.first.images and not judged:
+        said += f"; measured on the {measured(figures.first)}"
+    return said[0].upper() + said[1:] + "."
 
 
-def unfinished(record: dict[str, Any], log: list[dict[str, Any]]) -> str:
-    """How far a training got that did not reach its end; empty where it did."""
-    steps = record.get("steps")
-    done = record.get("steps_done") or (log[-1]["step"] if log else 0)
-    if not steps or done >= steps or record.get("stopped_early"):
+def unfinished(record: RunRecord, log: list[Entry]) -> str:
+    """How far training got if it did not reach its end; else empty."""
+    steps = record.steps
+    done = record.steps_done or (log[-1]["step"] if log else 0)
+    if not steps or done >= steps or record.stopped_early:
         return ""
-    former = (record.get("model") or {}).get("of")
+    former = None if record.model is None else record.model.of
     model = f" The model and its figures are those of the first {number(former)} steps." if former else ""
     return f"Not finished: step {number(done)} of {number(steps)}.{model}"
 
 
-def verdict(rows: list[dict[str, Any]]) -> str:
-    """In one sentence, whether the model beats what can be known without looking at the image, and on how many images.
+def verdict(rows: list[Row]) -> str:
+    """Whether the model beats what can be known without looking at the image, and on how many images: one sentence.
 
     Args:
         rows: as ``figures.metric_rows`` gives them; a task without a figure is not judged.
     """
-    judged = [row for row in rows if row["baselines"] and all(b["margin"] is not None for b in row["baselines"])]
+    judged = [row for row in rows if row.baselines and all(b.better is not None for b in row.baselines)]
     if not judged:
         return ""
-    won = [row for row in judged if all(b["better"] for b in row["baselines"])]
+    won = [row for row in judged if all(b.better for b in row.baselines)]
     lost = [row for row in judged if row not in won]
-    measured = f", on the {judged[0]['images']}" if judged[0]["images"] else ""
+    where = f", on the {judged[0].images}" if judged[0].images else ""
     if lost:
         besides = f", better on {tasks_of(won)}" if won else ""
-        return f"Not better than the baselines on {tasks_of(lost)}{besides}{measured}."
-    alone = not any(row["data"] for row in rows)
+        return f"Not better than the baselines on {tasks_of(lost)}{besides}{where}."
+    alone = not any(row.data for row in rows)
     every = COUNTS.get(len(rows)) if alone and len(won) == len(rows) else None
-    return f"Better than the baselines on {every or tasks_of(won)}{measured}."
+    return f"Better than the baselines on {every or tasks_of(won)}{where}."
 
 
-def tasks_of(rows: list[dict[str, Any]]) -> str:
+def tasks_of(rows: list[Row]) -> str:
     """The rows' tasks; where there are several data sets, by data set."""
     by_data: dict[str, list[str]] = {}
     for row in rows:
-        by_data.setdefault(row["data"], []).append(row["task"])
+        by_data.setdefault(row.data, []).append(row.task)
     return listed([f"{listed(tasks)} ({data})" if data else listed(tasks) for data, tasks in by_data.items()])
 
 
-def facts(record: dict[str, Any], recipe: dict[str, Any]) -> list[tuple[str, str]]:
-    """How the run was made, as name and value; what is not recorded is left out."""
-    size = record.get("input_size") or []
+def facts(record: RunRecord, recipe: dict[str, Any]) -> list[tuple[str, str]]:
+    """How the run was made, as name and value; whatever is not recorded is left out."""
     model, training, optimizer = (recipe.get(part) or {} for part in ("model", "training", "optimizer"))
-    threads, processes = record.get("threads"), record.get("processes") or 1
+    threads, processes = record.threads, record.processes or 1
     workers = [counted(threads, "thread") if threads else "", f"{processes} processes" if processes > 1 else ""]
+    versions = (("equipoise", record.equipoise), ("torch", record.torch), ("python", record.python))
     known = [
-        ("command", record.get("command")),
-        ("started", str(record.get("started") or "").replace("T", " ").replace("+00:00", " UTC")),
-        ("training time", duration(record["seconds"]) if record.get("seconds") else ""),
-        (
-            "steps",
-            _joined(number(record.get("steps_done") or record.get("steps")), of("batches of", training, "batch_size")),
-        ),
+        ("command", record.command),
+        ("started", (record.started or "").replace("T", " ").replace("+00:00", " UTC")),
+        ("training time", duration(record.seconds) if record.seconds else ""),
+        ("steps", _joined(number(record.steps_done or record.steps), of("batches of", training, "batch_size"))),
         ("model", chosen(record)),
-        ("lengthened", "; ".join(_changes(record))),
-        ("seed", record.get("seed")),
-        ("images skipped", number(len(record["skipped"])) if record.get("skipped") else ""),
+        ("lengthened", "; ".join(f"{c.key} from {number(c.before)} to {number(c.after)}" for c in record.changed)),
+        ("seed", record.seed),
+        ("images skipped", number(len(record.skipped)) if record.skipped else ""),
         ("optimizer", _joined(optimizer.get("name"), of("rate", optimizer, "lr"), optimizer.get("schedule"))),
         ("encoder", _joined(model.get("encoder_name"), of("output stride", model, "output_stride"))),
-        ("parameters", number(record["parameters"]) if record.get("parameters") else ""),
-        ("input", f"{size[0]} × {size[1]} px (height × width)" if len(size) == 2 else ""),
-        ("precision", _joined(record.get("precision"), record.get("device"), *workers)),
-        ("versions", _joined(*(of(name, record, name) for name in ("equipoise", "torch", "python")))),
+        ("parameters", number(record.parameters) if record.parameters else ""),
+        ("input", "{} × {} px (height × width)".format(*record.input_size) if record.input_size else ""),
+        ("precision", _joined(record.precision, record.device, *workers)),
+        ("versions", _joined(*(f"{name} {version}" for name, version in versions if version is not None))),
     ]
     return [(name, str(value)) for name, value in known if value not in (None, "", "–")]
 
 
-def chosen(record: dict[str, Any]) -> str:
+def chosen(record: RunRecord) -> str:
     """Which step's model the run ended with; empty where nothing chose between several."""
-    model, how = record.get("model") or {}, record.get("validation") or {}
-    if model.get("chosen") != "best":
+    model, how = record.model, record.validation
+    if model is None or how is None or model.chosen != "best":
         return ""
-    best = f"the best of {counted(model.get('validations'), 'validation')} by {how.get('best_by')}"
-    return f"step {number(model.get('step'))} of {number(model.get('of'))}, {best}"
-
-
-def _changes(record: dict[str, Any]) -> list[str]:
-    changes = record.get("changed") or []
-    return [f"{each['key']} from {number(each['from'])} to {number(each['to'])}" for each in changes]
+    best = f"the best of {counted(model.validations, 'validation')} by {how.best_by}"
+    return f"step {number(model.step)} of {number(model.of)}, {best}"
 
 
 def of(word: str, table: dict[str, Any], key: str) -> str:

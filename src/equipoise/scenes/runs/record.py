@@ -1,58 +1,129 @@
-"""The record of a run in its folder: ``recipe.json`` (the recipe as it ran) and ``run.json`` (how it was made)."""
+"""``run.json``: how a run was made, how far it got, and which model it kept."""
 
-from collections.abc import Callable
+import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from equipoise.errors import RecipeError, RunError
-from equipoise.scenes.config.recipe import Recipe, check_recipe
+from equipoise.scenes.cameras.model_camera import ModelCamera
 from equipoise.scenes.config.toml import from_table
-from equipoise.scenes.data.sources import Progress
-from equipoise.scenes.io.json import read_json
-from equipoise.scenes.training.log import Entry
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
+from equipoise.scenes.tasks import Primary
+from equipoise.scenes.training.precision import Precision
+from equipoise.scenes.training.selection import Better
 
 FORMAT = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
-    """What is told of a run while it works: log entries, lines worth keeping, progress."""
+class ValidationRecord:
+    """How a run validates: what charts need to name the figures and their units."""
 
-    on_log: Callable[[Entry], None]
-    on_notice: Callable[[str], None]
-    counting: Progress
+    every: int
+    early_stopping: int = 0
+    best_by: str
+    better: Better
+    of: tuple[str, ...] = ()
+    primary: dict[str, Primary]
 
 
-def read_run(run: Path) -> tuple[Recipe, dict[str, Any]]:
-    """The recipe and the record of a run; raises ``RunError`` where the folder holds none."""
-    try:
-        recipe = read_json(run / "recipe.json")
-        record = read_json(run / "run.json")
-    except FileNotFoundError as error:
-        missing = Path(str(error.filename)).name
-        raise RunError(f"expected a run at {run}, found no {missing} there: name the folder that train wrote") from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{run}: expected a run's JSON files, found a mistake: {error}") from None
-    if not isinstance(record, dict) or not isinstance(recipe, dict):
-        raise RunError(f"{run}: expected objects in recipe.json and run.json, found something else: they are damaged")
-    if record.get("format") != FORMAT or record.get("precision") not in ("float32", "bfloat16"):
-        found = f"{record.get('format')!r:.40}, {record.get('precision')!r:.40}"
-        raise RunError(
-            f"{run / 'run.json'}: expected run format {FORMAT} and a known precision, found {found}: use the version "
-            "that wrote it"
+@dataclass(frozen=True, kw_only=True)
+class KeptModel:
+    """The model of a finished run: that of ``step``, of the ``of`` steps that were trained.
+
+    ``chosen`` is ``best`` where validation chose it, with its score and the number of validations, else ``last``.
+    """
+
+    step: int
+    of: int
+    chosen: str = "last"
+    score: float | None = None
+    validations: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A key of the recipe that a resumed run changed."""
+
+    key: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What ``run.json`` holds. Whatever an older or an unfinished run lacks is ``None`` or empty.
+
+    ``seconds`` is the training time; ``steps`` is what the recipe asks for, ``steps_done`` what was trained.
+    """
+
+    format: int | None = None
+    equipoise: str | None = None
+    torch: str | None = None
+    python: str | None = None
+    command: str | None = None
+    seed: int | None = None
+    precision: Precision | None = None
+    device: str | None = None
+    threads: int | None = None
+    processes: int | None = None
+    started: str | None = None
+    seconds: float | None = None
+    steps: int | None = None
+    train_images: int | None = None
+    val_images: int | None = None
+    skipped: tuple[str, ...] = ()
+    input_size: tuple[int, int] | None = None
+    tasks: tuple[str, ...] = ()
+    vocabulary: SceneVocabulary | None = None
+    camera: ModelCamera | None = None
+    validation: ValidationRecord | None = None
+    steps_done: int | None = None
+    stopped_early: bool | None = None
+    parameters: int | None = None
+    changed: tuple[Change, ...] = ()
+    model: KeptModel | None = None
+
+    @classmethod
+    def from_json(cls, table: dict[str, Any], where: str) -> Self:
+        """Read the table in ``run.json``; nulls and keys that this version does not know count as absent.
+
+        Raises:
+            RunError: a value of another type, named with ``where``.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        found = {key: value for key, value in table.items() if key in known and value is not None}
+        try:
+            changes = [_change(each, where) for each in found.pop("changed", [])]
+            return dataclasses.replace(from_table(cls, found, where), changed=tuple(changes))
+        except RecipeError as error:
+            raise RunError(str(error)) from None
+
+    def to_json(self) -> dict[str, Any]:
+        """The table in ``run.json``; what is not known yet is left out, but for ``seconds``."""
+        table = dataclasses.asdict(self)
+        table["changed"] = [{"key": each.key, "from": each.before, "to": each.after} for each in self.changed]
+        if self.model is not None:
+            table["model"] = {key: value for key, value in table["model"].items() if value is not None}
+        absent = [key for key in ADDED_LATER if table[key] in (None, [])]
+        return {key: value for key, value in table.items() if key not in absent}
+
+    @property
+    def model_behind(self) -> str:
+        """Explains that a run was lengthened and has not finished since, so its model is an earlier one; else empty."""
+        former = None if self.model is None else self.model.of
+        if former is None or self.steps_done is None or former >= self.steps_done:
+            return ""
+        return (
+            f"training stopped at step {self.steps_done} of {self.steps}: the model is that of the first {former} "
+            "steps, before --resume"
         )
-    try:
-        made = from_table(Recipe, recipe, str(run / "recipe.json"))
-        check_recipe(made, str(run / "recipe.json"))
-    except RecipeError as error:
-        raise RunError(str(error)) from None
-    return made, record
 
 
-def model_behind(record: dict[str, Any]) -> str:
-    """What to say of a run that was lengthened and not finished since: its model is an earlier one; else nothing."""
-    former, done, steps = (record.get("model") or {}).get("of"), record.get("steps_done"), record.get("steps")
-    if former is None or done is None or former >= done:
-        return ""
-    return f"training stopped at step {done} of {steps}: the model is that of the first {former} steps, before --resume"
+ADDED_LATER = ("validation", "steps_done", "stopped_early", "parameters", "changed", "model")
+
+
+def _change(table: Any, where: str) -> Change:
+    if not isinstance(table, dict) or table.keys() != {"key", "from", "to"}:
+        raise RunError(f"{where}: changed: expected key, from and to, found {table!r:.60}")
+    return from_table(Change, {"key": table["key"], "before": table["from"], "after": table["to"]}, where)

@@ -1,6 +1,5 @@
 """Validation during training: the figures of each validation split, as ``equipoise evaluate`` gives them."""
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,10 +10,12 @@ from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.config.toml import suggestion
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.sources import open_set
+from equipoise.scenes.evaluation.data_sets import expect_cameras, narrowed, tasks_on
 from equipoise.scenes.evaluation.evaluator import evaluate
-from equipoise.scenes.evaluation.figures import expect_cameras, narrowed, predictor, tasks_on
+from equipoise.scenes.inference.predictor import NetworkPredictor
 from equipoise.scenes.model.joint import SceneModel
-from equipoise.scenes.runs.record import Watch
+from equipoise.scenes.runs.callbacks import RunCallbacks
+from equipoise.scenes.runs.record import ValidationRecord
 from equipoise.scenes.tasks import Metrics, Task, has_label
 from equipoise.scenes.training.precision import Precision
 from equipoise.scenes.training.schedule import may_be_lengthened
@@ -122,7 +123,7 @@ def selection(sets: Iterable[ValidationSet], best_by: str) -> Selection:
 
 
 def plan_validation(
-    recipe: Recipe, sets: list[ValidationSet], chosen: Selection, precision: Precision, watch: Watch
+    recipe: Recipe, sets: list[ValidationSet], chosen: Selection, precision: Precision, callbacks: RunCallbacks
 ) -> ValidationPlan:
     """What the training loop needs: the figures as ``evaluate`` gives them for the finished run, without baselines."""
 
@@ -131,7 +132,7 @@ def plan_validation(
         for each in sets:
             if each.tasks:
                 title = f"validating on {each.prefix.rstrip('.')}" if each.prefix else "validating"
-                with watch.counting(title, len(each.dataset)) as advance:
+                with callbacks.counting(title, len(each.dataset)) as advance:
                     found |= _figures(each, model, precision, recipe.data.size, (advance, on_image))
         return found
 
@@ -149,7 +150,7 @@ def _figures(
         for callback in callbacks:
             callback()
 
-    predict = narrowed(predictor(model, precision), each.tasks, model)
+    predict = narrowed(NetworkPredictor(model, precision), each.tasks, model)
     found = evaluate(predict, each.dataset, each.tasks, size, on_image=on_image)
     return {
         f"{each.prefix}{task}.{name}": float(value) if math.isfinite(value) else None
@@ -163,17 +164,13 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def validation_record(recipe: Recipe, sets: list[ValidationSet], chosen: Selection) -> dict[str, Any]:
-    """How the run validates, for ``run.json``: what charts need to name the figures and their units."""
-    return {
-        "every": recipe.training.validate_every,
-        "early_stopping": recipe.training.early_stopping,
-        "best_by": chosen.name,
-        "better": chosen.better,
-        "of": list(chosen.figures),
-        "primary": {
-            f"{each.prefix}{name}": dataclasses.asdict(task.primary)
-            for each in sets
-            for name, task in each.tasks.items()
-        },
-    }
+def validation_record(recipe: Recipe, sets: list[ValidationSet], chosen: Selection) -> ValidationRecord:
+    """How the run validates, for its record."""
+    return ValidationRecord(
+        every=recipe.training.validate_every,
+        early_stopping=recipe.training.early_stopping,
+        best_by=chosen.name,
+        better=chosen.better,
+        of=tuple(chosen.figures),
+        primary={f"{each.prefix}{name}": task.primary for each in sets for name, task in each.tasks.items()},
+    )

@@ -5,12 +5,11 @@ from pathlib import Path
 
 from equipoise.errors import RunError
 from equipoise.scenes.io.json import read_json
-from equipoise.scenes.model.description import DESCRIPTION
-from equipoise.scenes.model.files import WEIGHTS, model_files
+from equipoise.scenes.io.run_files import BEST, CHECKPOINTS, DESCRIPTION, WEIGHTS
+from equipoise.scenes.model.files import model_files
 from equipoise.scenes.training.checkpoint import checkpoints, remove_checkpoint, write_checkpoint
 from equipoise.scenes.training.state import STATE, State
 
-BEST = "best"
 """The folder of a run that holds the best model, as ``step-XXXXXXXX`` with a manifest."""
 VALIDATION = "validation.json"
 BEST_FILES = (WEIGHTS, DESCRIPTION, VALIDATION)
@@ -36,7 +35,7 @@ def keep_best(run: Path, state: State) -> None:
 
 def prune_best(run: Path, best_step: int) -> None:
     """Remove all best models but that of ``best_step`` and those that a checkpoint refers to."""
-    kept = {best_step, *_referred(run / "checkpoints")}
+    kept = {best_step, *_referred(run / CHECKPOINTS)}
     old = [path for path in checkpoints(run / BEST) if int(path.name[5:]) not in kept]
     for path in [*old, *(run / BEST).glob(".writing-*")]:
         remove_checkpoint(path, BEST_FILES)

@@ -9,9 +9,8 @@ from typing import Any
 from equipoise.errors import RunError
 from equipoise.scenes.io.atomic import naming, write_atomic
 from equipoise.scenes.io.json import parse_json
+from equipoise.scenes.io.run_files import LOG_CSV, LOG_JSONL, VALIDATION_CSV, VALIDATION_JSONL
 from equipoise.scenes.training.selection import Validation
-
-VALIDATION_JSONL, VALIDATION_CSV = "validation.jsonl", "validation.csv"
 
 Entry = dict[str, Any]
 """``step``, ``epoch``, ``learning_rate``, ``loss``, ``gradient_norm``, ``images_per_second``, ``seconds``, ``tasks``;
@@ -22,7 +21,7 @@ class RunLog:
     """Appends to ``log.jsonl`` and ``log.csv``; a resumed run first drops the entries after its checkpoint."""
 
     def __init__(self, run: Path, *, last_step: int = 0) -> None:
-        self.jsonl, self.csv = run / "log.jsonl", run / "log.csv"
+        self.jsonl, self.csv = run / LOG_JSONL, run / LOG_CSV
         kept = [entry for entry in read_log(run) if entry["step"] <= last_step]
         write_atomic(self.jsonl, "".join(json.dumps(entry) + "\n" for entry in kept).encode())
         rows = [flat(entry) for entry in kept]
@@ -43,7 +42,7 @@ def read_log(run: Path) -> list[Entry]:
     Raises:
         RunError: another line is not an entry.
     """
-    return _entries(run / "log.jsonl", "a logged step", "tasks")
+    return _entries(run / LOG_JSONL, "a logged step", "tasks")
 
 
 def read_validations(run: Path) -> list[Validation]:

@@ -12,8 +12,9 @@ from equipoise.scenes.config.differences import changes_nothing, differing_keys
 from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.config.toml import from_table
 from equipoise.scenes.io.json import read_json
+from equipoise.scenes.io.run_files import CHECKPOINTS, WEIGHTS
 from equipoise.scenes.io.tensors import read_tensors
-from equipoise.scenes.model.files import WEIGHTS, load_weights
+from equipoise.scenes.model.files import load_weights
 from equipoise.scenes.training.checkpoint import newest_checkpoint
 from equipoise.scenes.training.schedule import may_be_lengthened
 from equipoise.scenes.training.state import FILES, FORMAT, OPTIMIZER, STATE, State
@@ -27,7 +28,7 @@ def restore(
     Raises:
         RunError: there is none, or it was made with another recipe or other data.
     """
-    path, passed_over = newest_checkpoint(run / "checkpoints", FILES)
+    path, passed_over = newest_checkpoint(run / CHECKPOINTS, FILES)
     for line in passed_over:
         on_notice(f"passed over {line}")
     if path is None:

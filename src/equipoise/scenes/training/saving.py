@@ -9,6 +9,7 @@ from torch import Tensor
 
 from equipoise.errors import RunError
 from equipoise.scenes.config.recipe import Recipe
+from equipoise.scenes.io.run_files import CHECKPOINTS
 from equipoise.scenes.io.tensors import tensors_as_bytes
 from equipoise.scenes.model.files import model_files
 from equipoise.scenes.training.checkpoint import newest_checkpoint, prune_checkpoints, write_checkpoint
@@ -40,15 +41,15 @@ def save(state: State, recipe: Recipe, identity: dict[str, str], run: Path) -> N
     }
     files = model_files(state.model) | {OPTIMIZER: tensors_as_bytes(tensors), STATE: json.dumps(table).encode()}
     try:
-        write_checkpoint(run / "checkpoints", state.step, files)
+        write_checkpoint(run / CHECKPOINTS, state.step, files)
     except OSError as error:
-        kept, _ = newest_checkpoint(run / "checkpoints")
+        kept, _ = newest_checkpoint(run / CHECKPOINTS)
         raise RunError(
             f"{run / 'checkpoints'}: expected to write a checkpoint of step {state.step}, found: "
             f"{error.strerror or error}: make room, then "
             + ("start again with --overwrite" if kept is None else f"continue from {kept.name} with --resume")
         ) from None
-    prune_checkpoints(run / "checkpoints", recipe.training.keep_checkpoints, state.step, FILES)
+    prune_checkpoints(run / CHECKPOINTS, recipe.training.keep_checkpoints, state.step, FILES)
 
 
 def _tensors(values: dict[str, Any]) -> dict[str, Tensor]:

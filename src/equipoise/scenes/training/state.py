@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from equipoise.scenes.model.description import DESCRIPTION
-from equipoise.scenes.model.files import WEIGHTS
+from equipoise.scenes.io.run_files import DESCRIPTION, WEIGHTS
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.selection import Validation
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from equipoise.scenes.model.description import DESCRIPTION
-from equipoise.scenes.model.files import WEIGHTS, model_files
+from equipoise.scenes.io.run_files import DESCRIPTION, WEIGHTS
+from equipoise.scenes.model.files import model_files
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.best import BEST_FILES, best_folder, keep_best, prune_best
 from equipoise.scenes.training.checkpoint import checkpoint_fault

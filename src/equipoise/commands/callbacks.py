@@ -1,10 +1,10 @@
-"""Progress and notices of a run on the screen."""
+"""Show the progress and the notices of a run on the screen."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from equipoise.commands.display import TrainingDisplay, console, counting, say
-from equipoise.scenes.runs.record import Watch
+from equipoise.scenes.runs.callbacks import RunCallbacks
 from equipoise.scenes.training.log import Entry
 
 
@@ -13,12 +13,12 @@ def _uncounted(title: str, total: int) -> Iterator[Callable[[], None]]:
     yield lambda: None
 
 
-SILENT = Watch(on_log=lambda entry: None, on_notice=lambda line: None, counting=_uncounted)
-"""Shows nothing: for all processes of a group but the first."""
+SILENT = RunCallbacks(on_log=lambda entry: None, on_notice=lambda line: None, counting=_uncounted)
+"""Show nothing: for all processes of a group but the first."""
 
 
-def watch(display: TrainingDisplay | None = None) -> Watch:
-    """Progress on standard error; training, and what is counted and noticed meanwhile, shows on ``display``."""
+def run_callbacks(display: TrainingDisplay | None = None) -> RunCallbacks:
+    """Show progress and notices on standard error; during training on ``display``, which also shows the log."""
     screen = display.screen if display is not None else console()
 
     @contextmanager
@@ -33,4 +33,4 @@ def watch(display: TrainingDisplay | None = None) -> Watch:
     def on_notice(line: str) -> None:
         say(line, screen)
 
-    return Watch(on_log=on_log, on_notice=on_notice, counting=count if display is None else display.counting)
+    return RunCallbacks(on_log=on_log, on_notice=on_notice, counting=count if display is None else display.counting)

@@ -1,0 +1,150 @@
+"""Evaluate a run: the figures and pictures of each data set by itself, in its own classes."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from equipoise.errors import DataError, UsageError
+from equipoise.scenes.config.recipe import Recipe, read_recipe
+from equipoise.scenes.config.toml import suggestion
+from equipoise.scenes.data.sample import SceneDataset
+from equipoise.scenes.data.sources import cached_set, open_set
+from equipoise.scenes.evaluation.data_sets import expect_cameras, narrowed, tasks_on
+from equipoise.scenes.evaluation.evaluator import Evaluation, baseline_predictors, evaluate
+from equipoise.scenes.evaluation.examples import write_examples
+from equipoise.scenes.evaluation.figures import Figures, SetFigures, TaskFigures, without_nan
+from equipoise.scenes.inference.predictor import NetworkPredictor, Predictor
+from equipoise.scenes.model.files import load_model
+from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.runs.callbacks import RunCallbacks
+from equipoise.scenes.runs.run_folder import RunFolder
+from equipoise.scenes.tasks import Task
+
+
+def evaluate_run(
+    folder: RunFolder,
+    callbacks: RunCallbacks,
+    *,
+    elsewhere: Path | None = None,
+    split: str = "",
+    data: str = "",
+    baselines: bool = True,
+) -> Figures:
+    """Evaluate a finished run, on each data set by itself, beside the baselines.
+
+    The figures are written to ``metrics.json``, or, where a recipe, a data set or a split was chosen, to
+    ``metrics-RECIPE-DATA-SPLIT.json``; see ``docs/reading-the-report.md``.
+
+    Args:
+        folder: the run that train wrote.
+        callbacks: show progress and notices.
+        elsewhere: a recipe whose data to evaluate on, in place of the run's own.
+        split: the split to evaluate on; by default each data set's own validation split.
+        data: one of the recipe's data sets; by default all of them.
+        baselines: evaluate the baselines too.
+
+    Raises:
+        DataError: data are missing, or an image cannot be read.
+        RunError: the folder holds no finished run.
+        UsageError: the recipe has no data set of that name.
+    """
+    recipe, record = folder.read()
+    if behind := record.model_behind:
+        callbacks.on_notice(behind)
+    if elsewhere is not None:
+        other = read_recipe(elsewhere)
+        first_set = dataclasses.replace(other.data, size=recipe.data.size)
+        recipe = dataclasses.replace(recipe, data=first_set, also=other.also)
+    if data and data not in recipe.sets:
+        raise UsageError(f"--data: found {data!r}{suggestion(data, recipe.sets)}")
+    model = load_model(folder.path)
+    predict = NetworkPredictor(model, folder.precision())
+    sets = {
+        one: set_figures(recipe, one, split, predict, model, callbacks, baselines=baselines)
+        for one in ([data] if data else recipe.sets)
+    }
+    figures = Figures(sets=sets, sigma=model.likelihood.sigmas())
+    usual = elsewhere is None and not data and split in ("", recipe.data.validation)
+    if baselines or not usual:  # The report's own file keeps its baselines.
+        chosen = () if usual else (elsewhere.stem if elsewhere else "", data, Path(split).name)
+        folder.write_figures(figures, *chosen)
+    return figures
+
+
+def set_figures(
+    recipe: Recipe,
+    name: str,
+    split: str,
+    predict: Predictor,
+    model: SceneModel,
+    callbacks: RunCallbacks,
+    *,
+    baselines: bool,
+) -> SetFigures:
+    """The figures of one data set, in its own classes, for those tasks that it labels."""
+    split, path = split or recipe.sets[name].validation, Path(recipe.sets[name].path)
+    if not path.exists():
+        raise DataError(
+            f"expected data at {path}, found nothing: if they moved, name a recipe with their new place by --recipe"
+        )
+    dataset = open_set(recipe, name, split)
+    tasks = tasks_on(dataset, model)
+    labelled = {task: tasks[task] for task in tasks if tasks[task].label in dataset.vocabulary.labels}
+    of = f"{name}, {split}" if recipe.also else split
+    if without := [task for task in tasks if task not in labelled]:
+        callbacks.on_notice(f"{of}: no labels for {' and '.join(without)}, so no figures")
+    if "depth" in labelled:
+        expect_cameras(recipe, name, split, of, model, callbacks.on_notice)
+    size = model.description.input_size
+    narrow = narrowed(predict, labelled, model)
+    found = _evaluated(narrow, dataset, labelled, size, callbacks, f"evaluating on {of}")
+    references: dict[str, dict[str, float | None]] = {task: {} for task in labelled}
+    if baselines:
+        training = cached_set(recipe, name, recipe.sets[name].train, callbacks.counting)
+        for baseline, blind in baseline_predictors(training, labelled).items():
+            title = f"evaluating the {baseline} baseline on {of}"
+            reference = _evaluated(blind, dataset, labelled, size, callbacks, title)
+            for task, one in labelled.items():
+                references[task][baseline] = without_nan(reference.tasks[task][one.primary.metric])
+    return SetFigures(
+        split=split,
+        images=len(dataset),
+        tasks={
+            task: TaskFigures(primary=one.primary, values=without_nan(found.tasks[task]), baselines=references[task])
+            for task, one in labelled.items()
+        },
+        per_image=tuple(found.per_image),
+    )
+
+
+def _evaluated(
+    predict: Predictor,
+    dataset: SceneDataset,
+    tasks: Mapping[str, Task],
+    size: tuple[int, int],
+    callbacks: RunCallbacks,
+    title: str,
+) -> Evaluation:
+    with callbacks.counting(title, len(dataset)) as advance:
+        return evaluate(predict, dataset, tasks, size, on_image=advance)
+
+
+def write_pictures(folder: RunFolder, figures: Figures) -> None:
+    """Draw validation images of each data set, chosen by the figures that ``evaluate_run`` returned."""
+    recipe, _ = folder.read()
+    model = load_model(folder.path)
+    predict = NetworkPredictor(model, folder.precision())
+    examples = []
+    for name, found in figures.sets.items():
+        dataset = open_set(recipe, name, found.split)
+        tasks = tasks_on(dataset, model)
+        examples += write_examples(
+            folder.pictures,
+            narrowed(predict, tasks, model),
+            tasks,
+            dataset,
+            found.per_image,
+            model.description.input_size,
+            data=name if recipe.also else "",
+        )
+    folder.write_examples(examples)

@@ -1,0 +1,257 @@
+"""The folder of a run: what lies there under which name, and how it is read, written, refused and cleared.
+
+``recipe.json`` holds the recipe as it ran, ``run.json`` how it was made; ``log`` and ``validation`` are JSONL and CSV;
+``checkpoints/`` and ``best/`` belong to training; ``model.safetensors`` and ``model.json`` are the finished model;
+``metrics.json``, ``pictures/`` and ``report.html`` come from evaluation.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from equipoise.errors import RecipeError, RunError, UsageError
+from equipoise.scenes.config.recipe import Recipe, check_recipe
+from equipoise.scenes.config.toml import from_table
+from equipoise.scenes.evaluation.figures import Figures, without_nan
+from equipoise.scenes.io import run_files
+from equipoise.scenes.io.atomic import write_atomic
+from equipoise.scenes.io.json import as_json, read_json
+from equipoise.scenes.io.lock import LOCK
+from equipoise.scenes.runs.record import FORMAT, RunRecord
+from equipoise.scenes.training.best import BEST_FILES
+from equipoise.scenes.training.checkpoint import checkpoints, remove_checkpoint
+from equipoise.scenes.training.log import Entry, read_log, read_validations
+from equipoise.scenes.training.precision import Precision
+from equipoise.scenes.training.selection import Validation
+from equipoise.scenes.training.state import FILES
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's folder at ``path``.
+
+    >>> RunFolder(Path("runs/demo")).report.as_posix()
+    'runs/demo/report.html'
+    """
+
+    path: Path
+
+    @property
+    def recipe_file(self) -> Path:
+        """The recipe as it ran."""
+        return self.path / run_files.RECIPE
+
+    @property
+    def record_file(self) -> Path:
+        """How the run was made."""
+        return self.path / run_files.RECORD
+
+    @property
+    def log_file(self) -> Path:
+        """The logged training steps."""
+        return self.path / run_files.LOG_JSONL
+
+    @property
+    def validation_file(self) -> Path:
+        """The validations during training."""
+        return self.path / run_files.VALIDATION_JSONL
+
+    @property
+    def pictures(self) -> Path:
+        """The folder of pictures."""
+        return self.path / run_files.PICTURES
+
+    @property
+    def examples_file(self) -> Path:
+        """The list of the pictures."""
+        return self.pictures / run_files.EXAMPLES
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.path / run_files.REPORT
+
+    def metrics_file(self, *of: str) -> Path:
+        """The figures; ``of`` names other data, another data set or split than the run's own.
+
+        >>> RunFolder(Path("run")).metrics_file("photos", "", "test").name
+        'metrics-photos-test.json'
+        """
+        return self.path / f"{'-'.join(filter(None, [run_files.METRICS, *of]))}.json"
+
+    def prepare(self, *, resume: bool, overwrite: bool) -> None:
+        """Make the folder; refuse one that holds something, unless the run is to be resumed or overwritten.
+
+        Nothing is removed yet: the old run goes (see ``clear``) once the new one's data and model are known to exist.
+
+        Raises:
+            RunError: the folder holds something else, or cannot be made.
+            UsageError: both ``resume`` and ``overwrite``.
+        """
+        path = self.path
+        if resume and overwrite:
+            raise UsageError("--resume, --overwrite: expected one, found both: --resume keeps what --overwrite removes")
+        taken = path.exists() and (not path.is_dir() or any(each.name != LOCK for each in path.iterdir()))
+        if taken and not resume and not overwrite:
+            raise RunError(f"expected no run at {path}, found one: choose another --out, or --resume or --overwrite it")
+        if resume and not self.recipe_file.exists():
+            raise RunError(f"expected a run at {path} to resume, found none: start without --resume")
+        if overwrite and taken and not self._holds_a_run():
+            raise RunError(f"expected a run at {path} to overwrite, found something else: choose another --out")
+        with self._writing():
+            path.mkdir(parents=True, exist_ok=True)
+
+    def clear(self) -> None:
+        """Remove what an earlier run left and a new one would not replace at once; files of others stay."""
+        logs = (run_files.LOG_JSONL, run_files.LOG_CSV, run_files.VALIDATION_JSONL, run_files.VALIDATION_CSV)
+        names = (run_files.REPORT, run_files.WEIGHTS, run_files.DESCRIPTION, *logs)
+        with self._writing():
+            for path in checkpoints(self.path / run_files.CHECKPOINTS):  # First: without its log none can be resumed.
+                remove_checkpoint(path, FILES)
+            for path in checkpoints(self.path / run_files.BEST):
+                remove_checkpoint(path, BEST_FILES)
+            for path in [*(self.path / name for name in names), *self._metrics_files(), *self._picture_files()]:
+                path.unlink(missing_ok=True)
+
+    def read(self) -> tuple[Recipe, RunRecord]:
+        """The recipe and the record.
+
+        Raises:
+            RunError: the folder holds no run, a damaged one, or one of another format.
+        """
+        for file in (self.recipe_file, self.record_file):
+            if not file.exists():
+                raise RunError(
+                    f"expected a run at {self.path}, found no {file.name} there: name the folder that train wrote"
+                )
+        record = self.read_record()
+        if record is None or record.format != FORMAT or record.precision is None:
+            found = None if record is None else record.format
+            raise RunError(
+                f"{self.record_file}: expected run format {FORMAT} and a known precision, found {found!r:.40}: use the "
+                "version that wrote it"
+            )
+        where = str(self.recipe_file)
+        try:
+            recipe = from_table(Recipe, self.read_recipe_table() or {}, where)
+            check_recipe(recipe, where)
+        except RecipeError as error:
+            raise RunError(str(error)) from None
+        return recipe, record
+
+    def read_record(self) -> RunRecord | None:
+        """The record, whatever format it has; ``None`` where there is no such file."""
+        table = _read(self.record_file, dict)
+        return None if table is None else RunRecord.from_json(table, str(self.record_file))
+
+    def read_recipe_table(self) -> dict[str, Any] | None:
+        """The recipe's table, unchecked, to be shown; ``None`` where there is no such file."""
+        table: dict[str, Any] | None = _read(self.recipe_file, dict)
+        return table
+
+    def read_log(self) -> list[Entry]:
+        """The logged training steps; see ``training.log``."""
+        return read_log(self.path)
+
+    def read_validations(self) -> list[Validation]:
+        """The validations during training; see ``training.log``."""
+        return read_validations(self.path)
+
+    def read_figures(self) -> Figures | None:
+        """The figures of ``metrics.json``; ``None`` where the run has not been evaluated."""
+        path = self.metrics_file()
+        table = _read(path, dict)
+        with damage_named(path):
+            return None if table is None else Figures.from_json(table)
+
+    def read_examples(self) -> list[dict[str, Any]]:
+        """What the list of pictures holds; empty where there is none."""
+        return _read(self.examples_file, list) or []
+
+    def precision(self) -> Precision:
+        """The precision in which the run was trained; float32 for an export, which has no record."""
+        record = self.read_record()
+        return (record and record.precision) or "float32"
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Write ``recipe.json``."""
+        write_atomic(self.recipe_file, as_json(recipe))
+
+    def write_record(self, record: RunRecord) -> None:
+        """Write ``run.json``."""
+        write_atomic(self.record_file, as_json(record.to_json()))
+
+    def write_figures(self, figures: Figures, *of: str) -> None:
+        """Write the figures; ``of`` as for ``metrics_file``."""
+        write_atomic(self.metrics_file(*of), as_json(without_nan(figures.to_json())))
+
+    def write_examples(self, examples: list[dict[str, Any]]) -> None:
+        """Write the list of pictures."""
+        write_atomic(self.examples_file, as_json(examples))
+
+    def write_report(self, page: str) -> None:
+        """Write the page."""
+        with damage_named(self.report):
+            write_atomic(self.report, page.encode(errors="replace"))
+
+    def _holds_a_run(self) -> bool:
+        recorded, recipe = (_table(file) for file in (self.record_file, self.recipe_file))
+        return "equipoise" in recorded or {"data", "training"} <= recipe.keys()
+
+    def _metrics_files(self) -> list[Path]:
+        """The files of figures that evaluations wrote."""
+        found = [self.metrics_file(), *self.path.glob(f"{run_files.METRICS}-*.json")]
+        return [path for path in found if {"tasks", "per_image", "split"} <= _table(path).keys()]
+
+    def _picture_files(self) -> list[Path]:
+        """The list of pictures, and those that it names."""
+        try:
+            names = [str(name) for example in self.read_examples() for name in example["files"].values()]
+        except (RunError, TypeError, KeyError, AttributeError):
+            return []
+        listed = [self.examples_file] if self.examples_file.exists() else []
+        return [*(self.pictures / name for name in names if Path(name).name == name), *listed]
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            found = error.strerror or error
+            raise RunError(f"{self.path}: expected a folder to write to, found: {found}") from None
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Report a file that is not as the commands write it in one line that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{path}: expected a file to read or write, found: {error.strerror}") from None
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        found = f"{type(error).__name__} {error}"
+        raise RunError(f"{path}: expected it as the commands write it, found a damaged one: {found}") from error
+
+
+def _read(path: Path, kind: type) -> Any:
+    """The value in a JSON file; ``None`` where there is no such file."""
+    try:
+        value = read_json(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: expected JSON, found a mistake: {error}") from None
+    if not isinstance(value, kind):
+        wanted = "an object" if kind is dict else "a list"
+        raise RunError(f"{path}: expected {wanted}, found something else: evaluate or train the run again")
+    return value
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; an empty one where there is none."""
+    try:
+        return _read(path, dict) or {}
+    except RunError:
+        return {}
