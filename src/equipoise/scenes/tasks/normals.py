@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from equipoise.likelihoods import Likelihood, VonMisesFisher
-from equipoise.scenes.config.recipe import LikelihoodRecipe
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.labels.normals import NormalsLabel
 from equipoise.scenes.metrics.normals import AngularErrors
 from equipoise.scenes.tasks.regression import RegressionTask, noise_options, regression_likelihood
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, upsampled
 from equipoise.scenes.visual.colors import normal_colors
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from equipoise.likelihoods import Gaussian, Laplace, Likelihood, NoiseOptions
-from equipoise.scenes.config.recipe import LikelihoodRecipe
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Task
 
 KINDS = ("laplace", "laplace-paper", "gaussian")

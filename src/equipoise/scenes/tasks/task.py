@@ -11,9 +11,9 @@ from torch.nn import functional
 
 from equipoise.likelihoods import Likelihood
 from equipoise.scenes.cameras.camera import Camera
-from equipoise.scenes.config.recipe import LikelihoodRecipe
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.visual.colors import Picture as Picture
 from equipoise.scenes.visual.colors import overlay
 
