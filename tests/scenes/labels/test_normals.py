@@ -10,7 +10,6 @@ from PIL import Image
 
 from equipoise.errors import DataError
 from equipoise.scenes import load
-from equipoise.scenes.config.recipe import LikelihoodRecipe
 from equipoise.scenes.data.check import check_split
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.folder import FolderDataset
@@ -21,6 +20,7 @@ from equipoise.scenes.metrics.normals import AngularErrors
 from equipoise.scenes.streets import generate
 from equipoise.scenes.streets.render import render
 from equipoise.scenes.tasks import make_tasks
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from tests.support.cityscapes import save
 from tests.support.commands import equipoise
 from tests.support.folders import SIZE, describe, write_images

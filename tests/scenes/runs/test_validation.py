@@ -43,11 +43,17 @@ def one_set(dataset: SceneDataset | None = None, prefix: str = "") -> Validation
     return ValidationSet(prefix=prefix, dataset=dataset, tasks=labelled_tasks(dataset, tasks))
 
 
+def with_normals(sample: Sample) -> Sample:
+    """The sample with a random direction at each pixel."""
+    normals = np.random.default_rng(0).normal(size=(*sample.size, 3)).astype(np.float32)
+    return replace(sample, labels={**sample.labels, "normals": normals})
+
+
 @pytest.mark.parametrize("name", sorted(TASKS))
 def test_which_way_each_figure_is_better(name: str):
     """Right answers have better figures than wrong ones: a figure that is new is held to this."""
     task = TASKS[name](VOCABULARY)
-    target = task.target(scene(0))
+    target = task.target(with_normals(scene(0)))
     shifted = np.roll(target, 7, axis=-1)
     wrong = np.where(shifted == IGNORE, 0, shifted) if target.dtype.kind == "u" else np.nan_to_num(shifted + 3)
     figures = []

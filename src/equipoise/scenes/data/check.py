@@ -20,7 +20,7 @@ def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: 
         report.add(one)
         on_image()
     kinds = dataset.vocabulary.labels
-    mixed = {kind: list(_mixed(dataset, report, kind)) for kind in kinds}
+    mixed = {kind: list(_mixed(dataset, report, kind)) for kind in kinds if LABELS[kind].mixed_bits}
     report.faults += [line for kind in kinds if LABELS[kind].mixed_bits == "fault" for line in mixed[kind]]
     report.faults += dataset.without_image()
     report.faults += [line for kind in kinds for line in LABELS[kind].split_faults(report)]
