@@ -12,7 +12,7 @@ from equipoise.commands.whole import Whole
 from equipoise.errors import RunError, UsageError
 from equipoise.scenes.config.recipe import Recipe, read_recipe
 from equipoise.scenes.io import run_files
-from equipoise.scenes.io.lock import LOCK, alone_in
+from equipoise.scenes.io.lock import LOCK, exclusive_lock
 from equipoise.scenes.streets import generate
 
 MARK = "demo.txt"
@@ -46,7 +46,7 @@ def demo(
     screen = console()
     height, width = recipe.data.size
     make(out)
-    with alone_in(out):
+    with exclusive_lock(out):
         clear(out)
         say(f"generating {train} + {val} street scenes of {height}x{width} px", screen)
         with counting("generating streets", train + val, screen) as counter:

@@ -10,7 +10,7 @@ from equipoise.commands.display import TrainingDisplay, console, output, say
 from equipoise.commands.results import print_results
 from equipoise.commands.whole import Whole
 from equipoise.scenes.config.recipe import Recipe, read_recipe
-from equipoise.scenes.io.lock import alone_in
+from equipoise.scenes.io.lock import exclusive_lock
 from equipoise.scenes.report import build_report
 from equipoise.scenes.runs.evaluation import evaluate_run, write_pictures
 from equipoise.scenes.runs.run import train_run
@@ -51,7 +51,7 @@ def train(
                 new = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
                 RunFolder(folder).prepare(resume=resume, overwrite=overwrite)
                 held.callback(remove_empty, new)
-                held.enter_context(alone_in(folder))
+                held.enter_context(exclusive_lock(folder))
             here.wait()
             outcome = train_to_the_end(chosen, folder, resume=resume, here=here)
         if outcome.exit_status and here.leads:

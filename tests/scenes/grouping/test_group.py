@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from equipoise.scenes.grouping import group, together
+from equipoise.scenes.grouping import group, countable_groups
 from equipoise.scenes.tasks.instance import centroid_offsets
 from tests.support.tiny import VOCABULARY, scene
 
@@ -14,7 +14,7 @@ def test_true_vectors_give_the_true_instances(index, noise):
     sample = scene(index, (96, 160))
     offsets = np.nan_to_num(centroid_offsets(sample.labels["instance"], {}))
     offsets += np.random.default_rng(0).normal(0, noise, offsets.shape).astype(np.float32)
-    grouping = group(offsets, sample.labels["semantic"], together(VOCABULARY))
+    grouping = group(offsets, sample.labels["semantic"], countable_groups(VOCABULARY))
     for identity in np.unique(sample.labels["instance"])[1:]:
         own = sample.labels["instance"] == identity
         if own.sum() < 40:

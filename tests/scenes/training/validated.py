@@ -18,11 +18,11 @@ from equipoise.scenes.training.outcome import Outcome
 from equipoise.scenes.training.selection import Selection
 from equipoise.scenes.training.validator import Figures, ValidationPlan
 from tests.scenes.training.test_loop import RECIPE
-from tests.support.commands import uncounted
+from tests.support.commands import silent_progress
 from tests.support.tiny import TinyDataset
 
 MAE = Selection(figures={"depth.mae": "lower"})
-QUIET = RunCallbacks(on_log=lambda entry: None, on_notice=lambda line: None, counting=uncounted)
+QUIET = RunCallbacks(on_log=lambda entry: None, on_notice=lambda line: None, counting=silent_progress)
 
 
 CONSTANT = replace(RECIPE, optimizer=replace(RECIPE.optimizer, schedule="constant"))

@@ -8,7 +8,7 @@ from equipoise.errors import DataError
 from equipoise.scenes.data.counts import counts
 from equipoise.scenes.data.sample import FileDataset
 from equipoise.scenes.io.images import stored_bits
-from equipoise.scenes.io.prefetch import ahead
+from equipoise.scenes.io.prefetch import prefetch
 from equipoise.scenes.labels import LABELS
 from equipoise.scenes.labels.split_report import SplitReport
 
@@ -16,7 +16,7 @@ from equipoise.scenes.labels.split_report import SplitReport
 def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: None) -> SplitReport:
     """Read every image of a split with all its labels, and say what it holds and what is wrong with it."""
     report = SplitReport()
-    for one in ahead(partial(counts, dataset), range(len(dataset))):
+    for one in prefetch(partial(counts, dataset), range(len(dataset))):
         report.add(one)
         on_image()
     kinds = dataset.vocabulary.labels

@@ -11,11 +11,11 @@ from equipoise.scenes.data.lists import ImageList
 from equipoise.scenes.data.reading import read_labels
 from equipoise.scenes.data.sample import Camera, Sample
 from equipoise.scenes.data.splits import fill, image_names, matching, split_images, why_none
-from equipoise.scenes.io.files import there
+from equipoise.scenes.io.files import path_exists
 from equipoise.scenes.io.fingerprint import fingerprint
 from equipoise.scenes.io.images import read_image
-from equipoise.scenes.io.names import lookalike
-from equipoise.scenes.io.paths import below, fits
+from equipoise.scenes.io.names import lookalike_hint
+from equipoise.scenes.io.paths import path_below, matches_pattern
 from equipoise.scenes.labels import LABELS
 from equipoise.scenes.labels.label import Reader, Source
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
@@ -97,19 +97,19 @@ class FolderDataset:
 
     def path(self, pattern: str, name: str) -> Path:
         """The file of a name, which must lie below the root."""
-        return below(self.root, fill(pattern, self.description, self.split, name))
+        return path_below(self.root, fill(pattern, self.description, self.split, name))
 
     def files(self, index: int) -> dict[str, Path]:
         """The image and the labels that exist."""
         name = self.names[index]
         paths = {kind: self.path(pattern, name) for kind, pattern in self._patterns().items()}
-        return {kind: path for kind, path in paths.items() if there(path)}
+        return {kind: path for kind, path in paths.items() if path_exists(path)}
 
     def would_hold(self, path: Path) -> bool:
         """Whether one of the patterns fits it."""
         filled = [fill(pattern, self.description, self.split, "{name}") for pattern in self._patterns().values()]
         return path.is_relative_to(self.root) and any(
-            fits(path.relative_to(self.root).as_posix(), pattern) for pattern in filled
+            matches_pattern(path.relative_to(self.root).as_posix(), pattern) for pattern in filled
         )
 
     def without_image(self) -> list[str]:
@@ -159,13 +159,13 @@ class FolderDataset:
         files = {}
         for kind, label in self.description.labels.items():
             path = self.path(label.files, name)
-            if there(path):
+            if path_exists(path):
                 files[kind] = path
             elif not (self.optional or label.optional):
                 table = LABELS[kind].table
                 raise DataError(
                     f"expected {'an' if table[0] in 'aeiou' else 'a'} {table} label at {path} for the image {name}, "
-                    f"found none{lookalike(path)}: add it, or set {table}.optional = true"
+                    f"found none{lookalike_hint(path)}: add it, or set {table}.optional = true"
                 )
         return files
 

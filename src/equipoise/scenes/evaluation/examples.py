@@ -11,9 +11,9 @@ from PIL import Image
 from equipoise.scenes.data.sample import Sample, SceneDataset
 from equipoise.scenes.evaluation.evaluator import located
 from equipoise.scenes.evaluation.figures import ImageFigures
-from equipoise.scenes.grouping import group, together
+from equipoise.scenes.grouping import group, countable_groups
 from equipoise.scenes.inference.predictor import Predictor
-from equipoise.scenes.io.atomic import naming
+from equipoise.scenes.io.atomic import errors_naming
 from equipoise.scenes.tasks import Picture, Task
 from equipoise.scenes.visual.colors import disparity_top, instance_colors, overlay
 
@@ -44,7 +44,7 @@ def write_examples(
         files, scales = {}, depth_scales(tasks, sample, locations)
         for name, picture in pictures(tasks, sample, locations).items():
             files[name] = f"{data + '_' if data else ''}{number:02d}_{kind}_{name}.png"
-            with naming(folder / files[name]):
+            with errors_naming(folder / files[name]):
                 Image.fromarray(picture).save(folder / files[name])
         examples.append({"data": data, "name": sample.name, "kind": kind, "files": files, "scales": scales})
     return examples
@@ -86,7 +86,7 @@ def pictures(tasks: Mapping[str, Task], sample: Sample, locations: Mapping[str, 
         shown[name] = task.colors(predictions[name], truth)
         if task.label in sample.labels:
             shown[f"{name}_truth"] = task.colors(truth, truth)
-    countable = together(tasks["semantic"].vocabulary) if "semantic" in tasks else ()
+    countable = countable_groups(tasks["semantic"].vocabulary) if "semantic" in tasks else ()
     if countable and "instance" in tasks:
         grouped = group(predictions["instance"], predictions["semantic"], countable)
         shown["instance"] = objects(sample.image, grouped.instance)

@@ -9,7 +9,7 @@ from equipoise.scenes.io.predictions import predicted
 from equipoise.scenes.io.run_files import LOG_JSONL, RECIPE, RECORD
 
 
-def walked(folder: Path) -> list[Path]:
+def list_files(folder: Path) -> list[Path]:
     """All files below ``folder``, sorted; linked folders are followed, each once. Broken links are files, too.
 
     Leaves out what equipoise itself wrote: the folders of runs, and the pictures of predictions. A folder that can be
@@ -29,7 +29,7 @@ def walked(folder: Path) -> list[Path]:
         folders, names = _entries(here)
         if {RECORD, RECIPE, LOG_JSONL} <= set(names):
             continue
-        written = predicted(here, names)
+        written = prediction_files(here, names)
         found += [here / name for name in names if name not in written]
         for name in folders:
             own = HIDDEN if name.startswith(".") else LINKED if (here / name).is_symlink() else PLAIN
@@ -60,6 +60,6 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def there(path: Path) -> bool:
+def path_exists(path: Path) -> bool:
     """Whether something lies at a path, be it no file or a broken link: who reads it says what is wrong with it."""
     return os.path.lexists(path)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from equipoise.errors import DataError, RecipeError
 from equipoise.scenes.cameras.camera import Camera
-from equipoise.scenes.cameras.distances import KINDS, READ_AS, InverseDepthUnit, distances, rounded, spread
+from equipoise.scenes.cameras.distances import DISTANCE_NAMES, DISTANCE_UNITS, InverseDepthUnit, distances, round_to_3_digits, range_text
 from equipoise.scenes.io.images import read_labels, stored_bits
 from equipoise.scenes.labels.label import (
     Array,
@@ -153,11 +153,11 @@ class InverseDepthLabel(Label):
     def count(self, report: SplitReport, image: LabelledImage) -> None:
         """How far away things are, and how the numbers were stored."""
         array, path, unit = image.labels[self.name], image.files[self.name], image.vocabulary.inverse_depth_unit
-        report.depth_kind, report.depth_unit = KINDS[unit], READ_AS[unit]
+        report.depth_kind, report.depth_unit = DISTANCE_NAMES[unit], DISTANCE_UNITS[unit]
         far = distances(array, unit)
         if far.size:
             some = np.concatenate([far[:: -(-far.size // SAMPLED)], [far.min(), far.max()]])
-            values, pixels = np.unique(rounded(some), return_counts=True)
+            values, pixels = np.unique(round_to_3_digits(some), return_counts=True)
             report.depth.update(dict(zip(values.tolist(), pixels.tolist(), strict=True)))
         bits = stored_bits(path)
         report.bits[f"{self.name}, {bits} bit"] = 1
@@ -195,7 +195,7 @@ class InverseDepthLabel(Label):
         found = report.depth_range()
         if found is not None and report.depth_unit == "m" and not USUAL_M[0] <= found[1] <= USUAL_M[1]:
             yield (
-                f"expected a median depth of {USUAL_M[0]:g} … {USUAL_M[1]:g} m, found {spread(*found, 'm')}: check "
+                f"expected a median depth of {USUAL_M[0]:g} … {USUAL_M[1]:g} m, found {range_text(*found, 'm')}: check "
                 "depth.divisor (1 where metres are stored, 100 for centimetres, 1000 for millimetres)"
             )
         yield from largest_numbers(report, self.name, "depth", "infinite or depth.invalid", own=True)
@@ -227,12 +227,12 @@ def depth_caption(
     found = distances(inverse_depth, unit)
     if not found.size:
         return "no depth"
-    said = f"{KINDS[unit]} {spread(found.min(), float(np.median(found)), found.max(), READ_AS[unit])}"
+    said = f"{DISTANCE_NAMES[unit]} {range_text(found.min(), float(np.median(found)), found.max(), DISTANCE_UNITS[unit])}"
     if unit == "px" and camera is not None:
         height, width = inverse_depth.shape
         if metre_pixels := camera.scaled_to((height, width)).metre_pixels:
             metres = metre_pixels / found
-            said += f" (depth {spread(metres.min(), float(np.median(metres)), metres.max(), 'm')})"
+            said += f" (depth {range_text(metres.min(), float(np.median(metres)), metres.max(), 'm')})"
     return said
 
 
