@@ -12,7 +12,7 @@ import torch
 
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.transforms import resize_image
-from equipoise.scenes.grouping import Grouping, group, together
+from equipoise.scenes.grouping import Grouping, countable_groups, group
 from equipoise.scenes.model.files import load_model
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks.instance import centroid_offsets
@@ -40,7 +40,7 @@ def run() -> list[str]:
     lines = []
     for title, pairs in inputs.items():
         for share in (50, 100, 200, 300):
-            found = [group(o, c, together(dataset.vocabulary), radius=o.shape[2] / share) for o, c in pairs]
+            found = [group(o, c, countable_groups(dataset.vocabulary), radius=o.shape[2] / share) for o, c in pairs]
             right = sum(_right(g, s.instance, s.semantic) for g, s in zip(found, samples, strict=True))
             total = sum(len(g.instances) for g in found)
             true = sum(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.support.cityscapes import save
-from tests.support.commands import RECIPE, command, environment, equipoise, heed_signals, one_line
+from tests.support.commands import RECIPE, command, environment, equipoise, one_line, reset_signals
 
 
 def test_train_evaluate_report(home):
@@ -60,7 +60,7 @@ def test_a_signal_while_it_ends_shows_nothing(tmp_path, number):
     late = f"import atexit, os; atexit.register(os.kill, os.getpid(), {int(number)}); "
     python, flag, start, *arguments = command("report", "nowhere")
     late_start = [python, flag, late + start, *arguments]
-    done = subprocess.run(late_start, cwd=tmp_path, capture_output=True, text=True, preexec_fn=heed_signals)
+    done = subprocess.run(late_start, cwd=tmp_path, capture_output=True, text=True, preexec_fn=reset_signals)
     assert done.returncode == -number
     assert "expected a run" in one_line(done)
 
@@ -71,7 +71,7 @@ def test_ctrl_c_while_torch_is_imported(tmp_path, seconds):
     pipe = subprocess.PIPE
     arguments = [sys.executable, "-c", start, "report", "nowhere"]
     with subprocess.Popen(
-        arguments, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed_signals
+        arguments, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True, preexec_fn=reset_signals
     ) as started:
         assert started.stdout is not None
         started.stdout.readline()  # Python itself is up.

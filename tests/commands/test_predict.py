@@ -15,7 +15,7 @@ from equipoise.errors import DataError
 from equipoise.scenes import load
 from equipoise.scenes.inference import writer
 from equipoise.scenes.io.atomic import write_atomic
-from equipoise.scenes.io.files import walked
+from equipoise.scenes.io.files import list_files
 from tests.scenes.inference.test_predictor import write_run
 from tests.support.commands import equipoise, one_line
 from tests.support.tiny import scene
@@ -210,7 +210,7 @@ def test_an_interrupted_prediction_can_be_overwritten_and_is_no_input(home, monk
         model.predict(path).save(home / "out", name="a")
     monkeypatch.undo()
     assert (home / "out/a_semantic_overlay.png").exists()
-    assert not walked(home / "out")
+    assert not list_files(home / "out")
     refused = equipoise("predict", "run", "photos", "--out", "out", cwd=home)
     assert "--overwrite" in one_line(refused)
     assert equipoise("predict", "run", "photos", "--out", "out", "--overwrite", cwd=home).returncode == 0

@@ -16,7 +16,7 @@ from PIL import Image
 
 from equipoise.scenes.training.log import read_log
 from tests.support.cityscapes import save, write_cityscapes
-from tests.support.commands import RECIPE, command, environment, equipoise, heed_signals, one_line
+from tests.support.commands import RECIPE, command, environment, equipoise, one_line, reset_signals
 
 
 def test_two_data_sets_in_one_run(home):
@@ -97,7 +97,7 @@ def test_interrupted_and_resumed(home, number, status):
     (home / "recipe.toml").write_text(RECIPE.format(steps=100_000))
     process = subprocess.Popen(
         command("train", "recipe.toml", "--out", "run"), cwd=home, stderr=subprocess.PIPE, text=True, env=environment(),
-        preexec_fn=heed_signals,
+        preexec_fn=reset_signals,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not (home / "run/log.jsonl").exists() or not read_log(home / "run"):
@@ -163,7 +163,7 @@ def test_a_lost_terminal(home):
     process = subprocess.Popen(
         command("train", "recipe.toml", "--out", "run"), cwd=home, env=environment(), start_new_session=True,
         stdin=terminal, stdout=terminal, stderr=terminal,
-        preexec_fn=lambda: (heed_signals(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
+        preexec_fn=lambda: (reset_signals(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
     )  # fmt: skip
     os.close(terminal)
     deadline = time.monotonic() + 120

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from equipoise.scenes.training.log import read_log, read_validations
 from tests.support.cityscapes import write_cityscapes
-from tests.support.commands import RECIPE, command, environment, equipoise, heed_signals, one_line
+from tests.support.commands import RECIPE, command, environment, equipoise, one_line, reset_signals
 
 CONSTANT = '[optimizer]\nschedule = "constant"\n'
 
@@ -89,7 +89,7 @@ def test_a_signal_during_validation(home):
     assert equipoise("train", "recipe.toml", "--out", "whole", cwd=home).returncode == 0
     process = subprocess.Popen(
         [*command()[:2], SLOW, "train", "recipe.toml", "--out", "run"],
-        cwd=home, stderr=subprocess.PIPE, text=True, env=environment(), preexec_fn=heed_signals,
+        cwd=home, stderr=subprocess.PIPE, text=True, env=environment(), preexec_fn=reset_signals,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while len(read_log(home / "run")) < 2:

@@ -75,7 +75,7 @@ def environment() -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "160"}
 
 
-def heed_signals() -> None:
+def reset_signals() -> None:
     """For a child process: the children of nohup, and of a shell's background, ignore some."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -90,6 +90,6 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
 
 
 @contextmanager
-def uncounted(title: str, total: int) -> Iterator[Callable[[], None]]:
+def silent_progress(title: str, total: int) -> Iterator[Callable[[], None]]:
     """Progress that nobody sees."""
     yield lambda: None

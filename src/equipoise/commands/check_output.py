@@ -10,7 +10,7 @@ from rich.console import Console
 from equipoise.commands.display import say
 from equipoise.commands.table import Column, print_table
 from equipoise.errors import RunError
-from equipoise.scenes.cameras.distances import spread
+from equipoise.scenes.cameras.distances import range_text
 from equipoise.scenes.data.sample import FileDataset
 from equipoise.scenes.data.sources import cache_home
 from equipoise.scenes.data.split_report import SplitReport
@@ -34,7 +34,7 @@ def print_reports(
             say(f"{split}: images that show each class: {shown}", screen)
     for split, report in reports.items():
         if known := report.depth_range():
-            say(f"{split}: {report.depth_kind} {spread(*known, report.depth_unit)}", screen)
+            say(f"{split}: {report.depth_kind} {range_text(*known, report.depth_unit)}", screen)
     for split, report in reports.items():
         for line in report.faults[:SHOWN]:
             say(f"wrong in {split}: {line}", screen)

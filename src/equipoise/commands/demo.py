@@ -11,7 +11,7 @@ from equipoise.commands.train import tell, train_to_the_end
 from equipoise.commands.whole import Whole
 from equipoise.errors import RunError, UsageError
 from equipoise.scenes.config.recipe import Recipe, read_recipe
-from equipoise.scenes.io.lock import LOCK, alone_in
+from equipoise.scenes.io.lock import LOCK, exclusive_lock
 from equipoise.scenes.streets import generate
 
 MARK = "demo.txt"
@@ -59,7 +59,7 @@ def demo(
     screen = console()
     height, width = recipe.data.size
     make(out)
-    with alone_in(out):
+    with exclusive_lock(out):
         clear(out)
         say(f"generating {train} + {val} street scenes of {height}x{width} px", screen)
         with counting("generating streets", train + val, screen) as counter:

@@ -10,9 +10,9 @@ from pathlib import Path
 from equipoise.errors import UsageError
 from equipoise.scenes.data.kinds import SUPPORTED, UNSUPPORTED, by_suffix
 from equipoise.scenes.inference.writer import listed
-from equipoise.scenes.io.files import walked
+from equipoise.scenes.io.files import list_files
 from equipoise.scenes.io.images import SUFFIXES
-from equipoise.scenes.io.names import hidden
+from equipoise.scenes.io.names import is_hidden
 
 SHOWN = 3
 
@@ -57,7 +57,7 @@ def found_images(text: str, out: Path) -> Inputs:
     if path.is_file():
         return Inputs(names={path: path.stem})
     if path.is_dir():
-        return _pictures(walked(path), path, out, text)
+        return _pictures(list_files(path), path, out, text)
     files = _each_once(p for p in map(Path, glob.glob(text, recursive=True)) if p.is_file())  # noqa: PTH207
     if not files:
         hint = ": in a pattern [ ] stand for one of some letters" if "[" in text else ": check the path"
@@ -80,7 +80,7 @@ def _pictures(files: list[Path], base: Path, out: Path, text: str) -> Inputs:
     if base.resolve().is_relative_to(below):
         raise UsageError(f"--out: expected another folder than that of the images, found {out}")
     candidates = [p for p in files if not p.resolve().is_relative_to(below) and p not in own]
-    dotted = {path for path in candidates if hidden(path.relative_to(base).as_posix())}
+    dotted = {path for path in candidates if is_hidden(path.relative_to(base).as_posix())}
     pictures = [path for path in candidates if path.suffix.lower() in SUFFIXES]
     found = [path for path in pictures if path not in dotted]
     inputs = Inputs(

@@ -11,7 +11,7 @@ from equipoise.commands.line import printable
 from equipoise.errors import DataError, RunError, UsageError
 from equipoise.scenes.inference.predictor import ScenePredictor, load
 from equipoise.scenes.inference.scene import Scene
-from equipoise.scenes.io.files import there
+from equipoise.scenes.io.files import path_exists
 from equipoise.scenes.wording import counted
 
 
@@ -34,7 +34,7 @@ def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, jso
     names = inputs.names
     for line in inputs.left_out():
         say(line, console())
-    taken = [path for name in names.values() if there(path := out / f"{name}.json")]
+    taken = [path for name in names.values() if path_exists(path := out / f"{name}.json")]
     if taken and not overwrite:
         raise RunError(f"expected no file at {taken[0]}, found one: choose another --out, or --overwrite")
     if model.groups_by_votes:

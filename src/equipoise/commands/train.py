@@ -11,7 +11,7 @@ from equipoise.commands.watch import SILENT, watch
 from equipoise.commands.whole import Whole
 from equipoise.scenes.config.recipe import Recipe, read_recipe
 from equipoise.scenes.evaluation.figures import evaluate_run, write_pictures
-from equipoise.scenes.io.lock import alone_in
+from equipoise.scenes.io.lock import exclusive_lock
 from equipoise.scenes.report import build_report
 from equipoise.scenes.runs.run import prepare_folder, train_run
 from equipoise.scenes.training.distributed import ALONE, Team, team
@@ -50,7 +50,7 @@ def train(
                 new = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
                 prepare_folder(folder, resume=resume, overwrite=overwrite)
                 held.callback(remove_empty, new)
-                held.enter_context(alone_in(folder))
+                held.enter_context(exclusive_lock(folder))
             here.wait()
             outcome = train_to_the_end(chosen, folder, resume=resume, here=here)
         if outcome.exit_status and here.leads:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.scenes.cameras.distances import rounded, short
+from equipoise.scenes.cameras.distances import round_to_3_digits, short_number
 from equipoise.scenes.data.check import check_split
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.shown_classes import ClassCounts, class_counts, class_notes
@@ -156,9 +156,9 @@ def test_depth_saved_in_too_few_bits(tmp_path, dtype, scale):
 
 @given(st.floats(1e-6, 1e6))
 def test_three_digits(value):
-    assert rounded(np.array([value]))[0] == float(f"{value:.3g}")
-    assert float(short(value)) == float(f"{value:.3g}")
-    assert "e" not in short(value) or value < 1e-3
+    assert round_to_3_digits(np.array([value]))[0] == float(f"{value:.3g}")
+    assert float(short_number(value)) == float(f"{value:.3g}")
+    assert "e" not in short_number(value) or value < 1e-3
 
 
 def counts(split: str, *, trains: bool = False, described: bool = True, **images: int) -> ClassCounts:

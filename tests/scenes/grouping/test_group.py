@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.grouping import group, together
+from equipoise.scenes.grouping import countable_groups, group
 from equipoise.scenes.tasks.instance import centroid_offsets
 from tests.support.tiny import VOCABULARY, scene
 
@@ -15,7 +15,7 @@ def test_true_vectors_give_the_true_instances(index, noise):
     sample = scene(index, (96, 160))
     offsets = np.nan_to_num(centroid_offsets(sample))
     offsets += np.random.default_rng(0).normal(0, noise, offsets.shape).astype(np.float32)
-    grouping = group(offsets, sample.semantic, together(VOCABULARY))
+    grouping = group(offsets, sample.semantic, countable_groups(VOCABULARY))
     for identity in np.unique(sample.instance)[1:]:
         own = sample.instance == identity
         if own.sum() < 40:

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from equipoise.errors import RunError
-from equipoise.scenes.io.lock import LOCK, alone_in
-from tests.support.commands import heed_signals
+from equipoise.scenes.io.lock import LOCK, exclusive_lock
+from tests.support.commands import reset_signals
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked on Windows")
 HOLDER = """
 import sys, time
 from pathlib import Path
-from equipoise.scenes.io.lock import alone_in
-with alone_in(Path(sys.argv[1])):
+from equipoise.scenes.io.lock import exclusive_lock
+with exclusive_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -31,7 +31,7 @@ def holder(folder: Path) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        preexec_fn=heed_signals,
+        preexec_fn=reset_signals,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
@@ -40,7 +40,7 @@ def holder(folder: Path) -> "subprocess.Popen[str]":
 
 @pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt, SystemExit])
 def test_nothing_stays_behind(tmp_path, error):
-    with nullcontext() if error is None else pytest.raises(error), alone_in(tmp_path):
+    with nullcontext() if error is None else pytest.raises(error), exclusive_lock(tmp_path):
         assert (tmp_path / LOCK).exists()
         if error is not None:
             raise error
@@ -49,7 +49,7 @@ def test_nothing_stays_behind(tmp_path, error):
 
 def test_another_process_is_refused_and_its_lock_stays(tmp_path):
     with holder(tmp_path) as process:
-        with pytest.raises(RunError, match="found another process there"), alone_in(tmp_path):
+        with pytest.raises(RunError, match="found another process there"), exclusive_lock(tmp_path):
             pytest.fail("two processes hold one folder")
         assert (tmp_path / LOCK).exists()
         process.send_signal(signal.SIGINT)
@@ -60,7 +60,7 @@ def test_what_a_killed_process_left_is_taken_over(tmp_path):
     with holder(tmp_path) as process:
         process.kill()
     assert (tmp_path / LOCK).exists()
-    with alone_in(tmp_path):
+    with exclusive_lock(tmp_path):
         pass
     assert not (tmp_path / LOCK).exists()
 
@@ -72,7 +72,7 @@ def test_those_that_wait_come_one_at_a_time(tmp_path):
     def work() -> None:
         nonlocal inside, most
         for _ in range(20):
-            with alone_in(tmp_path, wait=True):
+            with exclusive_lock(tmp_path, wait=True):
                 inside += 1
                 most = max(most, inside)
                 time.sleep(0.0005)

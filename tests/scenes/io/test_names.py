@@ -11,7 +11,7 @@ from equipoise.errors import DataError
 from equipoise.scenes.data.check import check_split
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.left_out import left_out
-from equipoise.scenes.io.names import composed, hidden, located
+from equipoise.scenes.io.names import is_hidden, stored_spelling, to_nfc
 from tests.support.folders import describe, write_classes, write_images
 
 FORMS = ("NFC", "NFD")
@@ -30,7 +30,7 @@ def test_a_path_is_found_in_whichever_form_it_is_stored(tmp_path_factory, folder
     asked = [unicodedata.normalize(form, part) for form, part in zip(forms[2:], (folder_name, name), strict=True)]
     (root / stored[0]).mkdir()
     (root / stored[0] / stored[1]).touch()
-    assert located(root, "/".join(asked)) == "/".join(stored)
+    assert stored_spelling(root, "/".join(asked)) == "/".join(stored)
 
 
 @pytest.mark.parametrize("listed", FORMS)
@@ -43,11 +43,11 @@ def test_images_labels_and_lists_in_any_form_belong_together(tmp_path, listed, i
     (tmp_path / "t.txt").write_text(unicodedata.normalize(listed, name) + "\n")
     description = describe(tmp_path, train='list = "t.txt"')
     dataset = FolderDataset(description, "train")
-    assert dataset.names == (composed(name),)
+    assert dataset.names == (to_nfc(name),)
     assert dataset[0].semantic is not None
     report = check_split(dataset)
     assert (report.readable, report.faults) == (1, [])
-    assert not any(composed(name) in composed(note) for note in report.notes)
+    assert not any(to_nfc(name) in to_nfc(note) for note in report.notes)
 
 
 def test_two_names_that_look_the_same_are_refused(tmp_path):
@@ -75,7 +75,7 @@ def test_two_names_that_look_the_same_are_refused(tmp_path):
     ],
 )
 def test_hidden_files(path, pattern, expected):
-    assert hidden(path, pattern) == expected
+    assert is_hidden(path, pattern) == expected
 
 
 def test_hidden_files_are_left_out_and_counted(tmp_path):

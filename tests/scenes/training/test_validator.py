@@ -26,11 +26,11 @@ from equipoise.scenes.training.loop import Outcome, train
 from equipoise.scenes.training.selection import Selection
 from equipoise.scenes.training.validator import Figures, ValidationPlan
 from tests.scenes.training.test_loop import RECIPE, likelihoods
-from tests.support.commands import uncounted
+from tests.support.commands import silent_progress
 from tests.support.tiny import TinyDataset
 
 MAE = Selection(figures={"depth.mae": "lower"})
-QUIET = Watch(on_log=lambda entry: None, on_notice=lambda line: None, counting=uncounted)
+QUIET = Watch(on_log=lambda entry: None, on_notice=lambda line: None, counting=silent_progress)
 
 
 CONSTANT = replace(RECIPE, optimizer=replace(RECIPE.optimizer, schedule="constant"))

@@ -5,9 +5,9 @@ import numpy.typing as npt
 
 from equipoise.scenes.data.sample import InverseDepthUnit
 
-READ_AS: dict[InverseDepthUnit | None, str] = {"1/m": "m", "px": "px", "relative": "", None: ""}
+DISTANCE_UNITS: dict[InverseDepthUnit | None, str] = {"1/m": "m", "px": "px", "relative": "", None: ""}
 """The unit of ``distances`` for each unit of inverse depth."""
-KINDS: dict[InverseDepthUnit | None, str] = {
+DISTANCE_NAMES: dict[InverseDepthUnit | None, str] = {
     "1/m": "depth",
     "px": "disparity",
     "relative": "relative depth (larger is nearer)",
@@ -22,10 +22,10 @@ def distances(inverse_depth: npt.NDArray[np.float32], unit: InverseDepthUnit | N
     return 1.0 / known if unit == "1/m" else known
 
 
-def rounded(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def round_to_3_digits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Positive numbers to 3 significant digits.
 
-    >>> rounded(np.array([1234.5, 0.067891])).tolist()
+    >>> round_to_3_digits(np.array([1234.5, 0.067891])).tolist()
     [1230.0, 0.0679]
     """
     places = 2 - np.floor(np.log10(values))
@@ -34,20 +34,20 @@ def rounded(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return result
 
 
-def spread(least: float, median: float, largest: float, unit: str) -> str:
+def range_text(least: float, median: float, largest: float, unit: str) -> str:
     """The range and the median in words.
 
-    >>> spread(1.5, 12.0, 80.0, "m")
+    >>> range_text(1.5, 12.0, 80.0, "m")
     '1.5 … 80 m, median 12 m'
     """
     end = f" {unit}" if unit else ""
-    return f"{short(least)} … {short(largest)}{end}, median {short(median)}{end}"
+    return f"{short_number(least)} … {short_number(largest)}{end}, median {short_number(median)}{end}"
 
 
-def short(value: float) -> str:
+def short_number(value: float) -> str:
     """A number to 3 digits, without powers of ten where it is read more easily.
 
-    >>> short(12345.0), short(0.0123456)
+    >>> short_number(12345.0), short_number(0.0123456)
     ('12300', '0.0123')
     """
     return f"{float(f'{value:.3g}'):.10g}"

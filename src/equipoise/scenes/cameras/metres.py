@@ -37,7 +37,7 @@ def default_camera(known: ModelCamera, size: tuple[int, int]) -> tuple[Camera | 
     return known.camera.scaled_to(size), doubt
 
 
-def chosen_camera(camera: Camera | None, numbers: Mapping[str, float | None]) -> Camera | None:
+def camera_from_arguments(camera: Camera | None, numbers: Mapping[str, float | None]) -> Camera | None:
     """The camera that a caller gave, whole or by its numbers; ``None`` for neither."""
     named = {name: value for name, value in numbers.items() if value is not None}
     if camera is not None and named:

@@ -93,7 +93,7 @@ def middle_camera(cameras: Iterable[Camera]) -> ModelCamera:
     return ModelCamera(camera=middle, spread=max(high - 1, 1 - low))
 
 
-def told_of_cameras(known: Sequence[KnownCameras], chosen: ModelCamera) -> Iterator[str]:
+def camera_notices(known: Sequence[KnownCameras], chosen: ModelCamera) -> Iterator[str]:
     """What to say at the start of a run on data whose depth is disparity."""
     without, total = sum(one.without for one in known), sum(len(one.cameras) + one.without for one in known)
     if without and chosen.camera is not None:

@@ -16,8 +16,8 @@ from equipoise.errors import DataError, RunError
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneDataset
 from equipoise.scenes.data.transforms import resize
 from equipoise.scenes.io.json import read_json
-from equipoise.scenes.io.lock import alone_in
-from equipoise.scenes.io.prefetch import ahead
+from equipoise.scenes.io.lock import exclusive_lock
+from equipoise.scenes.io.prefetch import prefetch
 
 FORMAT = 1
 KINDS: dict[str, tuple[str, tuple[int, ...], Any]] = {
@@ -107,7 +107,7 @@ def _built(
     except OSError as error:
         raise _unwritable(folder, error) from None
     try:
-        with alone_in(folder.parent, name=f".{folder.name}.lock", wait=True):
+        with exclusive_lock(folder.parent, name=f".{folder.name}.lock", wait=True):
             present = _open(folder, expected)
             if present is None:
                 _build(dataset, size, folder, expected, progress)
@@ -160,7 +160,7 @@ def _fill(
             has[kind][index] = value is not None
             arrays[kind][index] = absent if value is None else value
 
-    for _ in ahead(put, range(count)):
+    for _ in prefetch(put, range(count)):
         progress()
     for array in arrays.values():
         array.flush()

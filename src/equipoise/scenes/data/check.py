@@ -5,20 +5,20 @@ from functools import partial
 from pathlib import Path
 
 from equipoise.errors import DataError
-from equipoise.scenes.cameras.distances import KINDS, READ_AS
+from equipoise.scenes.cameras.distances import DISTANCE_NAMES, DISTANCE_UNITS
 from equipoise.scenes.data.counts import counts
 from equipoise.scenes.data.sample import FileDataset
 from equipoise.scenes.data.split_report import SplitReport
 from equipoise.scenes.data.suspicions import suspicions
 from equipoise.scenes.io.images import stored_bits
-from equipoise.scenes.io.prefetch import ahead
+from equipoise.scenes.io.prefetch import prefetch
 
 
 def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: None) -> SplitReport:
     """Read every image of a split with all its labels, and say what it holds and what is wrong with it."""
     unit = dataset.vocabulary.inverse_depth_unit
-    report = SplitReport(depth_kind=KINDS[unit], depth_unit=READ_AS[unit])
-    for one in ahead(partial(counts, dataset), range(len(dataset))):
+    report = SplitReport(depth_kind=DISTANCE_NAMES[unit], depth_unit=DISTANCE_UNITS[unit])
+    for one in prefetch(partial(counts, dataset), range(len(dataset))):
         report.add(one)
         on_image()
     report.faults += [*_mixed(dataset, report, "inverse_depth"), *dataset.without_image()]

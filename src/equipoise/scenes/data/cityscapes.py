@@ -16,11 +16,11 @@ from equipoise.scenes.cameras.camera import camera_fault
 from equipoise.scenes.data.left_out import LeftOut, left_out
 from equipoise.scenes.data.one_class import contradiction
 from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneClass, SceneVocabulary
-from equipoise.scenes.io.files import there, walked
+from equipoise.scenes.io.files import list_files, path_exists
 from equipoise.scenes.io.fingerprint import fingerprint
 from equipoise.scenes.io.images import SUFFIXES, expect_size, read_image, read_labels
 from equipoise.scenes.io.json import read_json
-from equipoise.scenes.io.names import hidden
+from equipoise.scenes.io.names import is_hidden
 from equipoise.scenes.wording import counted
 
 _CLASSES: tuple[tuple[int, str, tuple[int, int, int], bool, str], ...] = (
@@ -143,7 +143,7 @@ class CityscapesDataset:
     def files(self, index: int) -> dict[str, Path]:
         """The image and the labels that exist."""
         paths = {kind: self._path(kind, self.names[index]) for kind in ("image", *self._kinds)}
-        return {kind: path for kind, path in paths.items() if there(path)}
+        return {kind: path for kind, path in paths.items() if path_exists(path)}
 
     def would_hold(self, path: Path) -> bool:
         """Whether it lies in one of the layout's folders."""
@@ -168,7 +168,7 @@ class CityscapesDataset:
         images = self.root / FILES["image"][0] / self.split
         named = {self._path("image", name) for name in self.names}
         named |= {path for path, _ in self.left_out().respelled}
-        shown = (path for path in walked(images) if not hidden(path.relative_to(images).as_posix()))
+        shown = (path for path in list_files(images) if not is_hidden(path.relative_to(images).as_posix()))
         others = [path for path in shown if path.suffix.lower() in SUFFIXES and path not in named]
         if others:
             such = counted(len(others), "such image")
@@ -189,18 +189,18 @@ class CityscapesDataset:
         folder, ending = FILES[kind]
         found = (self.root / folder / self.split).glob(f"*/*_{ending}")
         names = (f"{p.parent.name}/{p.name.removesuffix(f'_{ending}')}" for p in found)
-        return tuple(sorted(name for name in names if not hidden(name)))
+        return tuple(sorted(name for name in names if not is_hidden(name)))
 
     def _label_files(self, name: str) -> dict[str, Path]:
         """The label files that exist; raises for one that is missing and may not be."""
         paths = {kind: self._path(kind, name) for kind in self._kinds}
         for path in paths.values():
-            if not self.optional and not there(path):
+            if not self.optional and not path_exists(path):
                 raise DataError(
                     f"expected a label at {path} for the image {name}, found none: add it, or set "
                     "data.optional_labels = true in the recipe"
                 )
-        return {kind: path for kind, path in paths.items() if there(path)}
+        return {kind: path for kind, path in paths.items() if path_exists(path)}
 
     def _expect_one_class_each(
         self, instance: npt.NDArray[np.int32], semantic: npt.NDArray[np.uint8], name: str

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import DataError
-from equipoise.scenes.cameras.distances import distances, rounded
+from equipoise.scenes.cameras.distances import distances, round_to_3_digits
 from equipoise.scenes.data.faults import by_their_ids, faults, instance_classes
 from equipoise.scenes.data.sample import IGNORE, FileDataset, Sample
 from equipoise.scenes.data.split_report import SplitReport
@@ -89,7 +89,7 @@ def _count_depth(report: SplitReport, dataset: FileDataset, sample: Sample, file
     far = distances(sample.inverse_depth, dataset.vocabulary.inverse_depth_unit)
     if far.size:
         some = np.concatenate([far[:: -(-far.size // SAMPLED)], [far.min(), far.max()]])
-        values, pixels = np.unique(rounded(some), return_counts=True)
+        values, pixels = np.unique(round_to_3_digits(some), return_counts=True)
         report.depth.update(dict(zip(values.tolist(), pixels.tolist(), strict=True)))
     path = files["inverse_depth"]
     bits = stored_bits(path)

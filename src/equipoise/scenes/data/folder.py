@@ -27,11 +27,11 @@ from equipoise.scenes.data.lists import ImageList
 from equipoise.scenes.data.one_class import HIGHEST_STORED, contradiction, split_by_class
 from equipoise.scenes.data.sample import IGNORE, Camera, InverseDepthUnit, Sample, SceneClass, SceneVocabulary
 from equipoise.scenes.data.splits import fill, image_names, matching, split_images, why_none
-from equipoise.scenes.io.files import there
+from equipoise.scenes.io.files import path_exists
 from equipoise.scenes.io.fingerprint import fingerprint
 from equipoise.scenes.io.images import expect_size, read_image
-from equipoise.scenes.io.names import lookalike
-from equipoise.scenes.io.paths import below, fits
+from equipoise.scenes.io.names import lookalike_hint
+from equipoise.scenes.io.paths import matches_pattern, path_below
 from equipoise.scenes.visual.colors import distinct_colors
 from equipoise.scenes.wording import counted
 
@@ -128,21 +128,21 @@ class FolderDataset:
 
     def path(self, pattern: str, name: str) -> Path:
         """The file of a name, which must lie below the root."""
-        return below(self.root, fill(pattern, self.description, self.split, name))
+        return path_below(self.root, fill(pattern, self.description, self.split, name))
 
     def files(self, index: int) -> dict[str, Path]:
         """The image and the labels that exist."""
         name = self.names[index]
         paths = {"image": self.path(self.description.images, name)}
         paths |= {FIELDS[kind]: self.path(label.files, name) for kind, label in self.description.labels.items()}
-        return {kind: path for kind, path in paths.items() if there(path)}
+        return {kind: path for kind, path in paths.items() if path_exists(path)}
 
     def would_hold(self, path: Path) -> bool:
         """Whether one of the patterns fits it."""
         patterns = [self.description.images, *(label.files for label in self.description.labels.values())]
         filled = [fill(pattern, self.description, self.split, "{name}") for pattern in patterns]
         return path.is_relative_to(self.root) and any(
-            fits(path.relative_to(self.root).as_posix(), pattern) for pattern in filled
+            matches_pattern(path.relative_to(self.root).as_posix(), pattern) for pattern in filled
         )
 
     def class_of(self, instance: int) -> int | None:
@@ -242,12 +242,12 @@ class FolderDataset:
         files = {}
         for kind, label in self.description.labels.items():
             path = self.path(label.files, name)
-            if there(path):
+            if path_exists(path):
                 files[kind] = path
             elif not (self.optional or label.optional):
                 raise DataError(
                     f"expected {ARTICLES[kind]} {kind} label at {path} for the image {name}, found none"
-                    f"{lookalike(path)}: add it, or set {kind}.optional = true"
+                    f"{lookalike_hint(path)}: add it, or set {kind}.optional = true"
                 )
         return files
 

@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from equipoise.scenes.data.kinds import SUPPORTED, UNSUPPORTED, by_suffix
-from equipoise.scenes.io.files import walked
+from equipoise.scenes.io.files import list_files
 from equipoise.scenes.io.images import SUFFIXES
-from equipoise.scenes.io.names import composed, hidden, located
-from equipoise.scenes.io.paths import fits, folder_of, matcher
+from equipoise.scenes.io.names import is_hidden, stored_spelling, to_nfc
+from equipoise.scenes.io.paths import matches_pattern, pattern_folder, pattern_regex
 from equipoise.scenes.wording import counted
 
 
@@ -47,19 +47,23 @@ class LeftOut:
 
 def left_out(root: Path, patterns: Mapping[str, str]) -> LeftOut:
     """What lies among the files of some patterns (by kind of file, with ``{name}``) and is none of them."""
-    listing = cache(lambda folder: [(path, path.relative_to(root).as_posix()) for path in walked(folder)])
+    listing = cache(lambda folder: [(path, path.relative_to(root).as_posix()) for path in list_files(folder)])
     hidden_files: set[Path] = set()
     unsupported: set[Path] = set()
     respelled: dict[Path, str] = {}
     for pattern in patterns.values():
-        files = listing(root / located(root, folder_of(pattern)))
-        taken = {match[1] for match in map(matcher(pattern).fullmatch, (composed(text) for _, text in files)) if match}
+        files = listing(root / stored_spelling(root, pattern_folder(pattern)))
+        taken = {
+            match[1] for match in map(pattern_regex(pattern).fullmatch, (to_nfc(text) for _, text in files)) if match
+        }
         for path, text in files:
-            if hidden(text, pattern):
-                hidden_files |= {path} if fits(text, pattern) else set()
+            if is_hidden(text, pattern):
+                hidden_files |= {path} if matches_pattern(text, pattern) else set()
             elif path.suffix.lower() in UNSUPPORTED and path.suffix != PurePosixPath(pattern).suffix:
                 unsupported.add(path)
-            elif _is_respelled(text, pattern, taken) and not any(fits(text, other) for other in patterns.values()):
+            elif _is_respelled(text, pattern, taken) and not any(
+                matches_pattern(text, other) for other in patterns.values()
+            ):
                 respelled[path] = PurePosixPath(pattern).suffix
     return LeftOut(
         hidden=tuple(sorted(hidden_files)),
@@ -76,7 +80,7 @@ def _is_respelled(text: str, pattern: str, taken: set[str]) -> bool:
     path, suffix = PurePosixPath(text), PurePosixPath(pattern).suffix
     if not suffix or path.suffix == suffix or path.suffix.lower() not in SUFFIXES:
         return False
-    match = matcher(pattern).fullmatch(composed(path.with_suffix(suffix).as_posix()))
+    match = pattern_regex(pattern).fullmatch(to_nfc(path.with_suffix(suffix).as_posix()))
     if not match or _format(path.suffix) == _format(suffix):
         return match is not None
     name = match[1]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.errors import DataError
-from equipoise.scenes.io.files import there
-from equipoise.scenes.io.names import composed, lookalike
-from equipoise.scenes.io.paths import below, matcher
+from equipoise.scenes.io.files import path_exists
+from equipoise.scenes.io.names import lookalike_hint, to_nfc
+from equipoise.scenes.io.paths import path_below, pattern_regex
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +30,8 @@ def find_list(given: str, root: Path, description: Path) -> tuple[Path, tuple[st
     if Path(given).is_absolute():
         return Path(given), ()
     outside = ".." in Path(given).parts
-    places = [base / given if outside else below(base, given) for base in (root, description)]
-    found = [place for place in places if there(place)]
+    places = [base / given if outside else path_below(base, given) for base in (root, description)]
+    found = [place for place in places if path_exists(place)]
     if len(found) == 2 and not _same(*found):
         told = f"expected one list {given}, found another at {found[1]}, which is not used: remove or rename one"
         return found[0], (f"{found[0]}: {told}",)
@@ -55,12 +55,12 @@ def read_list(path: Path, pattern: str, root: Path, *, strict: bool) -> ImageLis
         given, was_swapped = _separated(line, pattern, root, where)
         swapped += [number] * was_swapped
         name = _name(given, pattern, root)
-        wanted = below(root, pattern.replace("{name}", name))
-        if not there(wanted):
+        wanted = path_below(root, pattern.replace("{name}", name))
+        if not path_exists(wanted):
             fault = f"{where}: {_told_missing(given, pattern, name, root)}"
             if strict:
                 raise DataError(fault)
-            misfits += [fault] * there(root / given)
+            misfits += [fault] * path_exists(root / given)
         if name in names:
             raise DataError(f"{where}: expected each image once, found {line} in line {names[name]} too")
         names[name] = number
@@ -73,7 +73,7 @@ def read_list(path: Path, pattern: str, root: Path, *, strict: bool) -> ImageLis
 
 def _lines(path: Path) -> list[tuple[int, str]]:
     """The lines of a list that name an image, with their numbers."""
-    if there(path) and not path.is_file():
+    if path_exists(path) and not path.is_file():
         raise DataError(f"{path}: expected a list of images, found no regular file: check the split's list")
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
@@ -87,7 +87,7 @@ def _separated(line: str, pattern: str, root: Path, where: str) -> tuple[Path, b
     """A listed path from the root on, and whether its backslashes stand for slashes: no file's name has them."""
     if re.match(r"[A-Za-z]:[\\/]", line):
         raise DataError(f"{where}: expected a path below {root}, found one of Windows, {line!r}: leave out the drive")
-    swapped = "\\" in line and not any(there(root / text) for text in (line, pattern.replace("{name}", line)))
+    swapped = "\\" in line and not any(path_exists(root / text) for text in (line, pattern.replace("{name}", line)))
     return _from_root(Path(line.replace("\\", "/") if swapped else line), root, where), swapped
 
 
@@ -106,20 +106,20 @@ def _from_root(given: Path, root: Path, where: str) -> Path:
 
 def _name(given: Path, pattern: str, root: Path) -> str:
     """What ``{name}`` stands for, be the image given by its path or its name, with the suffix or without."""
-    text = composed(given.as_posix())
-    if match := matcher(pattern).fullmatch(text):
+    text = to_nfc(given.as_posix())
+    if match := pattern_regex(pattern).fullmatch(text):
         return match[1]
-    tail = composed(pattern.split("{name}")[1])
-    return text if there(below(root, pattern.replace("{name}", text))) else text.removesuffix(tail)
+    tail = to_nfc(pattern.split("{name}")[1])
+    return text if path_exists(path_below(root, pattern.replace("{name}", text))) else text.removesuffix(tail)
 
 
 def _told_missing(given: Path, pattern: str, name: str, root: Path) -> str:
     """What is wrong with a line whose image does not exist."""
-    if there(root / given):
+    if path_exists(root / given):
         told = f"which the pattern {pattern} does not fit: rename it, or change images in the description"
         return f"expected an image of the pattern, found {given}, {told}"
     wanted = pattern.replace("{name}", name)
-    return f"expected the image {wanted}, found no such file{lookalike(root / wanted)}"
+    return f"expected the image {wanted}, found no such file{lookalike_hint(root / wanted)}"
 
 
 def _count(number: int, what: str) -> str:

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from equipoise.errors import DataError, RecipeError
-from equipoise.scenes.cameras.model_camera import ModelCamera, known_cameras, middle_camera, told_of_cameras
+from equipoise.scenes.cameras.model_camera import ModelCamera, camera_notices, known_cameras, middle_camera
 from equipoise.scenes.config.recipe import DataRecipe, Recipe, SetRecipe
 from equipoise.scenes.data.cache import CachedDataset
 from equipoise.scenes.data.description import read_description
@@ -124,7 +124,7 @@ def model_camera(recipe: Recipe, vocabularies: Mapping[str, SceneVocabulary]) ->
         if one.fault:
             raise DataError(one.fault)
     chosen = middle_camera(camera for one in known for camera in one.cameras)
-    told = told_of_cameras(known, chosen) if "px" in units.values() else ()
+    told = camera_notices(known, chosen) if "px" in units.values() else ()
     return chosen, (*(line for one in known for line in one.doubts), *told)
 
 

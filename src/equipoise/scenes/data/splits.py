@@ -8,9 +8,9 @@ from equipoise.errors import DataError
 from equipoise.scenes.data.description import FolderDescription
 from equipoise.scenes.data.left_out import left_out
 from equipoise.scenes.data.lists import ImageList, find_list, read_list
-from equipoise.scenes.io.files import walked
-from equipoise.scenes.io.names import composed, hidden, told_twice
-from equipoise.scenes.io.paths import below, folder_of, matcher
+from equipoise.scenes.io.files import list_files
+from equipoise.scenes.io.names import duplicate_spelling_message, is_hidden, to_nfc
+from equipoise.scenes.io.paths import path_below, pattern_folder, pattern_regex
 
 
 def fill(pattern: str, description: FolderDescription, split: str, name: str) -> str:
@@ -70,17 +70,17 @@ def matching(root: Path, pattern: str) -> list[str]:
     Raises:
         DataError: a name is not UTF-8, or two names are the same, composed.
     """
-    fit = matcher(pattern)
+    fit = pattern_regex(pattern)
     names: dict[str, str] = {}
-    for path in walked(below(root, folder_of(pattern))):
+    for path in list_files(path_below(root, pattern_folder(pattern))):
         stored = path.relative_to(root).as_posix()
-        match = fit.fullmatch(composed(stored))
-        if not match or hidden(stored, pattern):
+        match = fit.fullmatch(to_nfc(stored))
+        if not match or is_hidden(stored, pattern):
             continue
         if not stored.isascii() and any("\ud800" <= letter <= "\udfff" for letter in stored):
             raise DataError(f"{root}: expected names of files in UTF-8, found {match[1]!r}: rename it")
         if match[1] in names:
-            raise DataError(f"{root}: {told_twice(names[match[1]], stored)}")
+            raise DataError(f"{root}: {duplicate_spelling_message(names[match[1]], stored)}")
         names[match[1]] = stored
     return sorted(names)
 
@@ -90,12 +90,12 @@ def why_none(description: FolderDescription, split: str, root: Path) -> str:
     pattern = fill(description.images, description, split, "{name}")
     if "\\" in pattern:
         return ": in a pattern / stands between folders, on Windows too"
-    folder = below(root, folder_of(pattern))
+    folder = path_below(root, pattern_folder(pattern))
     if not folder.is_dir():
         return f": there is no folder {folder}"
     if description.split[split].fraction and image_names(description, split, root):
         return ": its share of all images rounds to none"
     if told := next(left_out(root, {"image": pattern}).lines(), ""):
         return f": {told}"
-    others = walked(folder)
+    others = list_files(folder)
     return f": there are {len(others)} others, such as {others[0]}" if others else ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from equipoise.scenes.cameras.distances import spread
+from equipoise.scenes.cameras.distances import range_text
 from equipoise.scenes.data.sample import SceneVocabulary
 from equipoise.scenes.data.split_report import SplitReport
 from equipoise.scenes.wording import counted
@@ -73,7 +73,7 @@ def _median(report: SplitReport) -> Iterator[str]:
     if found is None or report.depth_unit != "m" or USUAL_M[0] <= found[1] <= USUAL_M[1]:
         return
     yield (
-        f"expected a median depth of {USUAL_M[0]:g} … {USUAL_M[1]:g} m, found {spread(*found, 'm')}: check "
+        f"expected a median depth of {USUAL_M[0]:g} … {USUAL_M[1]:g} m, found {range_text(*found, 'm')}: check "
         "depth.divisor (1 where metres are stored, 100 for centimetres, 1000 for millimetres)"
     )
 

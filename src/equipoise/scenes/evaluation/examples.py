@@ -10,8 +10,8 @@ from PIL import Image
 
 from equipoise.scenes.data.sample import Sample, SceneDataset
 from equipoise.scenes.evaluation.evaluator import Predictor, located
-from equipoise.scenes.grouping import group, together
-from equipoise.scenes.io.atomic import naming
+from equipoise.scenes.grouping import countable_groups, group
+from equipoise.scenes.io.atomic import errors_naming
 from equipoise.scenes.tasks import Picture, Task
 from equipoise.scenes.visual.colors import disparity_top, instance_colors, overlay
 
@@ -42,7 +42,7 @@ def write_examples(
         files, scales = {}, depth_scales(tasks, sample, locations)
         for name, picture in pictures(tasks, sample, locations).items():
             files[name] = f"{data + '_' if data else ''}{number:02d}_{kind}_{name}.png"
-            with naming(folder / files[name]):
+            with errors_naming(folder / files[name]):
                 Image.fromarray(picture).save(folder / files[name])
         examples.append({"data": data, "name": sample.name, "kind": kind, "files": files, "scales": scales})
     return examples
@@ -84,7 +84,7 @@ def pictures(tasks: Mapping[str, Task], sample: Sample, locations: Mapping[str, 
         shown[name] = task.colors(predictions[name], truth)
         if getattr(sample, task.label) is not None:
             shown[f"{name}_truth"] = task.colors(truth, truth)
-    countable = together(tasks["semantic"].vocabulary) if "semantic" in tasks else ()
+    countable = countable_groups(tasks["semantic"].vocabulary) if "semantic" in tasks else ()
     if countable and "instance" in tasks:
         grouped = group(predictions["instance"], predictions["semantic"], countable)
         shown["instance"] = objects(sample.image, grouped.instance)

@@ -1,6 +1,6 @@
 """Votes → instances."""
 
 from equipoise.scenes.grouping.classless import group_by_votes
-from equipoise.scenes.grouping.group import Grouping, Instance, group, together
+from equipoise.scenes.grouping.group import Grouping, Instance, countable_groups, group
 
-__all__ = ["Grouping", "Instance", "group", "group_by_votes", "together"]
+__all__ = ["Grouping", "Instance", "countable_groups", "group", "group_by_votes"]

@@ -105,7 +105,7 @@ def limits(size: tuple[int, int], minimum_pixels: int | None, radius: float | No
     return smallest, radius
 
 
-def together(vocabulary: SceneVocabulary) -> tuple[tuple[int, ...], ...]:
+def countable_groups(vocabulary: SceneVocabulary) -> tuple[tuple[int, ...], ...]:
     """The countable classes, those of one category together: a pixel of a truck may be taken for one of a car."""
     groups: dict[str, list[int]] = {}
     for k in vocabulary.countable:

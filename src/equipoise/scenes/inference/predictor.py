@@ -14,7 +14,7 @@ from equipoise.scenes.cameras.camera import Camera
 from equipoise.scenes.cameras.metres import default_camera
 from equipoise.scenes.cameras.model_camera import ModelCamera
 from equipoise.scenes.data.transforms import resize_image
-from equipoise.scenes.grouping import Grouping, group, group_by_votes, together
+from equipoise.scenes.grouping import Grouping, countable_groups, group, group_by_votes
 from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.io.images import as_rgb, read_image
 from equipoise.scenes.model.files import load_model
@@ -95,7 +95,7 @@ class ScenePredictor:
         if self.groups_by_votes:
             return group_by_votes(answers["instance"], answers.get("semantic"))
         probability = upsampled(locations["semantic"].softmax(0).amax(0, keepdim=True), size)[0].numpy()
-        countable = together(self.model.description.vocabulary)
+        countable = countable_groups(self.model.description.vocabulary)
         return group(answers["instance"], answers["semantic"], countable, confidence_HW=probability)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from equipoise.errors import UsageError
 from equipoise.scenes.cameras.camera import Camera
-from equipoise.scenes.cameras.metres import chosen_camera, metres_factor
+from equipoise.scenes.cameras.metres import camera_from_arguments, metres_factor
 from equipoise.scenes.data.sample import InverseDepthUnit, SceneVocabulary
 from equipoise.scenes.grouping import Instance
 from equipoise.scenes.visual.colors import (
@@ -115,7 +115,7 @@ class Scene:
         """
         numbers = {"fx": fx, "fy": fy, "cx": cx, "cy": cy, "baseline_m": baseline_m, "baseline": baseline}
         factor = metres_factor(
-            self.inverse_depth_unit, self.size, chosen_camera(camera, numbers), self.camera, self.camera_doubt
+            self.inverse_depth_unit, self.size, camera_from_arguments(camera, numbers), self.camera, self.camera_doubt
         )
         assert self.inverse_depth is not None  # It has a unit.
         far = np.full(self.inverse_depth.shape, np.inf, np.float32)

@@ -13,7 +13,7 @@ from equipoise.errors import RunError, UsageError
 from equipoise.scenes.grouping import Instance
 from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.io.atomic import write_atomic
-from equipoise.scenes.io.files import there
+from equipoise.scenes.io.files import path_exists
 from equipoise.scenes.io.json import read_json
 from equipoise.scenes.visual.colors import offset_colors
 
@@ -139,7 +139,7 @@ def listed(record: Path) -> list[str]:
 def _expect_free(paths: list[Path], replaceable: set[str] | None) -> None:
     """Raise ``RunError`` where something would be lost; a link is something, wherever it leads."""
     for path in paths:
-        if there(path) and replaceable is None:
+        if path_exists(path) and replaceable is None:
             raise RunError(f"expected no file at {path}, found one: choose another folder, or overwrite")
-        if there(path) and path.name not in (replaceable or ()):
+        if path_exists(path) and path.name not in (replaceable or ()):
             raise RunError(f"expected an earlier prediction at {path}, found another file: choose another folder")

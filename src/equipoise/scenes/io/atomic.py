@@ -8,7 +8,7 @@ from pathlib import Path
 
 def write_synced(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Write a file and, by default, wait until the disk has it."""
-    with naming(path), path.open("wb") as file:
+    with errors_naming(path), path.open("wb") as file:
         file.write(data)
         file.flush()
         if sync:
@@ -16,7 +16,7 @@ def write_synced(path: Path, data: bytes, *, sync: bool = True) -> None:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def errors_naming(path: Path) -> Iterator[None]:
     """An error of the block names the file, as one of a full disk does not by itself."""
     try:
         yield
@@ -33,7 +33,7 @@ def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
     temporary = path.with_name(f".{path.name}.writing")
     try:
         write_synced(temporary, data, sync=sync)
-        with naming(path):
+        with errors_naming(path):
             temporary.replace(path)
     except BaseException:
         with suppress(OSError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from equipoise.errors import DataError
 
 
-def walked(folder: Path) -> list[Path]:
+def list_files(folder: Path) -> list[Path]:
     """All files below ``folder``, sorted; linked folders are followed, each once. Broken links are files, too.
 
     Leaves out what equipoise itself wrote: the folders of runs, and the pictures of predictions. A folder that can be
@@ -28,7 +28,7 @@ def walked(folder: Path) -> list[Path]:
         folders, names = _entries(here)
         if {"run.json", "recipe.json", "log.jsonl"} <= set(names):
             continue
-        written = predicted(names)
+        written = prediction_files(names)
         found += [here / name for name in names if name not in written]
         for name in folders:
             own = HIDDEN if name.startswith(".") else LINKED if (here / name).is_symlink() else PLAIN
@@ -59,7 +59,7 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def predicted(names: Iterable[str]) -> set[str]:
+def prediction_files(names: Iterable[str]) -> set[str]:
     """Of the names in a folder those that predictions have: ``NAME.json``, its overlays, and what goes with them."""
     here = set(names)
     endings = [f"_{task}{end}.png" for task in ("semantic", "instance", "depth") for end in ("_overlay", "")]
@@ -68,6 +68,6 @@ def predicted(names: Iterable[str]) -> set[str]:
     return {stem + end for stem in stems if f"{stem}.json" in here for end in endings}
 
 
-def there(path: Path) -> bool:
+def path_exists(path: Path) -> bool:
     """Whether something lies at a path, be it no file or a broken link: who reads it says what is wrong with it."""
     return os.path.lexists(path)

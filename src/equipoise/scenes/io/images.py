@@ -10,7 +10,7 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from equipoise.errors import DataError
 from equipoise.scenes.data.kinds import SUPPORTED, other_kind
-from equipoise.scenes.io.names import lookalike
+from equipoise.scenes.io.names import lookalike_hint
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -197,7 +197,7 @@ def _opened(path: Path) -> ImageFile.ImageFile:
             raise DataError(f"{path}: expected a picture, found no regular file")
         picture = Image.open(path, formats=FORMATS)
     except FileNotFoundError:
-        found = "a link to nothing" if path.is_symlink() else f"no file{lookalike(path)}"
+        found = "a link to nothing" if path.is_symlink() else f"no file{lookalike_hint(path)}"
         raise DataError(f"{path}: expected a picture, found {found}") from None
     except IsADirectoryError:
         raise DataError(f"{path}: expected a picture, found a folder") from None

@@ -18,7 +18,7 @@ TRIES = 1000
 
 
 @contextmanager
-def alone_in(folder: Path, *, name: str = LOCK, wait: bool = False) -> Iterator[None]:
+def exclusive_lock(folder: Path, *, name: str = LOCK, wait: bool = False) -> Iterator[None]:
     """Hold a folder while the block runs. The lock file is removed at the end, also after an error or a signal.
 
     Args:

@@ -8,16 +8,16 @@ from pathlib import Path, PurePosixPath
 from equipoise.errors import DataError
 
 
-def composed(text: str) -> str:
+def to_nfc(text: str) -> str:
     r"""Text in Unicode's composed form (NFC), in which names are compared; macOS often stores the decomposed one.
 
-    >>> composed("u\u0308") == "\u00fc"
+    >>> to_nfc("u\u0308") == "\u00fc"
     True
     """
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def located(root: Path, relative: str) -> str:
+def stored_spelling(root: Path, relative: str) -> str:
     """A path below ``root`` spelled as it is on the disk, whichever form its letters have there.
 
     A path of which nothing exists is returned as it is.
@@ -36,15 +36,15 @@ def located(root: Path, relative: str) -> str:
 def _spelled(folder: Path, name: str) -> str:
     """The name of an entry of a folder, as it is stored."""
     try:
-        found = _entries(str(folder), folder.stat().st_mtime_ns).get(composed(name), [name])
+        found = _entries(str(folder), folder.stat().st_mtime_ns).get(to_nfc(name), [name])
     except OSError:
         return name
     if len(found) > 1:
-        raise DataError(f"{folder}: {told_twice(found[0], found[1])}")
+        raise DataError(f"{folder}: {duplicate_spelling_message(found[0], found[1])}")
     return found[0]
 
 
-def told_twice(first: str, second: str) -> str:
+def duplicate_spelling_message(first: str, second: str) -> str:
     """What is wrong with two names that look the same."""
     return (
         f"expected names that look different, found {first!a} and {second!a}, the same letters composed and "
@@ -57,11 +57,11 @@ def _entries(folder: str, changed_ns: int) -> dict[str, list[str]]:
     """The entries of a folder by their composed names; ``changed_ns`` only tells the cache when to read it again."""
     entries: dict[str, list[str]] = {}
     for name in sorted(os.listdir(folder)):  # noqa: PTH208
-        entries.setdefault(composed(name), []).append(name)
+        entries.setdefault(to_nfc(name), []).append(name)
     return entries
 
 
-def lookalike(path: Path) -> str:
+def lookalike_hint(path: Path) -> str:
     """For a message that misses a file: one beside it whose name differs in the spelling of its suffix, or in case."""
     try:
         names = _entries(str(path.parent), path.parent.stat().st_mtime_ns)
@@ -72,15 +72,15 @@ def lookalike(path: Path) -> str:
 
 
 def _plain(name: str) -> str:
-    return composed(name).casefold().replace(".jpeg", ".jpg")
+    return to_nfc(name).casefold().replace(".jpeg", ".jpg")
 
 
-def hidden(path: str, pattern: str = "") -> bool:
+def is_hidden(path: str, pattern: str = "") -> bool:
     """Whether a file, or a folder it lies in, is hidden (its name starts with a dot) and the pattern names none.
 
     macOS writes such files (``._photo.png``) beside others on disks that are not its own.
 
-    >>> hidden("images/._0.png", "images/{name}.png"), hidden(".data/0.png", ".data/{name}.png")
+    >>> is_hidden("images/._0.png", "images/{name}.png"), is_hidden(".data/0.png", ".data/{name}.png")
     (True, False)
     """
     return _dotted(path) > _dotted(pattern)

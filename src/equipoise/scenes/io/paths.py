@@ -4,14 +4,14 @@ import re
 from pathlib import Path
 
 from equipoise.errors import DataError
-from equipoise.scenes.io.names import composed, located
+from equipoise.scenes.io.names import stored_spelling, to_nfc
 
 
-def below(root: Path, relative: str) -> Path:
+def path_below(root: Path, relative: str) -> Path:
     """A path inside of a root, spelled as on the disk; raises ``DataError`` where it leads out."""
     if "\0" in relative:
         raise DataError(f"expected a path below {root}, found one with a NUL")
-    path = root / located(root, relative)
+    path = root / stored_spelling(root, relative)
     try:
         inside = path.resolve().is_relative_to(root)
     except (OSError, RuntimeError):  # Links that lead to themselves are told by who reads them.
@@ -24,21 +24,21 @@ def below(root: Path, relative: str) -> Path:
     return path
 
 
-def folder_of(pattern: str) -> str:
+def pattern_folder(pattern: str) -> str:
     """The folder that holds all files of a pattern, from the root on.
 
-    >>> folder_of("images/left_{name}.png"), folder_of("{name}.png")
+    >>> pattern_folder("images/left_{name}.png"), pattern_folder("{name}.png")
     ('images', '.')
     """
     return pattern.split("{name}")[0].rpartition("/")[0] or "."
 
 
-def matcher(pattern: str) -> re.Pattern[str]:
+def pattern_regex(pattern: str) -> re.Pattern[str]:
     """Fits the composed paths of a pattern; its group is the name."""
-    head, tail = composed(pattern).split("{name}")
+    head, tail = to_nfc(pattern).split("{name}")
     return re.compile(re.escape(head) + "(.+)" + re.escape(tail), re.DOTALL)
 
 
-def fits(path: str, pattern: str) -> bool:
+def matches_pattern(path: str, pattern: str) -> bool:
     """Whether a file at ``path``, from the root on, would be one of a pattern's."""
-    return matcher(pattern).fullmatch(composed(path)) is not None
+    return pattern_regex(pattern).fullmatch(to_nfc(path)) is not None

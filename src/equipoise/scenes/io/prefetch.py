@@ -11,12 +11,12 @@ R = TypeVar("R")
 THREADS = 4
 
 
-def ahead(work: Callable[[T], R], items: Iterable[T], *, threads: int = THREADS) -> Iterator[R]:
+def prefetch(work: Callable[[T], R], items: Iterable[T], *, threads: int = THREADS) -> Iterator[R]:
     """``work`` of each item, in order, at most twice as many items ahead as there are threads.
 
     So that results do not pile up, and who stops early (Ctrl-C) waits for no more than those.
 
-    >>> list(ahead(lambda n: n * n, range(5)))
+    >>> list(prefetch(lambda n: n * n, range(5)))
     [0, 1, 4, 9, 16]
     """
     with ThreadPoolExecutor(threads) as pool:

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from equipoise.errors import RunError
-from equipoise.scenes.io.files import there
+from equipoise.scenes.io.files import path_exists
 
 
 def tensors_as_bytes(tensors: Mapping[str, Tensor]) -> bytes:
@@ -18,7 +18,7 @@ def tensors_as_bytes(tensors: Mapping[str, Tensor]) -> bytes:
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Tensors from a safetensors file; raises ``RunError`` in one line."""
-    if not there(path):
+    if not path_exists(path):
         raise RunError(f"expected weights at {path}, found none: was the run finished?")
     if not path.is_file():
         raise RunError(f"{path}: expected safetensors, found no regular file")

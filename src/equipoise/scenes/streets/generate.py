@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from equipoise.errors import RunError, UsageError
-from equipoise.scenes.io.lock import LOCK, alone_in
+from equipoise.scenes.io.lock import LOCK, exclusive_lock
 from equipoise.scenes.streets.render import render
 
 CITY = "streets"
@@ -74,7 +74,7 @@ def generate(
     try:
         _refuse(out, overwrite)
         out.mkdir(parents=True, exist_ok=True)
-        with alone_in(out):
+        with exclusive_lock(out):
             _write_all(out, size, seed, jobs, workers, progress)
             manifest = {"format": 1, "seed": seed, "size": list(size), **counts}
             (out / UNFINISHED / MANIFEST).write_text(json.dumps(manifest) + "\n", encoding="utf-8")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from equipoise.scenes.io.atomic import sync_folder, write_synced
-from equipoise.scenes.io.files import there
+from equipoise.scenes.io.files import path_exists
 from equipoise.scenes.io.json import read_json
 
 MANIFEST = "manifest.json"
@@ -27,7 +27,7 @@ def write_checkpoint(folder: Path, step: int, files: Mapping[str, bytes]) -> Pat
             write_synced(temporary / name, data)
         write_synced(temporary / MANIFEST, json.dumps(manifest, indent=1).encode())
         sync_folder(temporary)
-        if there(final):
+        if path_exists(final):
             remove_checkpoint(final, files)
         temporary.rename(final)
     except BaseException:

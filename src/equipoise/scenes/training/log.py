@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.errors import RunError
-from equipoise.scenes.io.atomic import naming, write_atomic
+from equipoise.scenes.io.atomic import errors_naming, write_atomic
 from equipoise.scenes.io.json import parse_json
 from equipoise.scenes.training.selection import Validation
 
@@ -30,10 +30,10 @@ class RunLog:
 
     def append(self, entry: Entry) -> None:
         """Write one entry; what was written stays readable whenever the process ends."""
-        with naming(self.jsonl), self.jsonl.open("a", encoding="utf-8") as file:
+        with errors_naming(self.jsonl), self.jsonl.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
         row = flat(entry)
-        with naming(self.csv), self.csv.open("a", encoding="utf-8", newline="") as file:
+        with errors_naming(self.csv), self.csv.open("a", encoding="utf-8", newline="") as file:
             file.write(_csv([list(row)] if file.tell() == 0 else []) + _csv([list(row.values())]))
 
 

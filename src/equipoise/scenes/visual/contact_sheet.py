@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from equipoise.errors import DataError
-from equipoise.scenes.cameras.distances import KINDS, READ_AS, distances, spread
+from equipoise.scenes.cameras.distances import DISTANCE_NAMES, DISTANCE_UNITS, distances, range_text
 from equipoise.scenes.data.sample import Camera, InverseDepthUnit, Sample, SceneDataset, SceneVocabulary
 from equipoise.scenes.data.transforms import resize
 from equipoise.scenes.visual.colors import NO_LABEL, Picture, class_colors, disparity_colors, instance_colors
@@ -124,12 +124,14 @@ def depth_caption(
     found = distances(inverse_depth, unit)
     if not found.size:
         return "no depth"
-    said = f"{KINDS[unit]} {spread(found.min(), float(np.median(found)), found.max(), READ_AS[unit])}"
+    said = (
+        f"{DISTANCE_NAMES[unit]} {range_text(found.min(), float(np.median(found)), found.max(), DISTANCE_UNITS[unit])}"
+    )
     if unit == "px" and camera is not None:
         height, width = inverse_depth.shape
         if metre_pixels := camera.scaled_to((height, width)).metre_pixels:
             metres = metre_pixels / found
-            said += f" (depth {spread(metres.min(), float(np.median(metres)), metres.max(), 'm')})"
+            said += f" (depth {range_text(metres.min(), float(np.median(metres)), metres.max(), 'm')})"
     return said
 
 
