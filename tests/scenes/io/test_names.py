@@ -147,5 +147,5 @@ def test_a_missing_label_of_another_spelling_is_named(tmp_path):
     write_classes(tmp_path)
     (tmp_path / "classes/3.png").rename(tmp_path / "classes/3.PNG")
     description = describe(tmp_path, train="fraction = 1.0", val='list = "v.txt"')
-    with pytest.raises(DataError, match=r"found none \(3\.PNG is there: rename it\)"):
+    with pytest.raises(DataError, match=r"found none \(3\.PNG exists: rename it\)"):
         FolderDataset(description, "train")

@@ -95,16 +95,16 @@ def test_a_key_without_text_is_an_error():
         """A table.
 
         Attributes:
-            told: with a text.
+            documented: with a text.
 
         Example:
             silent: no text of an attribute.
         """
 
-        told: int
+        documented: int
         silent: int = 0
 
-    with pytest.raises(ValueError, match=r"Silent: expected each key .* found none of silent"):
+    with pytest.raises(ValueError, match=r"Silent: expected every key .* found no entry for silent"):
         list(tables(Silent, {}))
 
 

@@ -1,4 +1,4 @@
-"""The files below a folder, through links too."""
+"""List the files below a folder, following links."""
 
 import os
 from collections.abc import Iterable
@@ -9,13 +9,13 @@ from equipoise.errors import DataError
 
 
 def list_files(folder: Path) -> list[Path]:
-    """All files below ``folder``, sorted; linked folders are followed, each once. Broken links are files, too.
+    """List all files below ``folder``, sorted. Linked folders are visited once each; broken links count as files.
 
-    Leaves out what equipoise itself wrote: the folders of runs, and the pictures of predictions. A folder that can be
-    reached in several ways is named by a way without hidden folders and links, where there is one.
+    Files that equipoise wrote itself are skipped: run folders and the files of predictions. If several paths lead to
+    one folder, a path without links is preferred over one with links, and both over one with hidden folders.
 
     Raises:
-        DataError: a folder may not be read.
+        DataError: a folder cannot be read.
     """
     found: list[Path] = []
     seen: set[str] = set()
@@ -37,30 +37,30 @@ def list_files(folder: Path) -> list[Path]:
 
 
 PLAIN, LINKED, HIDDEN = 0, 1, 2
-"""Ways to a folder, the best first."""
+"""Kinds of path to a folder, the preferred first."""
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:
-    """The names of the folders and of the files in a folder."""
+    """Return the names of the subfolders and of the files in a folder."""
     try:
         with os.scandir(folder) as entries:
             kinds = [(_is_folder(entry), entry.name) for entry in entries]
     except FileNotFoundError:
         return [], []
     except OSError as error:
-        raise DataError(f"{folder}: expected a folder that may be read, found: {error.strerror}") from None
+        raise DataError(f"{folder}: expected a readable folder, found: {error.strerror}") from None
     return [name for is_folder, name in kinds if is_folder], [name for is_folder, name in kinds if not is_folder]
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # A link that leads to itself, for one.
+    except OSError:  # For example, a link to itself.
         return False
 
 
 def prediction_files(names: Iterable[str]) -> set[str]:
-    """Of the names in a folder those that predictions have: ``NAME.json``, its overlays, and what goes with them."""
+    """Return those names that ``equipoise predict`` wrote: ``NAME.json``, its overlays and the files beside them."""
     here = set(names)
     endings = [f"_{task}{end}.png" for task in ("semantic", "instance", "depth") for end in ("_overlay", "")]
     stems = {name.removesuffix(end) for name in here for end in endings[::2] if name.endswith(end)}
@@ -69,5 +69,5 @@ def prediction_files(names: Iterable[str]) -> set[str]:
 
 
 def path_exists(path: Path) -> bool:
-    """Whether something lies at a path, be it no file or a broken link: who reads it says what is wrong with it."""
+    """Whether the path exists. Broken links count, so that reading one reports what is wrong with it."""
     return os.path.lexists(path)

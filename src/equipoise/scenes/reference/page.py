@@ -1,4 +1,4 @@
-"""The reference page in Markdown."""
+"""Build the reference page in Markdown."""
 
 from importlib import resources
 
@@ -13,18 +13,18 @@ LABELS = {"semantic": "classes", "instance": "instances", "inverse_depth": "dept
 
 
 def reference_page() -> str:
-    """The whole page; raises ``ValueError`` where a key has no text."""
+    """Return the whole page. Raises ``ValueError`` if a key has no documentation."""
     ranges = {key: words for key, (_, words) in RANGES.items()}
     parts = [
         "# Reference: recipes and data descriptions",
         NOTICE,
         (resources.files("equipoise.scenes.reference") / "conventions.md").read_text(encoding="utf-8").strip(),
         "## Recipe",
-        "The file that `equipoise train` and `equipoise check` read; [recipes/](../recipes) has examples. A key that "
-        "is left out has its default; a dash means that there is none.",
+        "The file that `equipoise train` and `equipoise check` read; [recipes/](../recipes) has examples. A missing "
+        "key takes its default; a dash means that there is no default value.",
         *(_section(table) for table in tables(Recipe, ranges)),
         "## Data description",
-        "The file that `data.path` names for a folder of your own; [own-data.md](own-data.md) leads through it.",
+        "The file that `data.path` names for a folder of your own; [own-data.md](own-data.md) explains each step.",
         *(_section(table) for table in tables(FolderDescription, {})),
         "## Tasks",
         _tasks(),
