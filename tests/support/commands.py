@@ -1,7 +1,7 @@
-"""The command as a process, and how it ends.
+"""Run the command as a process and inspect how it ends.
 
-``equipoise(...)`` forks from a process that has imported the command's libraries already, which takes two seconds: the
-tests run some hundred commands. ``command(...)`` is for tests that need a process with a start of its own.
+The tests run about a hundred commands, and importing the command's libraries takes two seconds. So ``equipoise(...)``
+forks from a process that has already imported them. ``command(...)`` is for tests that need a fresh process.
 """
 
 import multiprocessing
@@ -43,7 +43,7 @@ def equipoise(*arguments: object, cwd: Path | None = None, **variables: object) 
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         streams = [DupFd(file.fileno()) for file in (out, err)]
         process = FORK.Process(target=_run, args=(words, cwd, given, *streams))
-        with mock.patch.dict(os.environ, environment()):  # For the server, which the first command starts.
+        with mock.patch.dict(os.environ, environment()):  # For the fork server, which the first command starts.
             process.start()
         process.join(300)
         if process.exitcode is None:
@@ -55,7 +55,7 @@ def equipoise(*arguments: object, cwd: Path | None = None, **variables: object) 
 
 
 def _run(words: list[str], cwd: Path | None, given: dict[str, str], out: Any, err: Any) -> None:
-    """Become the command: its arguments, folder, environment and streams."""
+    """Set arguments, folder, environment and streams, and run the command."""
     os.dup2(out.detach(), 1)
     os.dup2(err.detach(), 2)
     os.chdir(cwd or ".")
@@ -76,13 +76,13 @@ def environment() -> dict[str, str]:
 
 
 def reset_signals() -> None:
-    """For a child process: the children of nohup, and of a shell's background, ignore some."""
+    """Reset signal handlers in a child process, since children of nohup and background jobs ignore some signals."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line that a mistake ends in; progress may stand before it."""
+    """Return the one line of an error message; progress may precede it."""
     assert "Traceback" not in done.stderr, done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("equipoise: ")]
     assert len(lines) == 1, done.stderr
@@ -91,5 +91,5 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
 
 @contextmanager
 def silent_progress(title: str, total: int) -> Iterator[Callable[[], None]]:
-    """Progress that nobody sees."""
+    """A progress display that shows nothing."""
     yield lambda: None

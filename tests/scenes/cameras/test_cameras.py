@@ -1,4 +1,4 @@
-"""Cameras that data describe: read, checked, scaled, kept by the model, and used for metres."""
+"""Cameras from data descriptions are read, checked, scaled, saved with the model, and used for metres."""
 
 import json
 from dataclasses import replace
@@ -31,7 +31,7 @@ CAMERA = "[camera]\nfx = 40.0\ncx = 16.0\nbaseline_m = 0.5\n"
 
 
 def write_stereo(root: Path, camera: str = CAMERA) -> Path:
-    """The described folder, its depth as disparity in quarters of a px, taken by this camera."""
+    """Write the described folder with this camera and with depth as disparity in quarters of a px."""
     description = write_folder(root)
     text = description.read_text().replace('kind = "depth_m"\ndivisor = 1000', 'kind = "disparity_px"\ndivisor = 4')
     description.write_text(text + camera)
@@ -49,16 +49,16 @@ def write_recipe(folder: Path, **changes: str) -> Path:
 
 
 def trained(folder: Path, recipe: Path) -> tuple[Path, list[str]]:
-    """A run, and what was said at its start."""
-    said: list[str] = []
+    """Train a run; return its folder and its notices."""
+    notices: list[str] = []
     prepare_folder(folder / "run", resume=False, overwrite=False)
-    watch = Watch(on_log=SILENT.on_log, on_notice=said.append, counting=SILENT.counting)
+    watch = Watch(on_log=SILENT.on_log, on_notice=notices.append, counting=SILENT.counting)
     train_run(read_recipe(recipe), folder / "run", watch)
-    return folder / "run", said
+    return folder / "run", notices
 
 
 def mean_relative_error(model: ScenePredictor, dataset: SceneDataset) -> float:
-    """In metres up to 80 m, sky apart, each image by its own camera."""
+    """Return AbsRel over depths up to 80 m without sky, with each image's own camera."""
     errors, count = 0.0, 0
     for index in range(len(dataset)):
         sample, camera = dataset[index], dataset.camera(index)
@@ -79,12 +79,12 @@ class TestCamera:
         assert larger.fy * y / z + larger.cy == pytest.approx((row + 0.5) * down - 0.5, abs=1e-6)
         assert larger.metre_pixels == pytest.approx(right * 70.0 * 0.2)
 
-    def test_without_a_size_it_is_the_images(self):
+    def test_without_a_size_the_camera_takes_that_of_the_image(self):
         assert Camera(fx=70.0).scaled_to((5, 9)) == Camera(fx=70.0, size=(5, 9))
 
-    def test_the_middle_of_several(self):
+    def test_the_median_camera(self):
         cameras = [Camera(fx=fx, baseline_m=0.5, size=(10, 20)) for fx in (10.0, 12.0, 11.0)]
-        cameras.append(Camera(fx=22.0, baseline_m=0.5, size=(20, 40)))  # one of the same at twice the size
+        cameras.append(Camera(fx=22.0, baseline_m=0.5, size=(20, 40)))  # the same camera at twice the size
         chosen = middle_camera(cameras)
         assert chosen.camera.metre_pixels / chosen.camera.size[1] == 11.0 * 0.5 / 20
         assert chosen.spread == pytest.approx(1 / 11)
@@ -95,7 +95,7 @@ class TestCamera:
 
 
 class TestDescription:
-    def test_the_names_people_know(self, tmp_path):
+    def test_alternative_key_names(self, tmp_path):
         texts = (
             "fx = 40.0\nfy = 41.0\ncx = 16.0\ncy = 12.0\nbaseline_m = 0.5\nsize = [24, 33]",
             "fx = 40.0\nfy = 41.0\nu0 = 16.0\nv0 = 12.0\nbaseline = 0.5\nsize = [24, 33]",
@@ -124,7 +124,7 @@ class TestDescription:
 
 class TestKnown:
     def test_one_camera_and_images_of_two_sizes(self, tmp_path):
-        """Whose px are they? That must be said, and then it is right for both."""
+        """It is unclear to which size the px refer, until the description gives the size."""
         description = write_stereo(tmp_path)
         for kind in ("rgb", "classes", "objects", "depth"):
             path = tmp_path / kind / "a/2.png"
@@ -137,7 +137,7 @@ class TestKnown:
         with pytest.raises(DataError, match=r"camera\.size"):
             trained(tmp_path / "none", write_recipe(tmp_path))
         text = description.read_text()
-        description.write_text(text.replace('"disparity_px"', '"relative"'))  # where no metres hang on it
+        description.write_text(text.replace('"disparity_px"', '"relative"'))  # metres do not depend on it
         known = known_cameras(FolderDataset(description, "train"))
         assert (known.cameras, known.fault, known.doubts) == ((), "", (fault,))
         description.write_text(text + "size = [24, 33]\n")
@@ -155,12 +155,12 @@ class TestKnown:
             (CAMERA + "size = [1024, 2048]\n", 3),
         ],
     )
-    def test_what_is_probably_meant_otherwise(self, tmp_path, camera, doubts):
+    def test_probable_mistakes(self, tmp_path, camera, doubts):
         known = known_cameras(FolderDataset(write_stereo(tmp_path, camera), "train"))
         assert len(known.doubts) == doubts, known.doubts
         assert all("rgb/a/0.png: camera." in line for line in known.doubts)
 
-    def test_cityscapes_has_one_an_image(self, tmp_path):
+    def test_cityscapes_has_one_per_image(self, tmp_path):
         write_cityscapes(tmp_path, count=3)
         first, second, third = sorted((tmp_path / "camera").rglob("*.json"))
         table = json.loads(first.read_text())
@@ -176,7 +176,7 @@ class TestKnown:
         second.write_text("{")
         assert "camera file" in known_cameras(CityscapesDataset(tmp_path, "train")).fault
 
-    def test_the_size_of_an_image_is_that_of_the_upright_one(self, tmp_path):
+    def test_image_size_follows_the_exif_rotation(self, tmp_path):
         exif = Image.Exif()
         exif[0x0112] = 6
         Image.new("RGB", (30, 20)).save(tmp_path / "side.jpg", exif=exif)
@@ -186,10 +186,10 @@ class TestKnown:
 
 
 class TestRun:
-    def test_a_described_camera_gives_metres_to_the_end(self, tmp_path):
+    def test_a_described_camera_gives_metres_in_prediction_and_report(self, tmp_path):
         write_stereo(tmp_path / "data")
-        run, said = trained(tmp_path, write_recipe(tmp_path))
-        assert said == []
+        run, notices = trained(tmp_path, write_recipe(tmp_path))
+        assert notices == []
         model = load(run)
         assert model.camera == Camera(fx=40.0, cx=16.0, baseline_m=0.5, size=(24, 33))
         assert json.loads((run / "run.json").read_text())["camera"]["camera"]["fx"] == 40.0
@@ -206,13 +206,13 @@ class TestRun:
         assert "abs rel, px" not in page
         assert "rmse, m" in page
 
-    def test_each_image_of_cityscapes_has_its_own_metres(self, tmp_path):
-        """One camera file changes: the figures in px stay, those in metres follow."""
+    def test_each_image_of_cityscapes_uses_its_own_camera(self, tmp_path):
+        """Changing one camera file leaves the figures in px and changes those in metres."""
         for split in ("train", "val"):
             write_cityscapes(tmp_path / "data", split, 3)
         recipe = write_recipe(tmp_path, **{'"folder"': '"cityscapes"', "data/data.toml": "data"})
-        run, said = trained(tmp_path, recipe)
-        assert said == []
+        run, notices = trained(tmp_path, recipe)
+        assert notices == []
         assert load(run).camera.size == (32, 64)
         before = evaluate_run(run, SILENT)["tasks"]["depth"]
         path = next((tmp_path / "data/camera/val").rglob("*.json"))
@@ -225,7 +225,7 @@ class TestRun:
         expected = mean_relative_error(load(run), CityscapesDataset(tmp_path / "data", "val"))
         assert after["abs_rel"] == pytest.approx(expected, rel=0.02)
 
-    def test_what_is_said_without_or_with_many_cameras(self, tmp_path):
+    def test_notices_for_missing_and_differing_cameras(self, tmp_path):
         for split in ("train", "val"):
             write_cityscapes(tmp_path / "data", split, 3)
         files = sorted((tmp_path / "data/camera/train").rglob("*.json"))
@@ -234,12 +234,12 @@ class TestRun:
         files[0].write_text(json.dumps(table))
         files[2].unlink()
         recipe = write_recipe(tmp_path, **{'"folder"': '"cityscapes"', "data/data.toml": "data"})
-        run, said = trained(tmp_path, recipe)
-        assert "1 of 3 training images have no camera" in said[0]
-        assert "differ by up to" in said[1]
+        run, notices = trained(tmp_path, recipe)
+        assert "1 of 3 training images have no camera" in notices[0]
+        assert "differ by up to" in notices[1]
         for path in (tmp_path / "data/camera/val").rglob("*.json"):
             path.unlink()
-        notices: list[str] = []
+        notices = []
         watch = replace(SILENT, on_notice=notices.append)
         assert "rmse_m" not in evaluate_run(run, watch)["tasks"]["depth"]
         assert notices == [
@@ -247,9 +247,9 @@ class TestRun:
         ]
 
 
-def test_check_looks_at_cameras(tmp_path):
+def test_check_reports_suspicious_cameras(tmp_path):
     write_stereo(tmp_path, CAMERA.replace("0.5", "120.0"))
     done = equipoise("check", "data.toml", "--sheet", "sheet.png", cwd=tmp_path)
     assert done.returncode == 0
-    told = [line for line in done.stdout.splitlines() if line.startswith("look at train:")]
-    assert sum("camera.baseline_m: expected metres, found 120" in line for line in told) == 1
+    lines = [line for line in done.stdout.splitlines() if line.startswith("look at train:")]
+    assert sum("camera.baseline_m: expected metres, found 120" in line for line in lines) == 1
