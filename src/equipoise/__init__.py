@@ -5,6 +5,7 @@ from typing import Any
 
 from equipoise import weighting
 from equipoise._joint import JointLoss
+from equipoise._reduction import Sums
 from equipoise.audit import GradientAudit, audit_gradients
 from equipoise.calibration import CalibrationReport, calibration_report
 from equipoise.likelihoods import (
@@ -17,9 +18,9 @@ from equipoise.likelihoods import (
     Likelihood,
     MultivariateGaussian,
     NoiseOptions,
+    NoiseSettings,
     Regression,
     StudentT,
-    Sums,
     TaskLoss,
 )
 from equipoise.multitask import MultiTaskLikelihood
@@ -41,6 +42,7 @@ __all__ = [
     "MultiTaskLikelihood",
     "MultivariateGaussian",
     "NoiseOptions",
+    "NoiseSettings",
     "Regression",
     "StudentT",
     "Sums",

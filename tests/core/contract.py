@@ -2,12 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 import equipoise as eq
+
+PAGE = (Path(__file__).parents[2] / "docs/your-own-likelihood.md").read_text(encoding="utf-8")
+DOCUMENTED: dict[str, Any] = {}
+exec(PAGE.split("```python")[1].split("```")[0], DOCUMENTED)
+"""The likelihood that the documentation defines as an example."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ CASES = [
         lambda **k: eq.Laplace(form="paper", **k),
         leaves_out={"density": NO_DENSITY, "unit change": "its s is that of a Gaussian: log c, not 2·log c"},
     ),
+    Case("Quantile, as documented", raw(DOCUMENTED["Quantile"], 0.8), leaves_out={"density": "it defines none"}),
     Case("StudentT", raw(eq.StudentT, 4.0), constant=student_constant, leaves_out={"weight": "not linear"}),
     Case(
         "MultivariateGaussian",

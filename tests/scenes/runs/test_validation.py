@@ -22,7 +22,7 @@ from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.run import ended
 from equipoise.scenes.runs.validation import ValidationSet, labelled_tasks, selection, validation_sets
 from equipoise.scenes.tasks import TASKS
-from equipoise.scenes.training.loop import Outcome
+from equipoise.scenes.training.outcome import Outcome
 from tests.support.tiny import VOCABULARY, PhotoDataset, TinyDataset, scene
 
 RECIPE = Recipe(

@@ -27,7 +27,8 @@ from equipoise.scenes.model.files import load_model
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training import loop
 from equipoise.scenes.training.log import read_log
-from equipoise.scenes.training.loop import Outcome, train
+from equipoise.scenes.training.loop import train
+from equipoise.scenes.training.outcome import Outcome
 from tests.support.tiny import PhotoDataset, TinyDataset
 
 RECIPE = Recipe(
@@ -48,8 +49,8 @@ def likelihoods(update: str) -> dict[str, LikelihoodRecipe]:
     return {name: LikelihoodRecipe(update=update) for name in ("semantic", "instance", "depth")}
 
 
-def test_a_signal_while_the_last_step_is_saved_is_heeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The model is whole, and whoever asked for the end gets it before a long evaluation starts."""
+def test_a_signal_while_the_last_step_is_saved_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The model is complete, and the process ends before a long evaluation starts."""
 
     def written(path: Path, data: bytes) -> None:
         if path.name == "model.json":

@@ -4,7 +4,7 @@ from importlib import resources
 
 from equipoise.scenes.config.recipe import RANGES, Recipe
 from equipoise.scenes.data.description import FolderDescription
-from equipoise.scenes.networks.encoders.encoder import ENCODERS, STRIDES
+from equipoise.scenes.networks.encoders import ENCODERS
 from equipoise.scenes.reference.keys import Table, tables
 from equipoise.scenes.tasks import TASKS
 
@@ -29,8 +29,7 @@ def reference_page() -> str:
         "## Tasks",
         _tasks(),
         "## Encoders",
-        f"`model.encoder_name` is one of {', '.join(f'`{name}`' for name in ENCODERS)}; `model.output_stride` is "
-        f"{' or '.join(map(str, STRIDES))}.",
+        _encoders(),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -47,3 +46,12 @@ def _tasks() -> str:
         for name, task in TASKS.items()
     ]
     return "\n".join(["| Task | Learns from | Likelihoods, the default first |", "|---|---|---|", *rows])
+
+
+def _encoders() -> str:
+    rows = [
+        f"| `{name}` | {', '.join(map(str, encoder.strides))} | {', '.join(encoder.weights) or '–'} |"
+        for name, encoder in ENCODERS.items()
+    ]
+    head = "| `model.encoder_name` | `model.output_stride` | Published weights |"
+    return "\n".join([head, "|---|---|---|", *rows])

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from equipoise.likelihoods import Likelihood
 from equipoise.scenes.cameras.camera import Camera
-from equipoise.scenes.config.recipe import LikelihoodRecipe
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.metrics.depth import FARTHEST_M, InverseDepthErrors, Metres
 from equipoise.scenes.tasks.regression import KINDS, regression_likelihood
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, median_constant, median_per_position, upsampled
 from equipoise.scenes.visual.colors import disparity_colors
 

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from equipoise.likelihoods import Likelihood
-from equipoise.scenes.config.recipe import LikelihoodRecipe
 from equipoise.scenes.data.centroids import instance_centroids
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.metrics.offsets import OffsetErrors
 from equipoise.scenes.tasks.regression import KINDS, regression_likelihood
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, median_constant, median_per_position, upsampled
 from equipoise.scenes.visual.colors import offset_colors
 

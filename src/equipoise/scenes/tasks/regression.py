@@ -1,7 +1,7 @@
 """The likelihoods of tasks, by the names that recipes use."""
 
 from equipoise.likelihoods import Gaussian, Laplace, Likelihood, NoiseOptions
-from equipoise.scenes.config.recipe import LikelihoodRecipe
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 
 KINDS = ("laplace", "laplace-paper", "gaussian")
 

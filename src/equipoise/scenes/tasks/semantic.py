@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from equipoise.likelihoods import Categorical, Likelihood
-from equipoise.scenes.config.recipe import LikelihoodRecipe
 from equipoise.scenes.data.sample import IGNORE, Sample, SceneVocabulary
 from equipoise.scenes.metrics.confusion import ConfusionMatrix
 from equipoise.scenes.tasks.regression import noise_options
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, upsampled
 from equipoise.scenes.visual.colors import class_colors
 

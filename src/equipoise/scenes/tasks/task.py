@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from equipoise.likelihoods import Likelihood
 from equipoise.scenes.cameras.camera import Camera
-from equipoise.scenes.config.recipe import LikelihoodRecipe
 from equipoise.scenes.data.sample import IGNORE, Sample, SceneVocabulary
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 
 Picture = npt.NDArray[np.uint8]
 """``(H, W, 3)`` RGB."""

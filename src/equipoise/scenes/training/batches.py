@@ -18,7 +18,7 @@ from equipoise.errors import RunError, UserError
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.transforms import Augmentation, augment
 from equipoise.scenes.tasks import Task, has_label
-from equipoise.scenes.training.distributed import ALONE, Team
+from equipoise.scenes.training.distributed import ALONE, ProcessGroup
 from equipoise.scenes.training.signals import ENDING
 from equipoise.scenes.wording import counted
 
@@ -56,14 +56,14 @@ def places(count: int, seed: int, start: int) -> Iterator[Place]:
 class _Steps:
     """A batch sampler: the places of each step from ``start`` to ``stop`` that are this process's part."""
 
-    def __init__(self, count: int, seed: int, batch_size: int, start: int, stop: int, team: Team) -> None:
+    def __init__(self, count: int, seed: int, batch_size: int, start: int, stop: int, group: ProcessGroup) -> None:
         self.count, self.seed, self.batch_size, self.start, self.stop = count, seed, batch_size, start, stop
-        self.team = team
+        self.group = group
 
     def __iter__(self) -> Iterator[list[Place]]:
         order = places(self.count, self.seed, self.start * self.batch_size)
         for _ in range(self.start, self.stop):
-            yield [next(order) for _ in range(self.batch_size)][self.team.rank :: self.team.world]
+            yield [next(order) for _ in range(self.batch_size)][self.group.rank :: self.group.world]
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -147,11 +147,11 @@ def batches(
     start: int,
     stop: int,
     workers: int,
-    team: Team = ALONE,
+    group: ProcessGroup = ALONE,
 ) -> Generator[Batch]:
     """This process's part of the batches of steps ``start`` … ``stop`` − 1.
 
-    ``batch_size`` is that of the whole team; ``workers`` processes make them (0: this one does).
+    ``batch_size`` is that of all processes together; ``workers`` processes make them (0: this one does).
 
     Raises:
         DataError: a sample cannot be read.
@@ -159,7 +159,7 @@ def batches(
     """
     loader = DataLoader(
         _Examples(dataset, tasks, augmentation, size, seed),
-        batch_sampler=_Steps(len(dataset), seed, batch_size, start, stop, team),
+        batch_sampler=_Steps(len(dataset), seed, batch_size, start, stop, group),
         collate_fn=collate,
         num_workers=workers,
         prefetch_factor=4 if workers else None,

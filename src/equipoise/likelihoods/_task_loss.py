@@ -1,0 +1,101 @@
+"""The loss of one task for one batch."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from equipoise._figures import figure
+
+FIGURES = ("loss", "nll", "weight", "sigma", "count")
+
+
+class Reporter(Protocol):
+    """What a task's loss asks of its likelihood."""
+
+    loss_power: int
+
+    def _raw_losses(self, means: Tensor, power: int) -> Tensor: ...
+
+    def _weight_at(self, log_variance: Tensor) -> Tensor | None: ...
+
+    def _to_target_unit(self, value: Tensor, power: int) -> Tensor: ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TaskLoss:
+    """One task's part of the joint loss, for one batch. Diagnostics are computed lazily; printing shows figures.
+
+    Attributes:
+        nll: mean negative log-likelihood of the valid elements, constants dropped, a scalar with its graph; 0 where no
+            element is valid.
+        count: the number of valid elements over all ranks, int64.
+
+    >>> import equipoise as eq
+    >>> eq.Gaussian(standardize=False)(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]))
+    TaskLoss(loss=5, nll=2.5, weight=0.5, sigma=1, count=2)
+    """
+
+    nll: Tensor
+    count: Tensor
+    _likelihood: Reporter
+    _means: Tensor
+    _mass: Tensor
+    _shares: Tensor | None
+    _log_variance: Tensor
+
+    @cached_property
+    def loss(self) -> Tensor:
+        """The raw loss in the target's unit, detached: mean squared error, absolute error or cross entropy.
+
+        NaN where no element is valid.
+        """
+        with torch.no_grad():
+            losses = self._likelihood._raw_losses(self._means.detach(), self._likelihood.loss_power)
+            return (losses * self._mass).sum() / self._mass.sum()
+
+    @cached_property
+    def weight(self) -> Tensor | None:
+        """∂nll/∂loss, detached, one per noise channel; ``None`` where nll is not linear in the raw loss.
+
+        Its unit is that of 1/loss, so weight·loss is what the data add to nll, whatever the target's unit.
+        """
+        with torch.no_grad():
+            return self._likelihood._weight_at(self._log_variance)
+
+    @cached_property
+    def sigma(self) -> Tensor:
+        """σ in the target's unit, detached, one per noise channel."""
+        with torch.no_grad():
+            return self._likelihood._to_target_unit(torch.exp(0.5 * self._log_variance), 1)
+
+    @cached_property
+    def raw_loss(self) -> Tensor:
+        """``loss`` with its graph, in the target's unit; 0 where no element is valid."""
+        return self._raw_loss(self._likelihood.loss_power)
+
+    @cached_property
+    def standardized_loss(self) -> Tensor:
+        """``loss`` with its graph, in the network's own numbers, for methods that set the weights themselves.
+
+        Where the likelihood owns its target's unit, this does not depend on it; elsewhere it equals ``raw_loss``.
+        """
+        return self._raw_loss(0)
+
+    def _raw_loss(self, power: int) -> Tensor:
+        return mean_over_channels(self._likelihood._raw_losses(self._means, power), self._shares)
+
+    def figures(self) -> list[str]:
+        """``FIGURES`` as text; reads them back from the device."""
+        return [figure(getattr(self, name)) for name in FIGURES]
+
+    def __repr__(self) -> str:
+        pairs = zip(FIGURES, self.figures(), strict=True)
+        return f"TaskLoss({', '.join(f'{name}={value}' for name, value in pairs)})"
+
+
+def mean_over_channels(per_channel: Tensor, shares: Tensor | None) -> Tensor:
+    """The mean over noise channels by their shares of the elements; ``None``: one channel, which has all of them."""
+    return per_channel if shares is None else (per_channel * shares).sum()
