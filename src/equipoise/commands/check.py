@@ -23,7 +23,7 @@ from equipoise.scenes.data.sample import FileDataset
 from equipoise.scenes.data.settings import SetRecipe
 from equipoise.scenes.data.shown_classes import class_counts, class_notes
 from equipoise.scenes.data.sources import open_raw, survey
-from equipoise.scenes.data.split_report import SplitReport
+from equipoise.scenes.labels.split_report import SplitReport
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks import TASKS

@@ -39,7 +39,8 @@ class BrokenDataset(TinyDataset):
 
     def __getitem__(self, index: int):
         sample = super().__getitem__(index)
-        return replace(sample, inverse_depth=sample.inverse_depth * 1e200) if index == 7 else sample
+        depth = sample.labels["inverse_depth"] * (1e200 if index == 7 else 1.0)
+        return replace(sample, labels={**sample.labels, "inverse_depth": depth})
 
 
 def recipe(noise: LikelihoodRecipe) -> Recipe:

@@ -144,7 +144,7 @@ def test_a_task_without_labels_stays_as_it_is(tmp_path: Path, update: str):
     )
     both = replace(recipe, tasks=("semantic", "depth"))
     photos = PhotoDataset()
-    photos.vocabulary = replace(photos.vocabulary, inverse_depth_unit="px")
+    photos.vocabulary = replace(photos.vocabulary, labels=("semantic", "inverse_depth"), inverse_depth_unit="px")
     trained = run(both, tmp_path / "both", dataset=photos).model
     torch.manual_seed(RECIPE.training.seed)
     start = SceneModel(describe(both, photos.vocabulary)).state_dict()
@@ -161,7 +161,8 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(tmp_path: Path)
     class Broken(TinyDataset):
         def __getitem__(self, index: int):
             sample = super().__getitem__(index)
-            return replace(sample, inverse_depth=sample.inverse_depth * 1e30) if index == 7 else sample
+            depth = sample.labels["inverse_depth"] * (1e30 if index == 7 else 1.0)
+            return replace(sample, labels={**sample.labels, "inverse_depth": depth})
 
     recipe = replace(
         RECIPE,

@@ -1,10 +1,12 @@
 """Show inverse depth to people: as metres if they are known, else as disparity or as relative depth."""
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.scenes.data.sample import InverseDepthUnit
-
+InverseDepthUnit = Literal["px", "1/m", "relative"]
+"""``px``: stereo disparity in pixels of the image it lies on; ``1/m``: inverse metres; ``relative``: no unit."""
 DISTANCE_UNITS: dict[InverseDepthUnit | None, str] = {"1/m": "m", "px": "px", "relative": "", None: ""}
 """The unit in which ``distances`` returns values, by unit of inverse depth."""
 DISTANCE_NAMES: dict[InverseDepthUnit | None, str] = {

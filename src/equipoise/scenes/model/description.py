@@ -10,9 +10,9 @@ from equipoise.scenes.cameras.model_camera import ModelCamera
 from equipoise.scenes.config.ranges import check_ranges
 from equipoise.scenes.config.recipe import Recipe, check_tasks
 from equipoise.scenes.config.toml import from_table
-from equipoise.scenes.data.sample import IGNORE, SceneVocabulary
 from equipoise.scenes.data.settings import DATA_RANGES
 from equipoise.scenes.io.json import read_json
+from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 from equipoise.scenes.networks.encoders import find_encoder
 from equipoise.scenes.networks.encoders.encoder import IMAGENET, Preprocessing
 from equipoise.scenes.networks.settings import MODEL_RANGES, ModelRecipe

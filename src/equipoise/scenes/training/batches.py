@@ -91,11 +91,10 @@ class _Examples(Dataset[dict[str, Any]]):
     def _example(self, place: Place) -> dict[str, Any]:
         epoch, index = place
         rng = np.random.default_rng((self.seed, epoch, index))
-        unit = self.dataset.vocabulary.inverse_depth_unit
         stored = self.dataset[index]
-        sample = augment(stored, self.augmentation, self.size, unit, rng)
+        sample = augment(stored, self.augmentation, self.size, self.dataset.vocabulary, rng)
         targets = {name: task.target(sample) for name, task in self.tasks.items()}
-        labelled = {name: getattr(sample, task.label) is not None for name, task in self.tasks.items()}
+        labelled = {name: task.label in sample.labels for name, task in self.tasks.items()}
         return {
             "name": sample.name,
             "epoch": epoch,
