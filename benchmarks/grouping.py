@@ -12,7 +12,7 @@ import torch
 
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.transforms import resize_image
-from equipoise.scenes.grouping import Grouping, group
+from equipoise.scenes.grouping import Grouping, countable_groups, group
 from equipoise.scenes.model.files import load_model
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks.instance import centroid_offsets
