@@ -1,1 +1,1 @@
-"""Speed, as ratios measured side by side in one run."""
+"""Benchmarks: most compare two alternatives side by side in one run and report the ratio of their times."""

@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME …]``: run all benchmarks, or the named ones, and print what they measured."""
+"""``python -m benchmarks [NAME …]``: run all benchmarks, or the named ones, and print the results."""
 
 import platform
 import sys
@@ -23,7 +23,7 @@ def main() -> None:
     names = sys.argv[1:] or list(ALL)
     unknown = [name for name in names if name not in ALL]
     if unknown:
-        sys.exit(f"benchmarks: expected some of {', '.join(ALL)}, found {unknown[0]!r}")
+        sys.exit(f"benchmarks: expected names from {', '.join(ALL)}, found {unknown[0]!r}")
     print(f"torch {torch.__version__}, Python {platform.python_version()}, {torch.get_num_threads()} threads")
     for name in names:
         for line in ALL[name]():

@@ -1,6 +1,6 @@
-"""What weighing costs where it shows: a small MLP with 2, 10 and 50 tasks, and dense losses against PyTorch's own.
+"""The cost of weighting in the worst case: a small MLP with 2, 10 and 50 tasks, and dense losses against PyTorch's.
 
-Ratios are medians of steps taken in turns. Operations are counted by the profiler, for one step without the optimizer.
+Ratios are medians over alternating steps. The profiler counts the operations of one step without the optimizer.
 """
 
 from itertools import cycle
@@ -42,7 +42,7 @@ def batch(tasks: int) -> tuple[Tensor, dict[str, Tensor]]:
 
 def stepper(tasks: int, loss, likelihood=None, extra=()):
     network = Network(tasks)
-    # Many batches, so that nothing is memorised: a σ at its floor would not be the usual case.
+    # Use many batches, so that the network cannot memorise them and drive σ to its floor, which is not typical.
     batches = cycle([batch(tasks) for _ in range(64)])
     groups = [{"params": [*network.parameters(), *extra]}]
     if likelihood is not None:
@@ -91,7 +91,7 @@ def torchjd(tasks: int):
 
 
 def operations(run) -> int:
-    """How many operations of PyTorch one forward and backward pass makes."""
+    """Count the PyTorch operations of one forward and backward pass."""
     for _ in range(WARM_UP):
         run()
     with profile(activities=[ProfilerActivity.CPU]) as found:
@@ -109,7 +109,7 @@ def small() -> list[str]:
             "UncertaintyWeighting": scalar_losses(tasks),
             "TorchJD's UW": torchjd(tasks),
         }
-        lines.append(f"{tasks} tasks: fixed weights by hand make {operations(plain)} operations")
+        lines.append(f"{tasks} tasks: fixed weights by hand: {operations(plain)} operations")
         for name, (step, forward_backward) in methods.items():
             ratio = side_by_side(step, base, rounds=ROUNDS, warm_up=WARM_UP)
             lines.append(
@@ -129,7 +129,7 @@ def passes(loss, output: Tensor):
 
 
 def peak(run) -> int:
-    """The most memory of PyTorch's that a forward and backward pass holds at once beyond what was there, in bytes."""
+    """Return the peak of memory that a forward and backward pass allocates in PyTorch, bytes."""
     run()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, record_shapes=False) as found:
         run()

@@ -1,7 +1,7 @@
-"""How many objects come out right, by the radius within which votes count as one: true vectors, noisy ones, the demo's.
+"""How many objects grouping finds, by the radius of votes: with true vectors, noisy vectors and the demo's predictions.
 
-An object is right where one found has its class and overlaps it with IoU > 0.5. F1 counts right ones against all true
-and all found; objects below 12 px are left out. ``runs/demo`` must be there: ``make demo``.
+A true object is right if a found one has its class and overlaps it with IoU > 0.5. F1 relates right objects to all true
+and all found ones; objects below 12 px are ignored. The benchmark needs ``runs/demo``, which ``make demo`` writes.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ import torch
 
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.transforms import resize_image
-from equipoise.scenes.grouping import Grouping, group, countable_groups
+from equipoise.scenes.grouping import Grouping, countable_groups, group
 from equipoise.scenes.model.files import load_model
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks.instance import centroid_offsets
@@ -23,7 +23,7 @@ Pair = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]
 
 def run() -> list[str]:
     if not (DEMO / "model.safetensors").exists():
-        return [f"skipped: there is no trained run at {DEMO}: make demo"]
+        return [f"skipped: expected a trained run at {DEMO}, found none: run make demo first"]
     dataset = CityscapesDataset(DEMO / "streets", "val")
     samples = [dataset[index] for index in range(len(dataset))]
     model, rng = load_model(DEMO), np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""``import equipoise`` against ``import torch``, each in a fresh process."""
+"""Time of ``import equipoise`` relative to ``import torch``, each in a fresh process."""
 
 import subprocess
 import sys

@@ -1,7 +1,8 @@
-"""Steps until σ is right: from a start 10⁶ away, and when the noise changes while training.
+"""How many steps σ takes to become right: from a start that is off by 10⁶, and after the noise changes.
 
-The network is left out: residuals are drawn with a known σ, which falls to a tenth after half of the steps. σ is right
-from the first step after which it stays within 10 % (as a running median) to the end of its half.
+There is no network: residuals are drawn with a known σ, which drops to a tenth after half of the steps. σ counts as
+right from the first step at which it is within 10 % of the truth and after which it is so in over 95 % of the steps, up
+to the end of its half.
 """
 
 import math
@@ -16,7 +17,7 @@ RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 
 
 def trajectory(likelihood: eq.Likelihood, rate: float | None, seed: int) -> list[float]:
-    """σ after every step."""
+    """Return σ after every step."""
     torch.manual_seed(seed)
     parameters = list(likelihood.parameters())
     optimizer = torch.optim.Adam(parameters, lr=rate or 1.0) if parameters else None
@@ -33,7 +34,7 @@ def trajectory(likelihood: eq.Likelihood, rate: float | None, seed: int) -> list
 
 
 def steps_until_right(sigmas: list[float], truth: float) -> float:
-    """Of one half; infinite where it is not right at the end."""
+    """Return the steps until σ is right within one half; infinity if it never is."""
     right = [abs(math.log(s / truth)) < math.log(1.1) for s in sigmas]
     for step in range(len(right)):
         if right[step] and statistics.mean(right[step:]) > 0.95:
@@ -42,7 +43,7 @@ def steps_until_right(sigmas: list[float], truth: float) -> float:
 
 
 def measured(make: type, rate: float | None) -> tuple[float, float]:
-    """Medians over three seeds: from the start, and after the change."""
+    """Return medians over three seeds of the steps from the start and after the change."""
     halves = []
     for seed in range(3):
         sigmas = trajectory(make(), rate, seed)
@@ -60,7 +61,7 @@ def run() -> list[str]:
     for rate, (first, second) in tried.items():
         mark = ", the best of these" if rate == best else ""
         lines.append(f"paper's form, start σ = 10⁶, Adam {rate:g}: {first:g} steps, {second:g} after the change{mark}")
-    # Its own rate is chosen as the paper's is.
+    # The rate is chosen in the same way as for the paper's form.
     own = {rate: measured(lambda: eq.Gaussian(init="first_batch", standardize=False), rate) for rate in RATES}
     best = min(own, key=lambda rate: sum(own[rate]))
     first, second = own[best]

@@ -1,4 +1,4 @@
-"""A sample from the memory-mapped cache against decoding and resizing its PNGs."""
+"""Time to decode and resize a sample's PNGs, relative to reading it from the memory-mapped cache."""
 
 import tempfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Side by side: the two things are run in turn, so that a noisy machine is noisy for both."""
+"""Measure two functions side by side: they run in turn, so that noise of the machine affects both."""
 
 import statistics
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ratio:
-    """Medians in seconds, and the median of the ratios of neighbours with its quartiles."""
+    """Median times in seconds, and the median and quartiles of the ratios of neighbouring runs."""
 
     one: float
     other: float
@@ -22,10 +22,10 @@ class Ratio:
 
 
 def side_by_side(one: Callable[[], object], other: Callable[[], object], *, rounds: int, warm_up: int = 3) -> Ratio:
-    """How long ``one`` takes against ``other``."""
+    """Measure the time of ``one`` relative to ``other``."""
     times: tuple[list[float], list[float]] = ([], [])
     for index in range(-warm_up, rounds):
-        # The order alternates: whoever comes second finds warmer caches.
+        # Alternate the order, since the second function runs with warmer caches.
         for which in (0, 1) if index % 2 else (1, 0):
             start = time.perf_counter()
             (one, other)[which]()

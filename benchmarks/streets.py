@@ -1,4 +1,4 @@
-"""Streets generated a second, their PNGs written."""
+"""Streets generated per second, including writing their PNGs."""
 
 import tempfile
 import time

@@ -1,4 +1,4 @@
-"""A training step with a ``MultiTaskLikelihood`` against the same step with a weighted sum written by hand."""
+"""Time of a training step with ``MultiTaskLikelihood``, relative to the same step with a hand-written weighted sum."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ HEADS = {"semantic": 19, "instance": 2, "depth": 1}
 
 
 def hand_written(outputs: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
-    """What people write: fixed weights, no missing labels but the ignored class and NaN."""
+    """The usual hand-written loss: fixed weights; only the ignored class and NaN count as missing labels."""
     instance, depth = (~targets[name].isnan() for name in ("instance", "depth"))
     cross_entropy = functional.cross_entropy(outputs["semantic"].float(), targets["semantic"], ignore_index=255)
     offsets = functional.l1_loss(outputs["instance"].float()[instance], targets["instance"][instance])

@@ -1,4 +1,4 @@
-"""What several rooms of tests start from."""
+"""Fixtures shared by several test packages."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.support.commands import RECIPE
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing is written to the cache folder of who runs the tests."""
+    """Use a temporary cache folder instead of the user's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -19,7 +19,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A folder with a described data set and a recipe for it."""
+    """Return a folder with a described data set and a recipe for it."""
     write_folder(tmp_path / "data")
     (tmp_path / "recipe.toml").write_text(RECIPE.format(steps=4))
     return tmp_path

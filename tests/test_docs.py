@@ -17,7 +17,7 @@ SNIPPET = re.compile(r"```python\n(.*?)```", re.S)
 
 @pytest.mark.parametrize("page", [p for p in PAGES if SNIPPET.search(p.read_text())], ids=lambda p: p.name)
 def test_snippets_run(page, tmp_path, monkeypatch):
-    """One after the other in one namespace, as a reader would type them."""
+    """Run the snippets in order in one namespace, as a reader would type them."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "snippet"}
     for number, code in enumerate(SNIPPET.findall(page.read_text()), 1):

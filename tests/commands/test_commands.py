@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.support.cityscapes import save
-from tests.support.commands import RECIPE, command, environment, equipoise, reset_signals, one_line
+from tests.support.commands import RECIPE, command, environment, equipoise, one_line, reset_signals
 
 
 def test_train_evaluate_report(home):

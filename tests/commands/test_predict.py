@@ -335,7 +335,7 @@ def unknown_encoder(home: Path) -> None:
     [
         (another_version, 5, "expected model format 1, found 2: load it with the version that wrote it"),
         (other_weights, 5, "expected the weights of this model, found others"),
-        (half_weights, 5, "expected safetensors"),
+        (half_weights, 5, "expected a safetensors file"),
         (infinite_weights, 5, "expected finite weights, found infinity or NaN in"),
         (whole_weights, 5, "as torch.float32, found torch.int8"),
         (huge, 5, "model.json: input_size: expected height and width of 32 px or more"),

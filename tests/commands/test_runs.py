@@ -16,7 +16,7 @@ from PIL import Image
 
 from equipoise.scenes.training.log import read_log
 from tests.support.cityscapes import save, write_cityscapes
-from tests.support.commands import RECIPE, command, environment, equipoise, reset_signals, one_line
+from tests.support.commands import RECIPE, command, environment, equipoise, one_line, reset_signals
 
 
 def test_two_data_sets_in_one_run(home):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from equipoise.scenes.training.log import read_log, read_validations
 from tests.support.cityscapes import write_cityscapes
-from tests.support.commands import RECIPE, command, environment, equipoise, reset_signals, one_line
+from tests.support.commands import RECIPE, command, environment, equipoise, one_line, reset_signals
 
 CONSTANT = '[optimizer]\nschedule = "constant"\n'
 

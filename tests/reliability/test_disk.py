@@ -1,4 +1,4 @@
-"""Full disks and read-only ones, through the commands: real mounts in a namespace of their own."""
+"""Run commands on full and read-only disks, with real mounts in a private namespace."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def in_namespace(home: Path, script: str) -> subprocess.CompletedProcess[str]:
 
 
 def endings(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """How each command ended: its status and line; none with a traceback."""
+    """Return the status and error line of each command; check that none printed a traceback."""
     assert done.returncode in (0, 1), done.stderr
     lines = done.stdout.splitlines()
     assert lines[1::2] == ["0"] * (len(lines) // 2), done.stdout
@@ -138,7 +138,7 @@ def test_read_only_outputs(home, run):
 
 
 def write_run_files(home: Path, run: Path) -> None:
-    """A run's record beside its model, enough for a report."""
+    """Write a run's record beside its model, enough for a report."""
     shutil.copytree(run, home / "trained")
     (home / "trained/run.json").write_text(json.dumps({"tasks": ["depth"]}))
 

@@ -1,4 +1,4 @@
-"""Damaged files: a clear error or a right answer, never a traceback, a hang, or a changed file."""
+"""Damaged files give a clear error or a right answer, never a traceback, a hang, or a changed file."""
 
 import time
 from collections.abc import Callable
@@ -40,7 +40,7 @@ lr = 1e-3
 
 
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:
-    """Cut, flipped, overwritten, repeated or spliced bytes."""
+    """Truncate data, flip bits, or overwrite, repeat or replace bytes."""
     changed = bytearray(data)
     kind = rng.integers(5)
     place = int(rng.integers(len(changed)))
@@ -60,7 +60,7 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def cases(folder: Path) -> dict[str, tuple[Path, Callable[[], object], int]]:
-    """What is damaged, what reads it, and how often."""
+    """Return by name: the file to damage, the function that reads it, and the number of trials."""
     rng = np.random.default_rng(0)
     photo = Image.fromarray(rng.integers(0, 255, (40, 60, 3)).astype(np.uint8))
     paths = {ending: folder / f"photo.{ending}" for ending in ("png", "jpg", "webp")}
@@ -109,7 +109,7 @@ def cases(folder: Path) -> dict[str, tuple[Path, Callable[[], object], int]]:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's about metadata that it could not read
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow warns about unreadable metadata
 def test_damaged_files(tmp_path):
     rng, tried, refused = np.random.default_rng(1), 0, 0
     for name, (path, read, times) in cases(tmp_path).items():

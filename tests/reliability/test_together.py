@@ -1,4 +1,4 @@
-"""Several processes at one place: one of them writes, the others are told; none harms another's work."""
+"""Several processes use one folder: one writes, the others get an error; none damages another's files."""
 
 import json
 import signal
@@ -19,9 +19,9 @@ def started(home: Path, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def wait_for(there: Path, process: subprocess.Popen[str]) -> None:
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 120
-    while not there.exists() or not there.stat().st_size:
+    while not path.exists() or not path.stat().st_size:
         assert time.monotonic() < deadline
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
@@ -46,7 +46,7 @@ def test_a_run_that_still_runs_is_left_alone(home: Path):
 
 @pytest.mark.slow
 def test_one_demo_at_a_time(tmp_path: Path):
-    """From its first street to its last page: a second one neither removes nor mixes in anything."""
+    """At every stage of a demo, a second one in the same folder is rejected and changes nothing."""
     first = started(tmp_path, "demo", "--out", "here", "--train", 40, "--val", 4, "--steps", 2)
     seen = ("streets/.unfinished/leftImg8bit/*/*/*.png", "log.jsonl", "pictures/*.png")
     for pattern in seen:
@@ -83,7 +83,7 @@ def test_one_set_of_streets_at_a_time(tmp_path: Path):
 
 @pytest.mark.slow
 def test_one_cache_for_runs_that_start_together(tmp_path: Path):
-    """Thirty caches, each made by three processes at the same moment: made once, and right for all."""
+    """Three processes create each of thirty caches at the same time: each is made once and valid for all."""
     program = """
 import sys
 from pathlib import Path

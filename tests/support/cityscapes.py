@@ -1,4 +1,4 @@
-"""A minute data set in Cityscapes' own layout, and one as a described folder."""
+"""Write tiny data sets: one in Cityscapes' own layout, one as a folder with a description."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ def write_cityscapes(root: Path, split: str = "train", count: int = 3, size: tup
         labels = np.full(size, 7, np.uint8)
         labels[: height // 2] = 23
         labels[20:28, 10:20] = 26
-        labels[0, 0] = 255  # the license plate's −1, as a byte
+        labels[0, 0] = 255  # the license plate's label −1, stored as a byte
         instances = labels.astype(np.uint16)
         instances[20:28, 10:20] = 26000
         instances[20:28, 15:20] = 26001

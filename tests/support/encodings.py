@@ -1,4 +1,4 @@
-"""Small scenes, and writers of every documented encoding that share no code with the readers."""
+"""Small scenes, and writers for every documented encoding. They share no code with the readers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,25 +17,25 @@ Draw = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Scene:
-    """``classes``: indices, ``VOID`` = no label; ``objects``: 0 = none, else a number from 1 on."""
+    """``classes``: indices, ``VOID`` = no label; ``objects``: 0 = none, otherwise numbers from 1."""
 
     countable: tuple[bool, ...]
     classes: np.ndarray
     objects: np.ndarray
 
     def masks(self) -> set[tuple[int, bytes]]:
-        """Each object's class and pixels."""
+        """Return each object's class and pixels."""
         return objects_of(self.objects, self.classes)
 
 
 def objects_of(objects: np.ndarray, classes: np.ndarray) -> set[tuple[int, bytes]]:
-    """The class and pixels of each object in two maps."""
+    """Return the class and pixels of each object in two maps."""
     found = {int(k): objects == k for k in np.unique(objects[objects > 0])}
     return {(int(np.unique(classes[mask])[0]), mask.tobytes()) for mask in found.values()}
 
 
 def scenes() -> st.SearchStrategy[Scene]:
-    """Up to four classes, objects that touch or cover each other, pixels without a label or without an object."""
+    """Scenes with up to four classes, touching or overlapping objects, and pixels without a label or object."""
     return st.integers(0, 1 << 32).map(random_scene)
 
 
@@ -53,13 +53,13 @@ def random_scene(seed: int) -> Scene:
 
 @dataclass
 class Written:
-    """What a writer says in the description, and what else the other writers need to know.
+    """What a writer adds to the description, and what the other writers need to know.
 
     Attributes:
         table: keys of the label's table.
         entries: keys of each class.
-        numbers: the number of each class, where classes have numbers.
-        refused: whether the encoding cannot hold this scene, so that an error is right.
+        numbers: the number of each class; ``None`` if classes have colours.
+        refused: whether the encoding cannot represent this scene, so that an error is expected.
     """
 
     table: dict[str, Any] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Written:
 
 
 def special(maximum: int) -> st.SearchStrategy[int]:
-    """Numbers of 0 … maximum, the ends and the powers of two among them often."""
+    """Numbers in 0 … maximum, with both ends and the middle drawn often."""
     return st.sampled_from(sorted({0, 1, maximum // 2, maximum // 2 + 1, maximum - 1, maximum})) | st.integers(
         0, maximum
     )
@@ -85,7 +85,7 @@ def bits_for(draw: Draw, highest: int) -> int:
 
 
 def write_numbers(draw: Draw, path: Path, numbers: np.ndarray, *, at_least: int = 1, palette: bool = False) -> None:
-    """Grey of any sufficient bits, or indices of a palette whose colours mean nothing."""
+    """Write grey values with any sufficient bit depth, or indices into a palette of arbitrary colours."""
     if palette and numbers.max() < 256:
         bits = min(8, max(at_least, bits_for(draw, int(numbers.max()))))
         write_png(path, numbers, bits, PALETTE, palette=np.arange(3 << bits) * 7 % 256)
@@ -98,7 +98,7 @@ def split_colors(codes: np.ndarray) -> np.ndarray:
 
 
 def write_colors(draw: Draw, path: Path, codes: np.ndarray) -> None:
-    """RGB of 8 or 16 bits, opaque RGBA, or a palette's colours."""
+    """Write RGB with 8 or 16 bits, opaque RGBA, or the colours of a palette."""
     form, colors = draw(st.sampled_from(["8", "16", "rgba", "palette"])), split_colors(codes)
     if form == "palette":
         values, index = np.unique(codes, return_inverse=True)
@@ -110,13 +110,13 @@ def write_colors(draw: Draw, path: Path, codes: np.ndarray) -> None:
 
 
 def chosen(draw: Draw, options: list[list[int]], index: np.ndarray) -> np.ndarray:
-    """For each pixel one of the numbers that ``options`` has for its index, all of them used."""
+    """Choose for each pixel one of the numbers that ``options`` lists for its index, in turn."""
     order = np.arange(index.size).reshape(index.shape) + draw(st.integers(0, 3))
     return np.vectorize(lambda k, n: options[k][n % len(options[k])], otypes=[int])(index, order)
 
 
 def write_classes(draw: Draw, scene: Scene, path: Path, *, color: bool) -> Written:
-    """``value`` or ``color``: one to three for each class, and one or two that are no label."""
+    """Write encoding ``value`` or ``color``: one to three numbers for each class, and for pixels without a label."""
     counts = [draw(st.integers(1, 3)) for _ in (*scene.countable, VOID)]
     highest = 0xFFFFFF if color else draw(st.sampled_from([20, 255, 65535]))
     numbers = iter(unused(draw, sum(counts), highest))
@@ -133,13 +133,13 @@ def write_classes(draw: Draw, scene: Scene, path: Path, *, color: bool) -> Writt
         {"name": f"c{k}", "countable": c, key: own[0] if len(own) == 1 else own}
         for k, (c, own) in enumerate(zip(scene.countable, shown, strict=False))
     ]
-    # The number that ids count with is the one that lies on the object; instance writers take the first.
+    # Ids contain the class number of the object's pixels; the instance writers use the first.
     first = None if color else [own[0] for own in options[:-1]]
     return Written({"encoding": key, "ignore": shown[-1]}, entries, first)
 
 
 def write_class_factor(draw: Draw, scene: Scene, path: Path, classes: Written) -> Written:
-    """class · factor + index with the index counted from 0 or any other number; classes count from 0 if unnumbered."""
+    """Write class · factor + index, with indices from 0 or 1; classes without numbers count from 0."""
     factor = draw(st.sampled_from([8, 100, 256, 1000, 3000]))
     numbers = classes.numbers or list(range(len(scene.countable)))
     ids, index = {0: []}, draw(st.integers(0, 1))
@@ -148,7 +148,7 @@ def write_class_factor(draw: Draw, scene: Scene, path: Path, classes: Written) -
         ids[number] = [numbers[k] * factor + index % factor]
         index += 1
     used = {value for own in ids.values() for value in own}
-    # The classes' own numbers stand for stuff, as in Cityscapes, where numbers are known.
+    # If classes have numbers, these numbers alone mean stuff, as in Cityscapes.
     stuff = [n for n in numbers if n < factor and n not in used] if classes.numbers else []
     background = unused(draw, draw(st.integers(1, 2)), 65535, used | set(stuff))
     ids[0] = [*background, *stuff]
@@ -163,18 +163,18 @@ def write_class_factor(draw: Draw, scene: Scene, path: Path, classes: Written) -
             draw, path, chosen(draw, [ids[k] for k in range(max(ids) + 1) if k in ids], _dense(scene)), at_least=16
         )
     else:
-        write_numbers(draw, path, np.zeros(SIZE, int), at_least=16)  # Nobody could write it.
+        write_numbers(draw, path, np.zeros(SIZE, int), at_least=16)  # These ids do not fit in 16 bits.
     return result
 
 
 def _dense(scene: Scene) -> np.ndarray:
-    """Object numbers without gaps."""
+    """Renumber the objects without gaps."""
     known = np.unique(np.append(scene.objects, 0))
     return np.searchsorted(known, scene.objects)
 
 
 def write_ids(draw: Draw, scene: Scene, path: Path, classes: Written, *, color: bool) -> Written:
-    """``id`` or ``color``: any numbers or colours, 0 and black among them, for objects and for background."""
+    """Write encoding ``id`` or ``color``: any numbers or colours, including 0 and black, for objects and background."""
     dense = _dense(scene)
     highest = 0xFFFFFF if color else draw(st.sampled_from([255, 65535]))
     spare = draw(st.integers(1, 2))
@@ -231,14 +231,14 @@ def write_cityscapes_labels(draw: Draw, scene: Scene, root: Path) -> np.ndarray:
 
 
 def cityscapes_kinds(scene: Scene) -> np.ndarray:
-    """0, 1: road and sky, in turn, for classes that are not countable; 2, 3: person and car; 4: no label."""
+    """Map uncountable classes to 0, 1 (road, sky) in turn, countable ones to 2, 3 (person, car); 4: no label."""
     kinds = np.array([k % 2 + 2 * countable for k, countable in enumerate(scene.countable)] + [4])
     return kinds[scene.classes]
 
 
 @dataclass(frozen=True)
 class Depth:
-    """What was stored, and what it means: inverse depth, NaN = no label."""
+    """A depth label's table and its expected inverse depth; NaN = no label."""
 
     table: dict[str, Any]
     expected: np.ndarray
@@ -246,7 +246,7 @@ class Depth:
 
 
 def write_depth(draw: Draw, path: Path, kind: str) -> Depth:
-    """Any numbers with any description; 0 and the maximum among them."""
+    """Write any numbers, including 0 and the maximum, with any description."""
     bits = draw(st.sampled_from([1, 2, 4, 8, 16]))
     offset = draw(st.sampled_from([0, -1, 1, 0.5, -255, -65535]))
     divisor = draw(st.sampled_from([1, 256, 1000, 5, 0.25, -1, -255, -65535]))
@@ -266,7 +266,7 @@ def write_depth(draw: Draw, path: Path, kind: str) -> Depth:
 
 
 def meaning(p: int, kind: str, offset: float, divisor: float, invalid: list[int], infinite: list[int]) -> float | None:
-    """One stored number's inverse depth; ``None``: a depth below zero, which is a mistake."""
+    """Return the inverse depth of a stored number; ``None``: a negative depth, which is an error."""
     if p in invalid:
         return float("nan")
     if p in infinite:
@@ -280,7 +280,7 @@ def meaning(p: int, kind: str, offset: float, divisor: float, invalid: list[int]
 
 
 def toml(value: Any) -> str:
-    """A value as TOML writes it."""
+    """Format a value as TOML."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
@@ -291,7 +291,7 @@ def toml(value: Any) -> str:
 
 
 def write_description(root: Path, classes: Written | None = None, **tables: dict[str, Any]) -> Path:
-    """The description of one image ``x`` with the tables' labels; writes the image, too."""
+    """Write the image ``x`` and a description of it and of the tables' labels."""
     write_png(root / "image/x.png", np.zeros(SIZE, int), 8, GREY)
     lines = ['images = "image/{name}.png"', "[split.train]", "fraction = 1.0"]
     if classes is not None:

@@ -1,4 +1,4 @@
-"""Small described folders: images with classes and depth, and a description of them."""
+"""Write small folders of images with classes and depth, and their description."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +12,13 @@ CLASSES = '[{ name = "road", value = 0 }, { name = "car", value = 1 }]'
 
 
 def write_images(root: Path, names: Sequence[object] = range(6), suffix: str = ".png") -> None:
-    """Plain images."""
+    """Write images of one colour each."""
     for i, name in enumerate(names):
         save(root / f"images/{name}{suffix}", np.full((*SIZE, 3), 20 * i, np.uint8))
 
 
 def write_classes(root: Path, names: Sequence[object] = range(6), value: int = 1) -> None:
-    """A box of one class on another."""
+    """Write class labels: a box of one class on another class."""
     for name in names:
         labels = np.zeros(SIZE, np.uint8)
         labels[20:40, 10:30] = value
@@ -26,7 +26,7 @@ def write_classes(root: Path, names: Sequence[object] = range(6), value: int = 1
 
 
 def write_depth(root: Path, depth: np.ndarray, names: Sequence[object] = range(6)) -> None:
-    """The same stored numbers for each image."""
+    """Write the same stored numbers for each image."""
     for name in names:
         save(root / f"depth/{name}.png", depth)
 
@@ -40,7 +40,7 @@ def describe(
     semantic: str | None = f"classes = {CLASSES}",
     depth: str | None = None,
 ) -> Path:
-    """Write a description of the tables that are given."""
+    """Write a description with the given tables."""
     lines = [f'images = "{images}"', "[split.train]", train, "[split.val]", val]
     if semantic is not None:
         lines += ["[semantic]", 'files = "classes/{name}.png"', semantic]

@@ -1,4 +1,4 @@
-"""PNGs of any bits and colour type, also those that Pillow cannot write."""
+"""Write PNGs of any bit depth and colour type, including those that Pillow cannot write."""
 
 import struct
 import zlib
@@ -13,7 +13,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 def write_png(
     path: Path, pixels: np.ndarray, bits: int, color_type: int, *, palette: np.ndarray | None = None, alpha: bytes = b""
 ) -> None:
-    """``pixels``: ``(H, W)`` or ``(H, W, C)`` numbers as they are stored; ``alpha``: the tRNS chunk."""
+    """Write a PNG. ``pixels``: stored numbers ``(H, W)`` or ``(H, W, C)``; ``alpha``: the tRNS chunk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = pixels.shape[:2]
     rows = np.asarray(pixels).reshape(height, -1)
@@ -27,7 +27,7 @@ def write_png(
 
 
 def packed(row: np.ndarray, bits: int) -> bytes:
-    """Numbers of so many bits, the first one in the highest bits."""
+    """Pack numbers of ``bits`` bits each, the first one in the highest bits."""
     assert row.min() >= 0
     assert row.max() < 1 << bits
     if bits >= 8:

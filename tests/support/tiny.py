@@ -1,4 +1,4 @@
-"""A tiny data set in memory: random scenes whose labels can be told from the picture."""
+"""A tiny data set in memory: random scenes whose labels can be predicted from the image."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ VOCABULARY = SceneVocabulary(
 
 
 def scene(index: int, size: tuple[int, int] = (40, 56)) -> Sample:
-    """Sky above ground, with two boxes; a few pixels without labels."""
+    """Return a scene: sky above ground, two boxes, a few pixels without labels."""
     height, width = size
     rng = np.random.default_rng(index)
     semantic = np.zeros(size, np.uint8)
@@ -64,7 +64,7 @@ class TinyDataset:
 
 
 class PhotoDataset(TinyDataset):
-    """The same scenes with classes alone, in another order, and one class more."""
+    """Similar scenes with class labels only, the classes in another order, and one more class."""
 
     def __init__(self, count: int = 6, size: tuple[int, int] = (40, 56)) -> None:
         super().__init__(count, size)

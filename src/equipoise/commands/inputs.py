@@ -12,7 +12,7 @@ from equipoise.scenes.data.kinds import SUPPORTED, UNSUPPORTED, by_suffix
 from equipoise.scenes.io.files import list_files
 from equipoise.scenes.io.images import SUFFIXES
 from equipoise.scenes.io.names import is_hidden
-from equipoise.scenes.io.predictions import predicted
+from equipoise.scenes.io.predictions import prediction_files
 
 SHOWN = 3
 
@@ -98,7 +98,7 @@ def _pictures(files: list[Path], base: Path, out: Path, text: str) -> Inputs:
 def _own(files: list[Path]) -> set[Path]:
     """The files among these that earlier predictions wrote; a pattern may match some without their record."""
     folders = {path.parent for path in files}
-    return {folder / name for folder in folders for name in predicted(folder, os.listdir(folder))}  # noqa: PTH208
+    return {folder / name for folder in folders for name in prediction_files(folder, os.listdir(folder))}  # noqa: PTH208
 
 
 def _named(files: list[Path], base: Path) -> dict[Path, str]:

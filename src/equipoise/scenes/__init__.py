@@ -1,4 +1,7 @@
-"""The joint scene system: semantic classes, instances and inverse depth from one image (extra ``[scenes]``)."""
+"""The scene system: predict several properties of a scene from one image (extra ``[scenes]``).
+
+The tasks are semantic classes, object instances, inverse depth and surface normals.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +15,7 @@ __all__ = ["Camera", "Scene", "ScenePredictor", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """Public names are loaded when they are first used, so that a part of the system loads no other."""
+    """Import public names on first use, so that importing one module does not import the whole system."""
     if name == "load":
         from equipoise.scenes.runs.load import load
 

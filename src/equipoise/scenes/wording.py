@@ -1,11 +1,11 @@
-"""Numbers and counts as people read them: the same in the terminal and on the page."""
+"""Format numbers and counts for people: the same in the terminal and on the report page."""
 
 import math
 from typing import Any
 
 
 def number(value: Any) -> str:
-    """Three significant figures; a dash for no value.
+    """Format a number with three significant digits; a dash stands for no value.
 
     >>> number(0.48532), number(1234567), number(None), number([1.0, 0.25])
     ('0.485', '1,234,567', '–', '1, 0.25')
@@ -18,7 +18,7 @@ def number(value: Any) -> str:
 
 
 def decimals(value: float | None) -> int | None:
-    """How many decimals give a value three significant figures; ``None`` where ``number`` shows it better.
+    """Return how many decimals show three significant digits; ``None`` if the value is better left to ``number``.
 
     >>> decimals(5.2915), decimals(21.17), decimals(9.9999), decimals(1234.5), decimals(1e-9)
     (2, 1, 1, 0, None)
@@ -29,7 +29,7 @@ def decimals(value: float | None) -> int | None:
 
 
 def fixed(value: float | None, places: int | None, *, sign: bool = False) -> str:
-    """A value with so many decimals, with or without a plus; as ``number`` where none are given.
+    """Format a value with ``places`` decimals, or like ``number`` if ``places`` is ``None``; ``sign`` adds a plus.
 
     >>> fixed(10.041, 2), fixed(-0.066, 2, sign=True), fixed(12345.6, 0), fixed(None, 2)
     ('10.04', '−0.07', '12,346', '–')
@@ -42,7 +42,7 @@ def fixed(value: float | None, places: int | None, *, sign: bool = False) -> str
 
 
 def significant(value: Any) -> str:
-    """Three significant figures, the noughts at the end too.
+    """Format a number with three significant digits, trailing zeros included.
 
     >>> significant(5.3), significant([1.0, 0.25]), significant(None)
     ('5.30', '1.00, 0.250', '–')
@@ -55,7 +55,7 @@ def significant(value: Any) -> str:
 
 
 def percent(share: Any) -> str:
-    """A share of 1 as a percentage with one decimal; a dash for no value.
+    """Format a fraction of 1 as a percentage with one decimal; a dash stands for no value.
 
     >>> percent(0.4853), percent(float("nan")), percent(None)
     ('48.5', '–', '–')
@@ -64,7 +64,7 @@ def percent(share: Any) -> str:
 
 
 def counted(count: Any, thing: str, things: str = "") -> str:
-    """A number of things; ``things``: their plural, where it is not made by an s.
+    """Format a count with its noun; pass ``things`` if the plural does not just add an s.
 
     >>> counted(1, "thread"), counted(1200, "image"), counted(0, "class", "classes")
     ('1 thread', '1,200 images', '0 classes')

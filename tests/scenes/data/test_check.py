@@ -85,7 +85,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a link out of the root": (
         lambda r: relink(labels(r, "depth"), "/etc/hostname"),
-        "leads out of it, by a link: name what it points to",
+        "leads out of it, through a link: use the link's target",
     ),
     "negative depth": (
         lambda r: (r / "data.toml").write_text(DESCRIPTION.replace("divisor", "offset = -4001\ndivisor")),

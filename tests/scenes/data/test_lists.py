@@ -87,7 +87,7 @@ def test_lists_above_the_data_root(root, given):
 def test_a_list_below_the_root_that_a_link_leads_out(root):
     (root.parent / "t.txt").write_text("0\n")
     (root / "t.txt").symlink_to(root.parent / "t.txt")
-    with pytest.raises(DataError, match="leads out of it, by a link"):
+    with pytest.raises(DataError, match="leads out of it, through a link"):
         FolderDataset(describe(root, train='list = "t.txt"'), "train")
     assert FolderDataset(describe(root, train='list = "../t.txt"'), "train").names == ("0",)
 

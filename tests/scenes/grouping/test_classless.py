@@ -1,4 +1,4 @@
-"""Objects from vectors alone: true ones are found whatever lies beside them, and nothing where none agree."""
+"""Grouping without classes finds the true objects whatever surrounds them, and nothing if no votes agree."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ SIZE = (128, 256)
 
 
 def objects() -> np.ndarray:
-    """A large box, a small one, and one that touches it."""
+    """Return an instance map with a large box, a small one, and another that touches it."""
     instance = np.zeros(SIZE, np.int32)
     instance[30:80, 40:100], instance[60:90, 150:170], instance[60:90, 170:200] = 1, 2, 3
     return instance
@@ -46,14 +46,14 @@ def test_true_vectors_give_the_true_objects(beside, noise):
 
 
 @pytest.mark.parametrize("beside", BESIDE)
-def test_vectors_that_do_not_agree_are_no_objects(beside):
+def test_votes_that_do_not_agree_give_no_objects(beside):
     grouping = group_by_votes(BESIDE[beside])
     assert grouping.instances == ()
     assert not grouping.instance.any()
 
 
-def test_pixels_that_point_elsewhere_are_no_object():
-    """A ring around an object that points into it is left out, or part of it; one far away is no object of its own."""
+def test_pixels_that_point_elsewhere_give_no_object():
+    """Pixels near an object that point to its place join it or are dropped; distant ones form no object."""
     instance = np.zeros(SIZE, np.int32)
     instance[40:70, 20:60] = 1
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
@@ -64,7 +64,7 @@ def test_pixels_that_point_elsewhere_are_no_object():
     assert found.box == (20, 40, 60, 70)
 
 
-def test_a_class_where_it_is_known():
+def test_instances_get_the_class_of_most_pixels():
     semantic = np.full(SIZE, 4, np.uint8)
     semantic[:, 120:] = 2
     assert [i.semantic for i in group_by_votes(true_offsets(objects()), semantic).instances] == [4, 2, 2]

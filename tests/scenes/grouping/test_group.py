@@ -1,9 +1,9 @@
-"""Votes become the instances they came from."""
+"""Grouping recovers instances from their votes."""
 
 import numpy as np
 import pytest
 
-from equipoise.scenes.grouping import group, countable_groups
+from equipoise.scenes.grouping import countable_groups, group
 from equipoise.scenes.tasks.instance import centroid_offsets
 from tests.support.tiny import VOCABULARY, scene
 
@@ -39,7 +39,7 @@ def test_concentrated_votes_score_higher():
     assert sharp > blurred + 0.1
 
 
-def test_nothing_countable():
+def test_no_countable_pixels():
     empty = group(np.zeros((2, 8, 8), np.float32), np.zeros((8, 8), np.uint8), ((1,),))
     assert empty.instances == ()
     assert (empty.instance == 0).all()
@@ -56,7 +56,7 @@ def true_offsets(instance: np.ndarray) -> np.ndarray:
 
 
 def test_a_person_before_a_car_is_another_object():
-    """Unless both classes are said to go together: a truck half taken for a car is one object."""
+    """Unless both classes are in one group: a truck of which half is classified as car is one object."""
     instance = np.zeros((128, 256), np.int32)
     instance[40:70, 50:130], instance[35:75, 85:95] = 1, 2
     semantic = instance.astype(np.uint8)
@@ -82,7 +82,7 @@ def test_votes_between_two_cells_are_one_object_and_score_high(place):
     assert sharp.score == pytest.approx(1.0, abs=1e-3)
 
 
-def test_neighbours_that_touch_are_told_apart():
+def test_touching_neighbours_are_separated():
     instance = np.zeros((128, 256), np.int32)
     for k in range(6):
         instance[40:55, 20 + 8 * k : 28 + 8 * k] = k + 1

@@ -112,17 +112,18 @@ class TestMetres:
     def test_why_there_are_none(self, run, tmp_path):
         predicted = load(run).predict(scene(0).image)
         with pytest.raises(
-            ValueError, match=r"expected a camera.*found none \(this model knows no camera\): call depth_m\(fx=…"
+            ValueError,
+            match=r"found none \(the model was saved without a camera\): call depth_m\(fx=…",
         ):
             predicted.depth_m()
         with pytest.raises(UsageError, match=r"expected a camera with a baseline.*add baseline_m"):
             predicted.depth_m(Camera(fx=50.0))
         relative = replace(predicted, vocabulary=replace(predicted.vocabulary, inverse_depth_unit="relative"))
-        with pytest.raises(ValueError, match="found relative depth, whose scale is not known"):
+        with pytest.raises(ValueError, match="found relative depth, whose scale is unknown"):
             relative.depth_m(fx=50.0, baseline=0.2)
         (tmp_path / "less").mkdir()
         classes = load(write_run(tmp_path / "less", ("semantic",))).predict(scene(0).image)
-        with pytest.raises(ValueError, match="expected a model that was trained on depth"):
+        with pytest.raises(ValueError, match="expected a model trained on depth"):
             classes.depth_m()
 
     @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ class TestMetres:
             ({"camera": {"fx": 3}}, "expected a Camera, or fx and baseline by name, found {'fx': 3}"),
             ({"fx": 50.0}, "expected fx and baseline_m, found fx: add baseline_m"),
             ({"baseline": 0.2, "cx": 3.0}, "add fx"),
-            ({"fx": 50.0, "baseline": 0.2, "baseline_m": 0.2}, "found both: leave one out"),
+            ({"fx": 50.0, "baseline": 0.2, "baseline_m": 0.2}, "found both: pass one of them"),
             ({"camera": Camera(fx=50.0), "baseline": 0.2}, "expected a Camera or baseline, found both"),
             ({"fx": -1.0, "baseline": 0.2}, "fx: expected a number above 0, found -1.0"),
             ({"fx": 50.0, "baseline": math.inf}, "baseline_m: expected a number above 0, found inf"),
@@ -156,7 +157,7 @@ class TestMetres:
             ({"fx": 2262.0, "baseline": 0.2}, "fx: expected a focal length in px of images of 56x40"),
             ({"fx": 0.9, "baseline": 0.2}, "fx: expected a focal length in px"),
             ({"fx": 50.0, "baseline": 200.0}, "baseline_m: expected metres, found 200"),
-            ({"fx": 50.0, "baseline": 0.2, "cx": 640.0}, "cx: expected a place in images of 56x40"),
+            ({"fx": 50.0, "baseline": 0.2, "cx": 640.0}, "cx: expected a position within images of 56x40"),
         ],
     )
     def test_numbers_that_were_probably_meant_otherwise(self, run, numbers, message):
@@ -169,12 +170,12 @@ class TestMetres:
         model = load(write_run(tmp_path, ("depth",), camera=camera, camera_spread=0.08))
         with pytest.warns(UserWarning, match="differ by up to 8% in fx · baseline"):
             model.predict(scene(0).image).depth_m()
-        with pytest.warns(UserWarning, match="took 56x40, found 56x80: metres hold only if"):
+        with pytest.warns(UserWarning, match="are 56x40, this image is 56x80: metres are right only"):
             model.predict(scene(0, (80, 56)).image).depth_m()
         model.predict(scene(0).image).depth_m(fx=60.0, baseline=0.25)  # its own: no doubt
         (tmp_path / "apart").mkdir()
         apart = load(write_run(tmp_path / "apart", ("depth",), camera=camera, camera_spread=0.4))
-        with pytest.raises(ValueError, match=r"found none \(those of the training images differ by up to 40%"):
+        with pytest.raises(ValueError, match=r"found none \(the cameras of the training images differ by up to 40%"):
             apart.predict(scene(0).image).depth_m()
 
     def test_the_record_has_the_camera(self, tmp_path):
@@ -263,7 +264,7 @@ def test_loading_runs_no_code(run, tmp_path):
     for name in ("model.json", "model.safetensors"):
         (tmp_path / name).write_bytes((run / name).read_bytes())
     (tmp_path / "model.safetensors").write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(RunError, match="expected safetensors"):
+    with pytest.raises(RunError, match="expected a safetensors file"):
         load(tmp_path)
     table = json.loads((run / "model.json").read_text())
     for key, value in (("encoder_name", "os.system"), ("normalization", "__import__")):

@@ -1,4 +1,4 @@
-"""Pictures as they are read: modes, rotations, bits, bombs."""
+"""Reading images: modes, rotation, bit depth, decompression bombs."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from equipoise.scenes.io.images import read_colors, read_image, read_labels
 from tests.support.cityscapes import save
 
 
-def test_labels_that_changed_since_they_were_written_are_told(tmp_path):
-    """One bit, with which the picture decodes all the same: to another class."""
+def test_damaged_labels_are_an_error(tmp_path):
+    """A single changed bit, with which the image still decodes, but to another class."""
     save(tmp_path / "x.png", np.random.default_rng(0).integers(0, 9, (20, 30)).astype(np.uint8))
     data = bytearray((tmp_path / "x.png").read_bytes())
-    data[-6] ^= 1  # of the last checksum
+    data[-6] ^= 1  # in the last checksum
     (tmp_path / "x.png").write_bytes(data)
     read_image(tmp_path / "x.png")
     for read in (read_labels, read_colors):
@@ -45,7 +45,7 @@ def test_exif_turns_the_picture(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
-def test_a_broken_exif_does_not_cost_the_picture(tmp_path, ending):
+def test_an_image_with_broken_exif_is_read(tmp_path, ending):
     path = tmp_path / f"x.{ending}"
     Image.new("RGB", (6, 4), (90, 90, 90)).save(path, exif=b"Exif\0\0none of TIFF's headers")
     assert read_image(path).shape == (4, 6, 3)
@@ -64,7 +64,7 @@ def test_labels_of_any_depth(tmp_path):
     assert read_colors(tmp_path / "p.png").tolist() == [[9 * 65536 + 9 * 256 + 9, 65536 + 512 + 3]]
 
 
-def test_what_is_wrong_is_named(tmp_path):
+def test_errors_say_what_is_wrong(tmp_path):
     save(tmp_path / "rgb.png", np.zeros((2, 2, 3), np.uint8))
     with pytest.raises(DataError, match=r"one number a pixel .* found RGB"):
         read_labels(tmp_path / "rgb.png")
@@ -85,7 +85,7 @@ def test_what_is_wrong_is_named(tmp_path):
         read_image(tmp_path / "cut.png")
 
 
-def test_a_bomb_is_refused_before_it_is_decoded(tmp_path):
+def test_a_decompression_bomb_is_rejected_before_decoding(tmp_path):
     Image.new("1", (12_000, 12_000)).save(tmp_path / "bomb.png")
     assert (tmp_path / "bomb.png").stat().st_size < 100_000
     with pytest.raises(DataError, match="at most 80000000 pixels"):

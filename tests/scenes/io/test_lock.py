@@ -1,4 +1,4 @@
-"""One process at a time holds a folder, and no lock file stays behind."""
+"""One process at a time holds a folder's lock, and no lock file is left."""
 
 import signal
 import subprocess
@@ -14,7 +14,7 @@ from equipoise.errors import RunError
 from equipoise.scenes.io.lock import LOCK, exclusive_lock
 from tests.support.commands import reset_signals
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked on Windows")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no locking on Windows")
 HOLDER = """
 import sys, time
 from pathlib import Path
@@ -39,7 +39,7 @@ def holder(folder: Path) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt, SystemExit])
-def test_nothing_stays_behind(tmp_path, error):
+def test_no_lock_file_is_left(tmp_path, error):
     with nullcontext() if error is None else pytest.raises(error), exclusive_lock(tmp_path):
         assert (tmp_path / LOCK).exists()
         if error is not None:
@@ -47,16 +47,16 @@ def test_nothing_stays_behind(tmp_path, error):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_process_is_refused_and_its_lock_stays(tmp_path):
+def test_a_second_process_gets_an_error_and_the_lock_stays(tmp_path):
     with holder(tmp_path) as process:
         with pytest.raises(RunError, match="found another process there"), exclusive_lock(tmp_path):
-            pytest.fail("two processes hold one folder")
+            pytest.fail("two processes hold the same lock")
         assert (tmp_path / LOCK).exists()
         process.send_signal(signal.SIGINT)
     assert not (tmp_path / LOCK).exists()
 
 
-def test_what_a_killed_process_left_is_taken_over(tmp_path):
+def test_the_lock_file_of_a_killed_process_is_taken_over(tmp_path):
     with holder(tmp_path) as process:
         process.kill()
     assert (tmp_path / LOCK).exists()
@@ -65,8 +65,8 @@ def test_what_a_killed_process_left_is_taken_over(tmp_path):
     assert not (tmp_path / LOCK).exists()
 
 
-def test_those_that_wait_come_one_at_a_time(tmp_path):
-    """Though each removes the file that the next ones wait for."""
+def test_waiting_threads_enter_one_at_a_time(tmp_path):
+    """Although each removes the file that the others wait for."""
     inside, most, turns = 0, 0, []
 
     def work() -> None:

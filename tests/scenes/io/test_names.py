@@ -1,4 +1,4 @@
-"""Names of files as other systems spell them: letters composed or decomposed, backslashes, hidden files, suffixes."""
+"""File names from other systems: composed and decomposed letters, hidden files, spellings of suffixes."""
 
 import unicodedata
 from pathlib import Path
@@ -11,7 +11,7 @@ from equipoise.errors import DataError
 from equipoise.scenes.data.check import check_split
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.left_out import left_out
-from equipoise.scenes.io.names import to_nfc, is_hidden, stored_spelling
+from equipoise.scenes.io.names import is_hidden, stored_spelling, to_nfc
 from tests.support.folders import describe, write_classes, write_images
 
 FORMS = ("NFC", "NFD")
@@ -79,7 +79,7 @@ def test_hidden_files(path, pattern, expected):
 
 
 def test_hidden_files_are_left_out_and_counted(tmp_path):
-    """As macOS writes them beside others, for images and for labels; a list may still name one."""
+    """As macOS writes them beside images and labels. A list may still name a hidden file."""
     write_images(tmp_path)
     write_classes(tmp_path)
     for name in ("images/._0.png", "classes/._0.png", "images/.old/1.png"):
@@ -117,8 +117,8 @@ def test_a_folder_is_not_hidden_by_a_hidden_link_to_it(tmp_path):
         ("images/{name}.png", "images/3.png", False),
         ("images/{name}_rgb.png", "images/3_rgb.PNG", True),
         ("images/{name}_rgb.png", "images/3.PNG", False),
-        ("images/{name}.png", "images/0.PNG", True),  # beside 0.png: one of them is not read
-        ("images/{name}.png", "images/0.jpg", False),  # beside 0.png, on purpose
+        ("images/{name}.png", "images/0.PNG", True),  # beside 0.png: not read, so reported
+        ("images/{name}.png", "images/0.jpg", False),  # beside 0.png, probably on purpose
         ("images/{name}.png", "images/0_edges.webp", False),
         ("images/{name}.png", "images/notes.txt", False),
     ],
@@ -131,7 +131,7 @@ def test_suffixes_in_another_spelling(tmp_path, pattern, stored, found):
     assert [path for path, _ in result.respelled] == [tmp_path / stored] * found
 
 
-def test_labels_beside_images_are_no_images_of_another_suffix(tmp_path):
+def test_labels_beside_images_are_not_images_with_another_suffix(tmp_path):
     for name in ("0.jpg", "0.png", "1.jpg", "1.png", "2.PNG"):
         (tmp_path / name).touch()
     result = left_out(tmp_path, {"image": "{name}.jpg", "semantic": "{name}.png"})
@@ -147,5 +147,5 @@ def test_a_missing_label_of_another_spelling_is_named(tmp_path):
     write_classes(tmp_path)
     (tmp_path / "classes/3.png").rename(tmp_path / "classes/3.PNG")
     description = describe(tmp_path, train="fraction = 1.0", val='list = "v.txt"')
-    with pytest.raises(DataError, match=r"found none \(3\.PNG is there: rename it\)"):
+    with pytest.raises(DataError, match=r"found none \(3\.PNG exists: rename it\)"):
         FolderDataset(description, "train")

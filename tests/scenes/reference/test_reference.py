@@ -1,4 +1,4 @@
-"""The reference page: complete, up to date, and true of what recipes and descriptions accept."""
+"""The reference page is complete, up to date, and agrees with what recipes and descriptions accept."""
 
 import dataclasses
 import subprocess
@@ -23,7 +23,7 @@ COMMITTED = Path(__file__).parents[3] / "docs/reference.md"
 
 
 def held(hint: Any) -> typing.Iterator[type]:
-    """The dataclasses that a type mentions, however deep."""
+    """Yield the dataclasses that a type contains, at any depth."""
     if dataclasses.is_dataclass(hint):
         yield typing.cast(type, hint)
     for argument in typing.get_args(hint):
@@ -31,7 +31,7 @@ def held(hint: Any) -> typing.Iterator[type]:
 
 
 def reachable(kind: type) -> set[type]:
-    """A dataclass and all those below it, found without the generator."""
+    """Return a dataclass and all those below it, found independently of the generator."""
     below = {one for hint in typing.get_type_hints(kind).values() for one in held(hint)}
     return {kind}.union(*(reachable(one) for one in below))
 
@@ -49,7 +49,7 @@ def test_the_command_writes_the_page(tmp_path):
 
 
 @pytest.mark.parametrize("root", [Recipe, FolderDescription])
-def test_every_key_is_there(root):
+def test_every_key_is_documented(root):
     found = list(tables(root, {}))
     expected = sorted(tuple(f.name for f in dataclasses.fields(kind)) for kind in reachable(root))
     assert sorted({tuple(key.name for key in table.keys) for table in found}) == expected
@@ -57,20 +57,20 @@ def test_every_key_is_there(root):
     assert all(f"| `{key.name}` | {key.holds}" in page and len(key.text) > 8 for table in found for key in table.keys)
 
 
-def test_every_range_is_there():
+def test_every_range_is_documented():
     page = reference_page()
     assert all(words in page for _, words in RANGES.values())
     assert "| `steps` | whole number: 1 … 1,000,000,000 | required |" in page
 
 
-def test_tasks_and_encoders_are_there():
+def test_tasks_and_encoders_are_documented():
     page = reference_page()
     for name in (*TASKS, *ENCODERS, *(kind for task in TASKS.values() for kind in task.kinds)):
         assert f"`{name}`" in page
 
 
 @pytest.mark.parametrize("words", ["`[left, top, right, bottom]`", "What depth 0 means", "categories", "**Units.**"])
-def test_conventions_are_there(words):
+def test_conventions_are_documented(words):
     assert words in reference_page()
 
 
@@ -79,8 +79,8 @@ def table(name: str, root: type = Recipe) -> Table:
 
 
 @pytest.mark.parametrize("kind", [SetRecipe, DataRecipe, TrainingRecipe])
-def test_defaults_are_what_is_read(kind):
-    """Written into a file, the defaults of the page change nothing."""
+def test_defaults_agree_with_the_reader(kind):
+    """Writing the page's defaults into a file changes nothing."""
     name = {SetRecipe: "also.NAME", DataRecipe: "data", TrainingRecipe: "training"}[kind]
     required = {SetRecipe: {"kind": "streets", "path": "x"}, TrainingRecipe: {"steps": 1}}
     given = required.get(kind) or required[SetRecipe] | {"size": [32, 32]}
@@ -95,16 +95,16 @@ def test_a_key_without_text_is_an_error():
         """A table.
 
         Attributes:
-            told: with a text.
+            documented: with a text.
 
         Example:
             silent: no text of an attribute.
         """
 
-        told: int
+        documented: int
         silent: int = 0
 
-    with pytest.raises(ValueError, match=r"Silent: expected each key .* found none of silent"):
+    with pytest.raises(ValueError, match=r"Silent: expected every key .* found no entry for silent"):
         list(tables(Silent, {}))
 
 

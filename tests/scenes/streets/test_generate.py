@@ -1,4 +1,4 @@
-"""Streets on disk: the layout that the real reader reads, the same whatever the workers, and nothing lost."""
+"""Streets on disk: readable by the real reader, independent of the number of workers, and nothing is lost."""
 
 import hashlib
 import json
@@ -22,8 +22,8 @@ def digests(root: Path) -> dict[str, str]:
 
 
 class TestGenerate:
-    def test_nothing_of_the_callers_folder_is_run(self, tmp_path, monkeypatch):
-        """A module of the standard library's name that lies there, and lines that are no street's."""
+    def test_code_in_the_current_folder_is_not_run(self, tmp_path, monkeypatch):
+        """Not even modules named like those of the standard library, which print lines that are not from a worker."""
         (tmp_path / "grp.py").write_text('print("no street")\nopen("ran", "w").close()\n')
         (tmp_path / "queue.py").write_text('print("no street")\nopen("ran", "w").close()\n')
         monkeypatch.chdir(tmp_path)
@@ -53,20 +53,20 @@ class TestGenerate:
         assert np.nanmax(sample.labels["inverse_depth"]) < camera.baseline_m * camera.fx / 0.6 + 1
         assert (sample.labels["inverse_depth"][sample.labels["semantic"] == 10] == 0).all()
 
-    def test_the_files_are_the_same_whatever_the_workers(self, tmp_path):
+    def test_the_files_do_not_depend_on_the_workers(self, tmp_path):
         for workers in (1, 2):
             generate(tmp_path / str(workers), train=9, val=3, size=(48, 96), seed=7, workers=workers)
         assert digests(tmp_path / "1") == digests(tmp_path / "2")
         train, val = (tmp_path / "1/leftImg8bit" / s for s in ("train", "val"))
         assert not set(digests(train).values()) & set(digests(val).values())
 
-    def test_an_image_does_not_depend_on_how_many_there_are(self, tmp_path):
+    def test_an_image_does_not_depend_on_the_number_of_images(self, tmp_path):
         generate(tmp_path / "few", train=1, val=0, size=(48, 96), seed=7)
         generate(tmp_path / "more", train=3, val=2, size=(48, 96), seed=7)
         few, more = digests(tmp_path / "few"), digests(tmp_path / "more")
         assert all(more[name] == digest for name, digest in few.items() if name != "streets.json")
 
-    def test_nothing_of_the_user_s_is_replaced(self, tmp_path):
+    def test_no_file_of_the_user_is_replaced(self, tmp_path):
         (tmp_path / "mine.txt").write_text("mine")
         for overwrite in (False, True):
             with pytest.raises(RunError, match=r"found 'mine.txt' in it"):
@@ -87,7 +87,7 @@ class TestGenerate:
             generate(tmp_path, train=1, val=0, size=(48, 96), overwrite=True)
         assert theirs.read_bytes() == b"theirs"
 
-    def test_a_set_that_was_stopped_is_not_a_set(self, tmp_path):
+    def test_an_interrupted_set_is_not_readable_and_replaces_nothing(self, tmp_path):
         def stop():
             raise KeyboardInterrupt
 

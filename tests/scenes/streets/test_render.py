@@ -1,4 +1,4 @@
-"""Streets in memory: the same from the same numbers, labels that agree, surfaces where they should be."""
+"""Streets in memory: deterministic, with labels that agree and surfaces at the right places."""
 
 import functools
 
@@ -28,7 +28,7 @@ def streets(count: int = 12) -> list[Street]:
 
 
 class TestRender:
-    def test_the_same_numbers_give_the_same_street(self):
+    def test_a_street_is_determined_by_seed_and_index(self):
         one, other = render(1, 2, 3, (64, 128)), render(1, 2, 3, (64, 128))
         assert np.array_equal(one.image, other.image)
         assert np.array_equal(one.disparity, other.disparity)
@@ -59,7 +59,7 @@ class TestRender:
             assert (street.disparity[street.label == SKY] == 0).all()
             assert np.array_equal(np.isinf(street.depth_m), street.label == SKY)
 
-    def test_holes_are_some_but_not_most(self):
+    def test_some_but_not_most_pixels_are_holes(self):
         for street in streets():
             scene = street.label != SKY
             assert 0.02 < (street.disparity[scene] == 0).mean() < 0.45
@@ -109,7 +109,7 @@ class TestCanvas:
         edges=arrays(float, (2, 3), elements=st.floats(-6, 6)),
     )
     def test_a_panel_is_where_its_own_points_are(self, corner, edges):
-        """Against the other direction: a pixel's place on the panel, put through the camera, is that pixel again."""
+        """Projecting a pixel's point on the panel through the camera gives that pixel again."""
         along, up = edges
         corner = corner + np.array([0.0, 1.0, 9.0])
         hypothesis.assume(np.linalg.norm(np.cross(along, up)) > 0.5)
@@ -130,8 +130,8 @@ class TestCanvas:
 
     @pytest.mark.parametrize("oncoming", [False, True])
     @pytest.mark.parametrize(("x", "heading"), [(0.0, 0.0), (-3.0, 0.05), (3.0, 0.3), (2.0, -0.6)])
-    def test_one_cannot_see_through_a_car(self, x, heading, oncoming):
-        """Its outline, from waist to roof, is filled in each row: windows, pillars and panels meet."""
+    def test_a_car_has_no_gaps(self, x, heading, oncoming):
+        """From waist to roof, each row of its outline is filled: windows, pillars and panels meet."""
         for seed in range(8):
             rng = np.random.default_rng(seed)
             camera = StreetCamera(size=(128, 256), fx=280.0, baseline_m=0.2, height_m=1.3, u0=127.5, v0=60.0)
@@ -142,8 +142,8 @@ class TestCanvas:
             assert above.sum() > 200
             assert runs.sum(1).max() == 1
 
-    def test_what_the_other_camera_cannot_see(self):
+    def test_pixels_hidden_from_the_right_camera(self):
         disparity = np.full((1, 20), 1.0)
-        disparity[0, 10:14] = 5.0  # a near object: it lands 4 px further left than what is around it
+        disparity[0, 10:14] = 5.0  # a near object, which lands 4 px further left than its surroundings
         hidden = hidden_from_the_right(disparity)
         assert np.flatnonzero(hidden[0]).tolist() == [0, 6, 7, 8, 9]

@@ -1,4 +1,4 @@
-"""A camera: what ties disparity in pixels to depth in metres."""
+"""The camera: converts between disparity in pixels and depth in metres."""
 
 import math
 from collections.abc import Iterator
@@ -6,26 +6,30 @@ from dataclasses import dataclass, replace
 from numbers import Real
 
 SAME_SHAPE = 0.05
-"""Two sizes have the same shape when their ratios of width to height differ by no more than this."""
+"""Largest difference in log(width / height) at which two sizes count as the same shape."""
 LONGEST_BASELINE_M = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """A pinhole camera; with a baseline it is a stereo camera: depth [m] = fx · baseline_m / disparity [px].
+    """A pinhole camera. With a baseline it is a stereo camera: depth [m] = fx · baseline_m / disparity [px].
 
-    Fields that are not known are ``None``.
+    Unknown values are ``None``.
 
     Attributes:
-        fx: focal length, px of the images that the camera belongs to.
+        fx: horizontal focal length, px.
         fy: vertical focal length, px.
-        cx: column of the principal point, px; pixel centres lie at whole numbers.
+        cx: column of the principal point, px; pixel centres are at integers.
         cy: row of the principal point, px.
         baseline_m: distance between the two cameras, m.
         height_m: height above the ground, m.
-        pitch_rad: downward tilt, rad.
-        size: height and width of the images whose pixels the numbers above are given in; ``None``: those of the image
-            that the camera is used with.
+        pitch_rad: downward tilt of the optical axis, rad.
+        size: (height, width) of the images that the values in px refer to; ``None``: the size of whichever image the
+            camera is used with.
+
+    Example:
+        >>> Camera(fx=2000.0, baseline_m=0.25, size=(1024, 2048)).metre_pixels
+        500.0
     """
 
     fx: float
@@ -38,7 +42,7 @@ class Camera:
     size: tuple[int, int] | None = None
 
     def scaled_to(self, size: tuple[int, int]) -> "Camera":
-        """The same camera for its images resized to ``size`` (height, width).
+        """Return this camera for images resized to ``size`` (height, width), px.
 
         >>> Camera(fx=2000.0, cx=999.5, size=(1000, 2000)).scaled_to((500, 1000))
         Camera(fx=1000.0, fy=None, cx=499.5, cy=None, baseline_m=None, height_m=None, pitch_rad=None, size=(500, 1000))
@@ -56,17 +60,17 @@ class Camera:
 
     @property
     def metre_pixels(self) -> float | None:
-        """What divided by disparity is depth, fx · baseline, in m · px; ``None`` without a baseline."""
+        """Fx · baseline, m · px; depth is this divided by disparity. ``None`` without a baseline."""
         return None if self.baseline_m is None else self.fx * self.baseline_m
 
 
 def same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether one size is the other one scaled, but for rounding and the like."""
+    """Whether two sizes have the same aspect ratio, up to ``SAME_SHAPE``."""
     return abs(math.log(size[1] * other[0] / (size[0] * other[1]))) <= SAME_SHAPE
 
 
 def camera_fault(camera: Camera) -> str | None:
-    """What no camera can have, as ``KEY: expected …, found …``; ``None`` where nothing is wrong."""
+    """Describe the first impossible value as ``KEY: expected …, found …``; ``None`` if all values are possible."""
     for key in ("fx", "fy", "baseline_m"):
         value = getattr(camera, key)
         if value is not None and not (_is_finite(value) and value > 0):
@@ -85,19 +89,19 @@ def _is_finite(value: object) -> bool:
 
 
 def camera_doubts(camera: Camera, size: tuple[int, int]) -> Iterator[str]:
-    """What looks as if it was meant otherwise, where a camera is used with images of ``size``; a line each."""
+    """Yield a line for each value that is probably a mistake, for a camera used with images of ``size``."""
     shown = f"{size[1]}x{size[0]}"
     own = camera.size or size
     if not same_shape(own, size):
-        yield f"size: expected the shape of the images, {shown}, found {own[1]}x{own[0]}: does it belong to them?"
+        yield f"size: expected the shape of the images, {shown}, found {own[1]}x{own[0]}: is it their camera?"
     scaled = camera.scaled_to(size)
     if not size[1] / 10 <= scaled.fx <= size[1] * 20:
         yield f"fx: expected a focal length in px of images of {shown}, found {scaled.fx:.4g} px: {_UNIT}"
     for key, value, length in (("cx", scaled.cx, size[1]), ("cy", scaled.cy, size[0])):
         if value is not None and not 0 <= value < length:
-            yield f"{key}: expected a place in images of {shown}, found {value:.4g} px: {_UNIT}"
+            yield f"{key}: expected a position within images of {shown}, found {value:.4g} px: {_UNIT}"
     if camera.baseline_m is not None and camera.baseline_m > LONGEST_BASELINE_M:
         yield f"baseline_m: expected metres, found {camera.baseline_m:g}: is it in millimetres or centimetres?"
 
 
-_UNIT = "is it in another unit, or does the camera belong to another size (camera.size)?"
+_UNIT = "is it in another unit, or for images of another size (set camera.size)?"

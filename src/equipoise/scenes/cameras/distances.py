@@ -1,4 +1,4 @@
-"""Inverse depth as people read it: metres where they are known, else disparity, else a number without a unit."""
+"""Show inverse depth to people: as metres if they are known, else as disparity or as relative depth."""
 
 from typing import Literal
 
@@ -8,24 +8,24 @@ import numpy.typing as npt
 InverseDepthUnit = Literal["px", "1/m", "relative"]
 """``px``: stereo disparity in pixels of the image it lies on; ``1/m``: inverse metres; ``relative``: no unit."""
 DISTANCE_UNITS: dict[InverseDepthUnit | None, str] = {"1/m": "m", "px": "px", "relative": "", None: ""}
-"""The unit of ``distances`` for each unit of inverse depth."""
+"""The unit in which ``distances`` returns values, by unit of inverse depth."""
 DISTANCE_NAMES: dict[InverseDepthUnit | None, str] = {
     "1/m": "depth",
     "px": "disparity",
     "relative": "relative depth (larger is nearer)",
     None: "depth",
 }
-"""What they are called."""
+"""What these values are called, by unit of inverse depth."""
 
 
 def distances(inverse_depth: npt.NDArray[np.float32], unit: InverseDepthUnit | None) -> npt.NDArray[np.float64]:
-    """The labelled pixels that are not infinitely far, as a list: metres for 1/m, else as they are."""
+    """Return a flat array of the labelled, finite distances: in metres for unit 1/m, otherwise unconverted."""
     known = inverse_depth[np.isfinite(inverse_depth) & (inverse_depth > 0)].astype(np.float64)
     return 1.0 / known if unit == "1/m" else known
 
 
 def round_to_3_digits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Positive numbers to 3 significant digits.
+    """Round positive numbers to 3 significant digits.
 
     >>> round_to_3_digits(np.array([1234.5, 0.067891])).tolist()
     [1230.0, 0.0679]
@@ -37,7 +37,7 @@ def round_to_3_digits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64
 
 
 def range_text(least: float, median: float, largest: float, unit: str) -> str:
-    """The range and the median in words.
+    """Format a range and its median.
 
     >>> range_text(1.5, 12.0, 80.0, "m")
     '1.5 … 80 m, median 12 m'
@@ -47,7 +47,7 @@ def range_text(least: float, median: float, largest: float, unit: str) -> str:
 
 
 def short_number(value: float) -> str:
-    """A number to 3 digits, without powers of ten where it is read more easily.
+    """Format a number with 3 significant digits, without an exponent unless it is very small or large.
 
     >>> short_number(12345.0), short_number(0.0123456)
     ('12300', '0.0123')

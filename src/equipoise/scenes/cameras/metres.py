@@ -1,4 +1,4 @@
-"""From inverse depth to metres: which camera is used, and why there may be none."""
+"""Convert inverse depth to metres: choose the camera, or explain why there is none."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -10,44 +10,45 @@ from equipoise.scenes.cameras.model_camera import ALIKE, SAME, ModelCamera
 
 
 class DepthUnknownError(UsageError, ValueError):
-    """Depth in metres cannot be known from what was predicted and given."""
+    """Depth in metres cannot be computed from the prediction and the given camera."""
 
 
 def default_camera(known: ModelCamera, size: tuple[int, int]) -> tuple[Camera | None, str]:
-    """The camera of a model's training images for an image of ``size``, and why its metres may be wrong.
+    """Return the camera of a model's training images for an image of ``size``, and why its metres may be wrong.
 
-    The text is empty where all is well. Without a camera it says why there is none.
+    The text is empty if nothing is wrong. If the camera is ``None``, the text says why.
     """
     if known.camera is None:
-        return None, "this model knows no camera"
+        return None, "the model was saved without a camera"
     if known.spread > ALIKE:
-        return None, f"those of the training images differ by up to {known.spread:.0%} in fx · baseline"
+        return None, f"the cameras of the training images differ by up to {known.spread:.0%} in fx · baseline"
     doubts = []
     if known.spread > SAME:
         doubts.append(
-            f"the cameras of the training images differ by up to {known.spread:.0%} in fx · baseline, and so may metres"
+            f"the cameras of the training images differ by up to {known.spread:.0%} in fx · baseline, so metres may be "
+            "wrong by as much"
         )
     own = known.camera.size or size
     if not same_shape(own, size):
         doubts.append(
-            f"the camera of the training images took {own[1]}x{own[0]}, found {size[1]}x{size[0]}: metres hold only if "
-            "this image shows the same width of view"
+            f"the training images are {own[1]}x{own[0]}, this image is {size[1]}x{size[0]}: metres are right only if "
+            "it has the same horizontal field of view"
         )
-    doubt = "; ".join(doubts) + ": pass the camera of this image if you know it" if doubts else ""
+    doubt = "; ".join(doubts) + ": pass the camera of this image if you have it" if doubts else ""
     return known.camera.scaled_to(size), doubt
 
 
 def camera_from_arguments(camera: Camera | None, numbers: Mapping[str, float | None]) -> Camera | None:
-    """The camera that a caller gave, whole or by its numbers; ``None`` for neither."""
+    """Return the camera passed as an object or as numbers by name; ``None`` if neither was passed."""
     named = {name: value for name, value in numbers.items() if value is not None}
     if camera is not None and named:
-        raise DepthUnknownError(f"depth_m: expected a Camera or {_listed(named)}, found both: leave one out")
+        raise DepthUnknownError(f"depth_m: expected a Camera or {_listed(named)}, found both: pass one of them")
     if camera is not None and not isinstance(camera, Camera):
         raise DepthUnknownError(f"depth_m: expected a Camera, or fx and baseline by name, found {camera!r:.80}")
     if camera is not None or not named:
         return _sound(camera)
     if {"baseline", "baseline_m"} <= named.keys():
-        raise DepthUnknownError("depth_m: expected baseline_m or baseline, found both: leave one out")
+        raise DepthUnknownError("depth_m: expected baseline_m or baseline, found both: pass one of them")
     fx, baseline = named.get("fx"), named.get("baseline", named.get("baseline_m"))
     if fx is None or baseline is None:
         lacking = "fx" if fx is None else "baseline_m"
@@ -56,7 +57,7 @@ def camera_from_arguments(camera: Camera | None, numbers: Mapping[str, float | N
 
 
 def _sound(camera: Camera | None) -> Camera | None:
-    """The camera; raises where it cannot be one."""
+    """Return the camera; raise an error if its values are impossible."""
     if camera is not None and (fault := camera_fault(camera)) is not None:
         raise DepthUnknownError(f"depth_m: {fault}")
     return camera
@@ -69,24 +70,31 @@ def metres_factor(
     default: Camera | None,
     doubt: str,
 ) -> float:
-    """What divided by inverse depth in ``unit`` is metres, on an image of ``size``.
+    """Return the factor for depth [m] = factor / inverse depth [``unit``] on an image of ``size``.
+
+    Args:
+        unit: the unit of inverse depth; ``None``: the model does not predict depth.
+        size: (height, width) of the image, px.
+        given: the camera of this image, which the caller passed.
+        default: the camera of the training images, used if none is given.
+        doubt: why metres from the default camera may be wrong, or why there is none.
 
     Raises:
-        DepthUnknownError: nothing is, and why.
+        DepthUnknownError: depth in metres cannot be computed; the message says why.
     """
     if unit is None:
-        raise DepthUnknownError("depth_m: expected a model that was trained on depth, found one that was not")
+        raise DepthUnknownError("depth_m: expected a model trained on depth, found one without the task")
     if unit == "relative":
         raise DepthUnknownError(
-            "depth_m: expected depth with a unit, found relative depth, whose scale is not known: use inverse_depth"
+            "depth_m: expected depth with a unit, found relative depth, whose scale is unknown: use inverse_depth"
         )
     if unit == "1/m":
         return 1.0
     camera = given or default
     if camera is None:
         raise DepthUnknownError(
-            f"depth_m: expected a camera, which disparity in px needs to become metres, found none ({doubt}): "
-            "call depth_m(fx=…, baseline_m=…), or describe it as [camera] in the data and train again"
+            f"depth_m: expected a camera to convert disparity to metres, found none ({doubt}): "
+            "call depth_m(fx=…, baseline_m=…), or add a [camera] table to the data description and train again"
         )
     scaled = camera.scaled_to(size).metre_pixels
     if scaled is None:
@@ -99,5 +107,5 @@ def metres_factor(
 
 
 def _listed(names: Iterable[str]) -> str:
-    """Names as a message has them."""
+    """Join names for a message."""
     return " and ".join(names)

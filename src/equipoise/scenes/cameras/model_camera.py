@@ -1,4 +1,4 @@
-"""The cameras of data sets, and the one that a model keeps of those it was trained on."""
+"""Collect the cameras of data sets, and choose the one that is saved with the model."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,18 +9,18 @@ from equipoise.scenes.data.sample import FileDataset
 from equipoise.scenes.io.images import image_size
 
 SAME = 0.02
-"""Cameras whose fx · baseline, at one width, differs by no more than this share give the same metres."""
+"""Largest relative difference in fx · baseline, at equal image width, at which cameras count as the same."""
 ALIKE = 0.25
-"""Beyond this share, no one camera stands for all of them."""
+"""Largest relative difference at which one camera may stand for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCamera:
-    """The camera that a model keeps.
+    """The camera that is saved with a model.
 
     Attributes:
-        camera: the middle one of those of the training images, with the size of its image; ``None``: none is known.
-        spread: by what share the others differ from it in fx · baseline at one width, at most.
+        camera: the median camera of the training images, with the size of its image; ``None``: unknown.
+        spread: the largest relative difference of the others in fx · baseline, at equal image width.
     """
 
     camera: Camera | None = None
@@ -29,13 +29,13 @@ class ModelCamera:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownCameras:
-    """What a data set says of its cameras.
+    """The cameras of a data set.
 
     Attributes:
-        cameras: of each image that has one, with the size of that image or the one described.
-        without: how many images have none.
-        fault: why disparity cannot become metres with them; empty where it can.
-        doubts: what looks as if it was meant otherwise, a line each.
+        cameras: one for each image that has one, with the described size or else the size of the image.
+        without: the number of images without a camera.
+        fault: why disparity cannot be converted to metres; empty if it can.
+        doubts: probable mistakes, a line each.
     """
 
     cameras: tuple[Camera, ...] = ()
@@ -45,7 +45,7 @@ class KnownCameras:
 
 
 def known_cameras(dataset: FileDataset) -> KnownCameras:
-    """Ask a data set for the camera of each image; images that cannot be read are left out."""
+    """Collect the camera of each image of a data set. Unreadable images are skipped."""
     cameras: list[Camera] = []
     sizes: dict[Camera, tuple[int, int]] = {}
     doubts: dict[str, str] = {}
@@ -66,19 +66,20 @@ def known_cameras(dataset: FileDataset) -> KnownCameras:
             continue
         if camera.size is None and sizes.setdefault(camera, size) != size:
             fault = fault or (
-                f"{path}: camera.size: expected the [height, width] that the camera's px belong to, as images have "
-                f"different sizes, {_shown(sizes[camera])} and {_shown(size)}, found none: add it to the description"
+                f"{path}: camera.size: expected the [height, width] of the images that the camera's px refer to, since "
+                f"images have different sizes, {_shown(sizes[camera])} and {_shown(size)}, found none: add it to the "
+                "description"
             )
         for doubt in camera_doubts(camera, size):
             doubts.setdefault(doubt.split(":")[0], f"{path}: camera.{doubt}")
         cameras.append(replace(camera, size=camera.size or size))
-    if fault and dataset.vocabulary.inverse_depth_unit != "px":  # No metres hang on it: it is looked at, and left out.
+    if fault and dataset.vocabulary.inverse_depth_unit != "px":  # Metres need no camera here: only report it.
         return KnownCameras(without=len(dataset), doubts=(fault, *doubts.values()))
     return KnownCameras(cameras=tuple(cameras), without=without, fault=fault, doubts=tuple(doubts.values()))
 
 
 def middle_camera(cameras: Iterable[Camera]) -> ModelCamera:
-    """The camera whose fx · baseline, at one width, is the median of all; of their fx where none has a baseline.
+    """Choose the camera with the median fx · baseline at equal image width, or median fx if none has a baseline.
 
     >>> middle_camera(Camera(fx=fx, baseline_m=0.5, size=(10, 20)) for fx in (10.0, 12.0, 11.0)).camera.fx
     11.0
@@ -94,10 +95,10 @@ def middle_camera(cameras: Iterable[Camera]) -> ModelCamera:
 
 
 def camera_notices(known: Sequence[KnownCameras], chosen: ModelCamera) -> Iterator[str]:
-    """What to say at the start of a run on data whose depth is disparity."""
+    """Yield the notices about cameras for the start of a run whose depth labels are disparity."""
     without, total = sum(one.without for one in known), sum(len(one.cameras) + one.without for one in known)
     if without and chosen.camera is not None:
-        yield f"{without} of {total} training images have no camera: that of the others is used for them"
+        yield f"{without} of {total} training images have no camera: the camera of the others is used for them"
     if chosen.spread > SAME:
         verb = "needs" if chosen.spread > ALIKE else "may be wrong by as much without"
         yield (

@@ -12,7 +12,7 @@ from equipoise.scenes.cameras.camera import camera_fault
 from equipoise.scenes.data.left_out import LeftOut, left_out
 from equipoise.scenes.data.reading import read_labels
 from equipoise.scenes.data.sample import Camera, Sample
-from equipoise.scenes.io.files import path_exists, list_files
+from equipoise.scenes.io.files import list_files, path_exists
 from equipoise.scenes.io.fingerprint import fingerprint
 from equipoise.scenes.io.images import SUFFIXES, read_image
 from equipoise.scenes.io.json import read_json

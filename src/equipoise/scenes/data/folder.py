@@ -15,7 +15,7 @@ from equipoise.scenes.io.files import path_exists
 from equipoise.scenes.io.fingerprint import fingerprint
 from equipoise.scenes.io.images import read_image
 from equipoise.scenes.io.names import lookalike_hint
-from equipoise.scenes.io.paths import path_below, matches_pattern
+from equipoise.scenes.io.paths import matches_pattern, path_below
 from equipoise.scenes.labels import LABELS
 from equipoise.scenes.labels.label import Reader, Source
 from equipoise.scenes.labels.vocabulary import SceneVocabulary

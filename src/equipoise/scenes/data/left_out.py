@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from equipoise.scenes.data.kinds import SUPPORTED, UNSUPPORTED, by_suffix
 from equipoise.scenes.io.files import list_files
 from equipoise.scenes.io.images import SUFFIXES
-from equipoise.scenes.io.names import to_nfc, is_hidden, stored_spelling
+from equipoise.scenes.io.names import is_hidden, stored_spelling, to_nfc
 from equipoise.scenes.io.paths import matches_pattern, pattern_folder, pattern_regex
 from equipoise.scenes.wording import counted
 
@@ -53,13 +53,17 @@ def left_out(root: Path, patterns: Mapping[str, str]) -> LeftOut:
     respelled: dict[Path, str] = {}
     for pattern in patterns.values():
         files = listing(root / stored_spelling(root, pattern_folder(pattern)))
-        taken = {match[1] for match in map(pattern_regex(pattern).fullmatch, (to_nfc(text) for _, text in files)) if match}
+        taken = {
+            match[1] for match in map(pattern_regex(pattern).fullmatch, (to_nfc(text) for _, text in files)) if match
+        }
         for path, text in files:
             if is_hidden(text, pattern):
                 hidden_files |= {path} if matches_pattern(text, pattern) else set()
             elif path.suffix.lower() in UNSUPPORTED and path.suffix != PurePosixPath(pattern).suffix:
                 unsupported.add(path)
-            elif _is_respelled(text, pattern, taken) and not any(matches_pattern(text, other) for other in patterns.values()):
+            elif _is_respelled(text, pattern, taken) and not any(
+                matches_pattern(text, other) for other in patterns.values()
+            ):
                 respelled[path] = PurePosixPath(pattern).suffix
     return LeftOut(
         hidden=tuple(sorted(hidden_files)),

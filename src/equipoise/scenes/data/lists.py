@@ -7,7 +7,7 @@ from pathlib import Path
 
 from equipoise.errors import DataError
 from equipoise.scenes.io.files import path_exists
-from equipoise.scenes.io.names import to_nfc, lookalike_hint
+from equipoise.scenes.io.names import lookalike_hint, to_nfc
 from equipoise.scenes.io.paths import path_below, pattern_regex
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from equipoise.errors import DataError, RecipeError
-from equipoise.scenes.cameras.model_camera import ModelCamera, known_cameras, middle_camera, camera_notices
+from equipoise.scenes.cameras.model_camera import ModelCamera, camera_notices, known_cameras, middle_camera
 from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.data.cache import CachedDataset
 from equipoise.scenes.data.description import read_description

@@ -9,7 +9,7 @@ from equipoise.scenes.data.description import FolderDescription
 from equipoise.scenes.data.left_out import left_out
 from equipoise.scenes.data.lists import ImageList, find_list, read_list
 from equipoise.scenes.io.files import list_files
-from equipoise.scenes.io.names import to_nfc, is_hidden, duplicate_spelling_message
+from equipoise.scenes.io.names import duplicate_spelling_message, is_hidden, to_nfc
 from equipoise.scenes.io.paths import path_below, pattern_folder, pattern_regex
 
 

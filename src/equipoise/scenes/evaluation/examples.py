@@ -11,7 +11,7 @@ from PIL import Image
 from equipoise.scenes.data.sample import Sample, SceneDataset
 from equipoise.scenes.evaluation.evaluator import located
 from equipoise.scenes.evaluation.figures import ImageFigures
-from equipoise.scenes.grouping import group, countable_groups
+from equipoise.scenes.grouping import countable_groups, group
 from equipoise.scenes.inference.predictor import Predictor
 from equipoise.scenes.io.atomic import errors_naming
 from equipoise.scenes.tasks import Picture, Task

@@ -15,7 +15,7 @@ from equipoise.scenes.cameras.camera import Camera
 from equipoise.scenes.cameras.metres import default_camera
 from equipoise.scenes.cameras.model_camera import ModelCamera
 from equipoise.scenes.data.transforms import resize_image
-from equipoise.scenes.grouping import Grouping, group, group_by_votes, countable_groups
+from equipoise.scenes.grouping import Grouping, countable_groups, group, group_by_votes
 from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.io.images import as_rgb, read_image
 from equipoise.scenes.model.joint import SceneModel

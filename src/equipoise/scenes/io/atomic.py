@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside, synced, renamed."""
+"""Atomic writes: write a temporary file beside the target, sync it, rename it over the target."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_synced(path: Path, data: bytes, *, sync: bool = True) -> None:
-    """Write a file and, by default, wait until the disk has it."""
+    """Write a file and, if ``sync``, wait until the data are on disk."""
     with errors_naming(path), path.open("wb") as file:
         file.write(data)
         file.flush()
@@ -17,7 +17,7 @@ def write_synced(path: Path, data: bytes, *, sync: bool = True) -> None:
 
 @contextmanager
 def errors_naming(path: Path) -> Iterator[None]:
-    """An error of the block names the file, as one of a full disk does not by itself."""
+    """Add the file's name to an ``OSError`` that lacks it, such as "No space left on device"."""
     try:
         yield
     except OSError as error:
@@ -26,9 +26,15 @@ def errors_naming(path: Path) -> Iterator[None]:
 
 
 def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
-    """Replace one file so that a reader sees the old one or the new one, never a part.
+    """Replace a file atomically: a reader sees the old content or the new content, never part of it.
 
-    ``sync``: wait until the disk has it, so that this holds after a power cut, too.
+    Args:
+        path: the file to replace or create.
+        data: its new content.
+        sync: wait until the data are on disk, so that the write also survives a power cut.
+
+    Raises:
+        OSError: the file cannot be written; the error names the file and the temporary file is removed.
     """
     temporary = path.with_name(f".{path.name}.writing")
     try:
@@ -42,7 +48,7 @@ def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Wait until the disk has the folder's entries (a rename among them)."""
+    """Wait until the folder's entries are on disk, including recent renames."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

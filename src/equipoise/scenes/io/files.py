@@ -1,22 +1,22 @@
-"""The files below a folder, through links too."""
+"""List the files below a folder, following links."""
 
 import os
 from heapq import heappop, heappush
 from pathlib import Path
 
 from equipoise.errors import DataError
-from equipoise.scenes.io.predictions import predicted
+from equipoise.scenes.io.predictions import prediction_files
 from equipoise.scenes.io.run_files import LOG_JSONL, RECIPE, RECORD
 
 
 def list_files(folder: Path) -> list[Path]:
-    """All files below ``folder``, sorted; linked folders are followed, each once. Broken links are files, too.
+    """List all files below ``folder``, sorted. Linked folders are followed once each; broken links count as files.
 
-    Leaves out what equipoise itself wrote: the folders of runs, and the pictures of predictions. A folder that can be
-    reached in several ways is named by a way without hidden folders and links, where there is one.
+    Files that equipoise wrote itself are left out: run folders and predictions. If several paths lead to a folder, the
+    one without hidden folders and links is preferred.
 
     Raises:
-        DataError: a folder may not be read.
+        DataError: a folder cannot be read.
     """
     found: list[Path] = []
     seen: set[str] = set()

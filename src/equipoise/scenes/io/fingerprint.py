@@ -1,4 +1,4 @@
-"""Whether files have changed, told without reading them."""
+"""Detect changed files without reading them."""
 
 import hashlib
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def fingerprint(paths: Iterable[Path]) -> str:
-    """A hash of the files' paths, sizes and times of change; a file that is missing counts as such."""
+    """Hash the files' paths, sizes and modification times. A missing file is hashed as missing."""
     digest = hashlib.sha256()
     for path in paths:
         try:

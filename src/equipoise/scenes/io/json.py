@@ -1,4 +1,4 @@
-"""JSON, strictly: what other readers would not take is refused."""
+"""Read and write JSON."""
 
 import dataclasses
 import json
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 LARGEST_JSON = 256 * 2**20
-"""Bytes: a file that is larger, or has no end, is none of ours."""
+"""Largest JSON file that is read, bytes."""
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file; raises ``ValueError`` for whatever is none, a pipe or a device among it."""
+    """Read a JSON file. Raises ``ValueError`` for invalid or oversized content and for pipes and devices."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise ValueError("no regular file")
     if path.is_file() and path.stat().st_size > LARGEST_JSON:
@@ -19,7 +19,7 @@ def read_json(path: Path) -> Any:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value that JSON text holds; raises ``ValueError`` for whatever is none."""
+    """Parse JSON text. Raises ``ValueError`` if it is invalid or nested too deeply."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -27,6 +27,6 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def as_json(value: Any) -> bytes:
-    """A dataclass or plain value as indented JSON."""
+    """Encode a dataclass or a plain value as indented JSON."""
     plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
     return (json.dumps(plain, indent=1) + "\n").encode()

@@ -1,4 +1,4 @@
-"""One process at a time writes a folder. The system drops the lock when its process ends, however that ends."""
+"""Locks that let one process at a time write to a folder. The system releases a lock when its process ends."""
 
 import os
 import sys
@@ -9,25 +9,25 @@ from typing import IO
 
 from equipoise.errors import RunError
 
-if sys.platform != "win32":  # Nothing is locked on Windows.
+if sys.platform != "win32":  # There is no locking on Windows.
     import fcntl
 
 LOCK = ".lock"
 TRIES = 1000
-"""Enough for any number of processes; an end, where a file system numbers a file anew whenever it is opened."""
+"""Upper limit, for file systems that give a file a new inode number each time it is opened."""
 
 
 @contextmanager
 def exclusive_lock(folder: Path, *, name: str = LOCK, wait: bool = False) -> Iterator[None]:
-    """Hold a folder while the block runs. The lock file is removed at the end, also after an error or a signal.
+    """Lock a folder while the block runs. The lock file is removed at the end, also after an error or a signal.
 
     Args:
         folder: an existing folder.
         name: the name of the lock file.
-        wait: wait while another process holds the folder, instead of raising.
+        wait: wait for another process to release the lock, instead of raising an error.
 
     Raises:
-        RunError: another process holds the folder, or nothing can be written there.
+        RunError: another process holds the lock, or the folder is not writable.
     """
     if sys.platform == "win32":
         yield
@@ -35,7 +35,7 @@ def exclusive_lock(folder: Path, *, name: str = LOCK, wait: bool = False) -> Ite
     for attempt in range(TRIES):
         with _lock_file(folder / name) as file:
             _lock(file, folder, wait)
-            # If the process before us has just removed the file, make a new one.
+            # If the previous holder has just removed the file, create a new one.
             if _is_still(folder / name, file) or attempt == TRIES - 1:
                 yield
                 return
@@ -43,11 +43,11 @@ def exclusive_lock(folder: Path, *, name: str = LOCK, wait: bool = False) -> Ite
 
 @contextmanager
 def _lock_file(path: Path) -> Iterator[IO[bytes]]:
-    """The open lock file; at the end it is removed unless another process holds it."""
+    """Open the lock file and, at the end, remove it unless another process holds the lock."""
     try:
         file = path.open("ab")
     except OSError as error:
-        raise RunError(f"{path.parent}: expected a folder to write to, found: {error.strerror}") from None
+        raise RunError(f"{path.parent}: expected a writable folder, found: {error.strerror}") from None
     with file:
         try:
             yield file
@@ -62,15 +62,15 @@ def _lock(file: IO[bytes], folder: Path, wait: bool) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         raise RunError(
-            f"expected no other process that writes to {folder}, found another process there: wait until it ends, or "
+            f"expected no other process to write to {folder}, found another process there: wait until it ends, or "
             "choose another --out"
         ) from None
     except OSError:
-        pass  # A file system without locks.
+        pass  # The file system does not support locks.
 
 
 def _is_free(file: IO[bytes]) -> bool:
-    """Whether no other process holds the lock; this one may."""
+    """Whether no other process holds the lock. It may be held by this process."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -81,7 +81,7 @@ def _is_free(file: IO[bytes]) -> bool:
 
 
 def _is_still(path: Path, file: IO[bytes]) -> bool:
-    """Whether the open file is the one that lies at the path now."""
+    """Whether the path still refers to the open file."""
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except OSError:

@@ -1,4 +1,4 @@
-"""Names of files that other systems spell differently: composed or decomposed letters, hidden files."""
+"""File names across systems: Unicode forms (NFC, NFD), spellings of suffixes, hidden files."""
 
 import os
 import unicodedata
@@ -9,7 +9,7 @@ from equipoise.errors import DataError
 
 
 def to_nfc(text: str) -> str:
-    r"""Text in Unicode's composed form (NFC), in which names are compared; macOS often stores the decomposed one.
+    r"""Normalise text to Unicode's composed form (NFC) for comparisons. macOS often stores the decomposed form (NFD).
 
     >>> to_nfc("u\u0308") == "\u00fc"
     True
@@ -18,12 +18,12 @@ def to_nfc(text: str) -> str:
 
 
 def stored_spelling(root: Path, relative: str) -> str:
-    """A path below ``root`` spelled as it is on the disk, whichever form its letters have there.
+    """Return a path below ``root`` as it is spelled on disk, where its letters may have another Unicode form.
 
-    A path of which nothing exists is returned as it is.
+    Parts that do not exist are returned unchanged.
 
     Raises:
-        DataError: two files have names that differ only in the form of their letters.
+        DataError: the names of two files differ only in their Unicode form.
     """
     if relative.isascii() or PurePosixPath(relative).is_absolute() or "\0" in relative:
         return relative
@@ -34,7 +34,7 @@ def stored_spelling(root: Path, relative: str) -> str:
 
 
 def _spelled(folder: Path, name: str) -> str:
-    """The name of an entry of a folder, as it is stored."""
+    """Return the name of a folder's entry as it is stored."""
     try:
         found = _entries(str(folder), folder.stat().st_mtime_ns).get(to_nfc(name), [name])
     except OSError:
@@ -45,16 +45,16 @@ def _spelled(folder: Path, name: str) -> str:
 
 
 def duplicate_spelling_message(first: str, second: str) -> str:
-    """What is wrong with two names that look the same."""
+    """The error message for two names that look the same."""
     return (
-        f"expected names that look different, found {first!a} and {second!a}, the same letters composed and "
-        "decomposed: rename one"
+        f"expected names that look different, found {first!a} and {second!a}, which differ only in their Unicode form "
+        "(composed and decomposed letters): rename one"
     )
 
 
 @lru_cache(maxsize=64)
 def _entries(folder: str, changed_ns: int) -> dict[str, list[str]]:
-    """The entries of a folder by their composed names; ``changed_ns`` only tells the cache when to read it again."""
+    """The entries of a folder by their NFC names. ``changed_ns`` makes the cache reread a changed folder."""
     entries: dict[str, list[str]] = {}
     for name in sorted(os.listdir(folder)):  # noqa: PTH208
         entries.setdefault(to_nfc(name), []).append(name)
@@ -62,13 +62,13 @@ def _entries(folder: str, changed_ns: int) -> dict[str, list[str]]:
 
 
 def lookalike_hint(path: Path) -> str:
-    """For a message that misses a file: one beside it whose name differs in the spelling of its suffix, or in case."""
+    """For a message about a missing file: a file beside it whose name differs only in case or in ``.jpg``/``.jpeg``."""
     try:
         names = _entries(str(path.parent), path.parent.stat().st_mtime_ns)
     except OSError:
         return ""
     found = [name for name in names if _plain(name) == _plain(path.name)]
-    return f" ({found[0]} is there: rename it)" if found else ""
+    return f" ({found[0]} exists: rename it)" if found else ""
 
 
 def _plain(name: str) -> str:
@@ -76,9 +76,9 @@ def _plain(name: str) -> str:
 
 
 def is_hidden(path: str, pattern: str = "") -> bool:
-    """Whether a file, or a folder it lies in, is hidden (its name starts with a dot) and the pattern names none.
+    """Whether a file or one of its folders is hidden (its name starts with a dot), though not in the pattern.
 
-    macOS writes such files (``._photo.png``) beside others on disks that are not its own.
+    macOS writes such files (``._photo.png``) beside others on foreign file systems.
 
     >>> is_hidden("images/._0.png", "images/{name}.png"), is_hidden(".data/0.png", ".data/{name}.png")
     (True, False)

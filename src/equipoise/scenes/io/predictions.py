@@ -6,7 +6,7 @@ from pathlib import Path
 from equipoise.scenes.io.json import read_json
 
 
-def predicted(folder: Path, names: Iterable[str]) -> set[str]:
+def prediction_files(folder: Path, names: Iterable[str]) -> set[str]:
     """Of the names in a folder those of predictions; reads only records that have a picture called after them."""
     here = set(names)
     stems = {name[:i] for name in here if name.endswith(".png") for i, letter in enumerate(name) if letter == "_"}

@@ -1,4 +1,4 @@
-"""Work that threads do ahead of who needs it: decoding pictures, say."""
+"""Run work ahead of its consumer in threads, for example decoding images."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,9 +12,10 @@ THREADS = 4
 
 
 def prefetch(work: Callable[[T], R], items: Iterable[T], *, threads: int = THREADS) -> Iterator[R]:
-    """``work`` of each item, in order, at most twice as many items ahead as there are threads.
+    """Yield ``work(item)`` for each item, in order, computed in threads.
 
-    So that results do not pile up, and who stops early (Ctrl-C) waits for no more than those.
+    At most ``2 * threads`` items are computed ahead. This bounds the memory of waiting results, and the time to stop
+    when the consumer stops early (Ctrl-C).
 
     >>> list(prefetch(lambda n: n * n, range(5)))
     [0, 1, 4, 9, 16]

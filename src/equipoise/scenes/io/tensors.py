@@ -1,4 +1,4 @@
-"""Named tensors in the safetensors format."""
+"""Read and write named tensors in the safetensors format."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,21 +12,21 @@ from equipoise.scenes.io.files import path_exists
 
 
 def tensors_as_bytes(tensors: Mapping[str, Tensor]) -> bytes:
-    """Named tensors in the safetensors format."""
+    """Encode named tensors in the safetensors format."""
     return safetensors.torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Tensors from a safetensors file; raises ``RunError`` in one line."""
+    """Read a safetensors file. Raises ``RunError`` with a message of one line."""
     if not path_exists(path):
-        raise RunError(f"expected weights at {path}, found none: was the run finished?")
+        raise RunError(f"expected weights at {path}, found none: did the run finish?")
     if not path.is_file():
-        raise RunError(f"{path}: expected safetensors, found no regular file")
+        raise RunError(f"{path}: expected a safetensors file, found no regular file")
     try:
         with path.open("rb"):
-            pass  # Rust's own message of a file that may not be read says that there is none.
+            pass  # safetensors reports an unreadable file as missing; Python's error is right.
         return safetensors.torch.load_file(path)
     except OSError as error:
-        raise RunError(f"{path}: expected safetensors that may be read, found: {error.strerror or error}") from None
+        raise RunError(f"{path}: expected a readable safetensors file, found: {error.strerror or error}") from None
     except SafetensorError as error:
-        raise RunError(f"{path}: expected safetensors, found something else: {error}") from None
+        raise RunError(f"{path}: expected a safetensors file, found invalid content: {error}") from None

@@ -10,7 +10,14 @@ import numpy.typing as npt
 
 from equipoise.errors import DataError, RecipeError
 from equipoise.scenes.cameras.camera import Camera
-from equipoise.scenes.cameras.distances import DISTANCE_NAMES, DISTANCE_UNITS, InverseDepthUnit, distances, round_to_3_digits, range_text
+from equipoise.scenes.cameras.distances import (
+    DISTANCE_NAMES,
+    DISTANCE_UNITS,
+    InverseDepthUnit,
+    distances,
+    range_text,
+    round_to_3_digits,
+)
 from equipoise.scenes.io.images import read_labels, stored_bits
 from equipoise.scenes.labels.label import (
     Array,
@@ -227,7 +234,9 @@ def depth_caption(
     found = distances(inverse_depth, unit)
     if not found.size:
         return "no depth"
-    said = f"{DISTANCE_NAMES[unit]} {range_text(found.min(), float(np.median(found)), found.max(), DISTANCE_UNITS[unit])}"
+    said = (
+        f"{DISTANCE_NAMES[unit]} {range_text(found.min(), float(np.median(found)), found.max(), DISTANCE_UNITS[unit])}"
+    )
     if unit == "px" and camera is not None:
         height, width = inverse_depth.shape
         if metre_pixels := camera.scaled_to((height, width)).metre_pixels:

@@ -1,1 +1,1 @@
-"""The reference page: every key of recipes and of data descriptions, made from their dataclasses."""
+"""Generate the reference page: every key of recipes and data descriptions, read from their dataclasses."""

@@ -7,7 +7,7 @@ from equipoise.scenes.reference.page import reference_page
 
 
 def main() -> None:
-    """Write the page; the file is replaced."""
+    """Write the page, replacing the file if it exists."""
     if len(sys.argv) > 2:
         sys.exit(f"expected at most one FILE, found {len(sys.argv) - 1}: python -m equipoise.scenes.reference [FILE]")
     if len(sys.argv) == 2:

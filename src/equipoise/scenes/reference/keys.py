@@ -1,4 +1,4 @@
-"""The keys that a dataclass reads from TOML: what each may hold, its default, and what its docstring says of it."""
+"""Document the TOML keys of a dataclass: their types, ranges, defaults, and descriptions from the docstring."""
 
 import dataclasses
 import inspect
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 ATTRIBUTE = re.compile(r"^    (\w+): +(.*(?:\n {5,}.*)*)", re.MULTILINE)
-"""An entry of a docstring's ``Attributes:`` section, with the lines that continue it."""
+"""An entry in a docstring's ``Attributes:`` section, with its continuation lines."""
 SECTION = re.compile(r"^(?=\S)", re.MULTILINE)
-"""Where the next section of a docstring begins."""
+"""The start of the next section of a docstring."""
 WORDS = {int: "whole number", float: "number", str: "text", bool: "`true` or `false`"}
 PLURALS = {int: "whole numbers", float: "numbers", str: "texts", bool: "truth values"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """One key: its name in its table, what it may hold, its default, and what it means (Markdown)."""
+    """One key: its name in its table, the values it holds, its default, and its meaning (Markdown)."""
 
     name: str
     holds: str
@@ -30,7 +30,7 @@ class Key:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """One TOML table: its heading (``[data]``; empty for the top of the file), what it is, and its keys."""
+    """One TOML table: its dotted name (empty for the top of the file), its description, and its keys."""
 
     name: str
     about: str
@@ -38,21 +38,22 @@ class Table:
 
 
 def tables(kind: type, ranges: Mapping[str, str], prefix: str = "") -> Iterator[Table]:
-    """The table that a dataclass describes, and those below it, in the order of their fields.
+    """Yield the table that a dataclass describes, then its subtables, in the order of the fields.
 
     Args:
         kind: a dataclass that ``from_table`` reads.
-        ranges: what a value must be beyond its type, by dotted key.
+        ranges: the values that a key accepts, in words, by dotted key.
         prefix: the dotted name of the table.
 
     Raises:
-        ValueError: a field has no entry in the ``Attributes:`` section of its class.
+        ValueError: the docstring of the class does not document a field under ``Attributes:``.
     """
     texts, hints = attribute_texts(kind), typing.get_type_hints(kind)
     fields = dataclasses.fields(kind)
     if missing := [field.name for field in fields if not texts.get(field.name)]:
         raise ValueError(
-            f"{kind.__name__}: expected each key in the docstring's 'Attributes:', found none of {', '.join(missing)}"
+            f"{kind.__name__}: expected every key under 'Attributes:' in the docstring, found no entry for "
+            f"{', '.join(missing)}"
         )
     below = {field.name: found for field in fields if (found := _table_of(hints[field.name]))}
     keys = (
@@ -71,7 +72,7 @@ def tables(kind: type, ranges: Mapping[str, str], prefix: str = "") -> Iterator[
 
 
 def attribute_texts(kind: type) -> dict[str, str]:
-    """What the docstrings of a class and of those it inherits from say of each attribute."""
+    """Return the description of each attribute from the docstrings of a class and its bases."""
     texts: dict[str, str] = {}
     for one in reversed(kind.__mro__):
         section = SECTION.split(inspect.cleandoc(one.__doc__ or "").partition("Attributes:\n")[2])[0]
@@ -80,7 +81,7 @@ def attribute_texts(kind: type) -> dict[str, str]:
 
 
 def markdown(text: str) -> str:
-    r"""A docstring's text as Markdown on one line.
+    r"""Convert a docstring's text to Markdown on one line.
 
     >>> markdown("``a``, or\n    b | c.")
     '`a`, or b \\| c.'
@@ -93,13 +94,13 @@ def _sentence(text: str) -> str:
 
 
 def _members(hint: Any) -> list[Any]:
-    """The members of a union but for ``None``; of any other type the type itself."""
+    """Return the members of a union except ``None``; for any other type, the type itself."""
     union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     return [one for one in typing.get_args(hint) if one is not type(None)] if union else [hint]
 
 
 def _table_of(hint: Any) -> tuple[str, type] | None:
-    """The dataclass that a type holds, and what its table's name ends in: one for each name, or one for each entry."""
+    """Return the dataclass that a type contains and the suffix of its table's name (``.NAME`` for dicts)."""
     for one in _members(hint):
         origin, arguments = typing.get_origin(one), typing.get_args(one)
         end, held = (".NAME", arguments[1]) if origin is dict else ("", arguments[0] if origin is tuple else one)
@@ -109,7 +110,7 @@ def _table_of(hint: Any) -> tuple[str, type] | None:
 
 
 def _holds(hint: Any, allowed: str) -> str:
-    """A type in words, and the range that its values must be in."""
+    """Describe a type and the range of its values in words."""
     words = " or ".join(_words(one) for one in _members(hint))
     return f"{words}: {markdown(allowed)}" if allowed else words
 
@@ -136,7 +137,7 @@ def _each(hint: Any) -> str:
 
 
 def _default(field: dataclasses.Field[Any]) -> str:
-    """The default as TOML has it; a dash where there is none that could be written."""
+    """Format the default as TOML; a dash if TOML cannot express it."""
     if field.default_factory is not dataclasses.MISSING:
         value = field.default_factory()
     elif field.default is dataclasses.MISSING:

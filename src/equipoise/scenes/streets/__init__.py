@@ -1,4 +1,4 @@
-"""The generator of street scenes: world → camera → image and labels."""
+"""Generate street scenes: a random world, seen by a camera, gives an image and its labels."""
 
 from equipoise.scenes.streets.generate import generate
 from equipoise.scenes.streets.render import Street, render

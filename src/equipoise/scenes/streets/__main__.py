@@ -1,4 +1,4 @@
-"""A process of ``generate``: jobs come as lines ``SPLIT INDEX`` on standard input, and a line goes out after each."""
+"""A worker process of ``generate``: reads jobs as lines ``SPLIT INDEX``, and writes a line after each."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from equipoise.scenes.streets.generate import FAILED, NORMALS, WRITTEN, write_st
 
 
 def work(out: Path, size: tuple[int, int], seed: int, *, normals: bool) -> None:
-    """Write the streets that are asked for, until the input ends."""
+    """Write the requested streets until the input ends."""
     for line in sys.stdin.read().splitlines():
         split, index = line.split()
         try:
@@ -18,14 +18,14 @@ def work(out: Path, size: tuple[int, int], seed: int, *, normals: bool) -> None:
             sys.stdout.write(WRITTEN)
             sys.stdout.flush()
         except OSError as error:
-            with contextlib.suppress(OSError):  # Who asked may have ended.
+            with contextlib.suppress(OSError):  # The parent process may have ended.
                 sys.stdout.write(f"{FAILED}{error.strerror or error}\n")
                 sys.stdout.flush()
             os._exit(1)
 
 
 if __name__ == "__main__":
-    # Ctrl-C reaches every process of a terminal; the one that started this one ends it.
+    # Ctrl-C reaches every process of a terminal. The parent process handles it and ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     folder, height, width, number, *more = sys.argv[1:]
     work(Path(folder), (int(height), int(width)), int(number), normals=more == [NORMALS])

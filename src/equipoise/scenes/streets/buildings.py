@@ -1,4 +1,4 @@
-"""Facades with floors of windows, shops and roofs; garden walls, fences and hedges."""
+"""Paint facades with windows, shops and roofs; garden walls, fences and hedges."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ ROOFS = [(0.42, 0.22, 0.17), (0.26, 0.25, 0.27), (0.34, 0.24, 0.2), (0.3, 0.31, 
 
 
 def paint_building(canvas: Canvas, wall: Wall, weather: Weather, rng: np.random.Generator) -> None:
-    """A facade, the end wall at its nearer end, and what one sees of a pitched roof."""
+    """Paint a facade, the end wall at its nearer end, and the visible part of a pitched roof."""
     style = _Style(rng, wall.high)
     along = np.array([wall.x1 - wall.x0, 0.0, wall.z1 - wall.z0])
     back = np.array([along[2], 0.0, -along[0]]) / wall.length
@@ -37,7 +37,7 @@ def paint_building(canvas: Canvas, wall: Wall, weather: Weather, rng: np.random.
 
 
 class _Style:
-    """One building's looks, drawn once for all its walls."""
+    """The look of one building, drawn once for all its walls."""
 
     def __init__(self, rng: np.random.Generator, height: float) -> None:
         self.base = np.array(PLASTER[rng.integers(len(PLASTER))], np.float32) * np.float32(rng.uniform(0.8, 1.1))
@@ -56,7 +56,7 @@ class _Style:
         self.frame = self.base * 0.3 + 0.62
 
     def facade(self, light: float, weather: Weather) -> Shader:
-        """Windows on a grid, a shop or doors below, cornices between, the roof above."""
+        """Shade windows on a grid, a shop or doors below, cornices between, the roof above."""
 
         def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, None]:
             color = self._plain(a, y, pixel) * light
@@ -70,7 +70,7 @@ class _Style:
         return shade
 
     def tiles(self, light: float) -> Shader:
-        """The half of a pitched roof that slopes to the street."""
+        """Shade the half of a pitched roof that slopes towards the street."""
 
         def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, None]:
             rows = 1 - 0.25 * grid(y, 0.45, 0.3, pixel) + 0.08 * look_up(clouds(), y * 5 + self.key[0], a * 3)
@@ -79,7 +79,7 @@ class _Style:
         return shade
 
     def end_wall(self, light: float, depth: float, weather: Weather) -> Shader:
-        """A plain wall with few windows, and its gable below a pitched roof."""
+        """Shade a plain wall with few windows, and its gable below a pitched roof."""
 
         def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, Mask]:
             color = self._plain(a, y, pixel) * light
@@ -99,7 +99,7 @@ class _Style:
         return self.base * tone[..., None]
 
     def _windows(self, color: Floats, a: Floats, y: Floats, pixel: Floats, where: Mask, weather: Weather) -> None:
-        """Glass in frames; each window has its own blind, or light behind it."""
+        """Shade glass in frames; each window has its own blind or light."""
         up = y - self.ground
         across = grid(a, self.bay, self.window[0], pixel)
         level = grid(up, self.floor, self.window[1], pixel)
@@ -131,7 +131,7 @@ class _Style:
 
 
 def paint_wall(canvas: Canvas, wall: Wall, weather: Weather, rng: np.random.Generator) -> None:
-    """A free-standing wall of stone or concrete."""
+    """Paint a free-standing wall of stone or concrete."""
     base = np.array([0.55, 0.53, 0.5]) * rng.uniform(0.7, 1.25)
     light = weather.facing(-float(np.sign(wall.x0)), 0.0)
     course = float(rng.uniform(0.25, 0.6))
@@ -146,7 +146,7 @@ def paint_wall(canvas: Canvas, wall: Wall, weather: Weather, rng: np.random.Gene
 
 
 def paint_fence(canvas: Canvas, wall: Wall, weather: Weather, rng: np.random.Generator) -> None:
-    """Boards, or iron bars that one sees through."""
+    """Paint a fence of boards, or of iron bars with gaps between."""
     boards = rng.random() < 0.55
     base = np.array([0.5, 0.36, 0.24] if boards else [0.16, 0.18, 0.18]) * rng.uniform(0.8, 1.4)
     light = weather.facing(-float(np.sign(wall.x0)), 0.0)
@@ -162,7 +162,7 @@ def paint_fence(canvas: Canvas, wall: Wall, weather: Weather, rng: np.random.Gen
 
 
 def paint_hedge(canvas: Canvas, wall: Wall, weather: Weather, rng: np.random.Generator) -> None:
-    """A clipped hedge with a ragged top."""
+    """Paint a clipped hedge with a ragged top."""
     base = np.array([0.2, 0.34, 0.13]) * rng.uniform(0.8, 1.3)
     light = weather.facing(-float(np.sign(wall.x0)), 0.0)
     shift = float(rng.uniform(0, 200))

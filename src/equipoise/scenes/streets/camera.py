@@ -1,6 +1,6 @@
-"""The car's camera: a pinhole whose principal point lies at the horizon.
+"""The car's camera: a pinhole camera whose principal point is at the row of the horizon.
 
-Pitch is a shift of the principal point's row, as a small pitch is, so that uprights stay upright and
+A small pitch is modelled as a shift of the principal point's row. So vertical edges stay vertical, and
 disparity = baseline · fx / depth holds exactly with the written intrinsics.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 REFERENCE_WIDTH, REFERENCE_FX, REFERENCE_BASELINE = 2048, 2262.52, 0.209313
-"""Cityscapes' own camera."""
+"""The camera of Cityscapes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,19 +26,19 @@ class StreetCamera:
     v0: float
 
     def slope_x(self) -> npt.NDArray[np.floating[Any]]:
-        """X/Z of each column."""
+        """Return X/Z of each column."""
         return (np.arange(self.size[1]) - self.u0) / self.fx
 
     def slope_y(self) -> npt.NDArray[np.floating[Any]]:
-        """(Y − camera height)/Z of each row, upwards."""
+        """Return (Y − camera height)/Z of each row; Y points up."""
         return (self.v0 - np.arange(self.size[0])) / self.fx
 
     def row(self, y_m: float, z_m: float) -> float:
-        """The row that shows a height above the ground at a depth."""
+        """Return the image row of a point with this height above the ground and this depth."""
         return self.v0 + self.fx * (self.height_m - y_m) / z_m
 
     def as_table(self) -> dict[str, Any]:
-        """In the form of Cityscapes' camera files."""
+        """Return the content of a camera file in the format of Cityscapes."""
         return {
             "extrinsic": {
                 "baseline": self.baseline_m,
@@ -54,7 +54,7 @@ class StreetCamera:
 
 
 def random_camera(size: tuple[int, int], rng: np.random.Generator) -> StreetCamera:
-    """A camera near Cityscapes' own: fx ± 8 %, height 1.15 … 1.75 m, the horizon above the middle."""
+    """Draw a camera similar to that of Cityscapes: fx ± 8 %, height 1.15 … 1.75 m, the horizon above the middle."""
     height, width = size
     return StreetCamera(
         size=size,

@@ -1,4 +1,4 @@
-"""Cars: a body, and on it a cabin with raked windows that narrows towards its roof; the surfaces meet edge to edge."""
+"""Cars: a body and a cabin with raked windows that narrows towards the roof. The surfaces meet edge to edge."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ SHARES = (0.3, 0.25, 0.17, 0.11, 0.17)
 
 
 class Car:
-    """One car's shape and paint."""
+    """The shape and paint of one car."""
 
     def __init__(self, paint: Floats, weather: Weather, rng: np.random.Generator) -> None:
         length, width, height, waist, self.outline = BODIES[str(rng.choice(list(BODIES), p=SHARES))]
@@ -35,7 +35,7 @@ class Car:
         self.braking, self.trim = bool(rng.random() < 0.3), bool(rng.random() < 0.4)
 
     def paint_on(self, canvas: Canvas, pose: Pose, instance: int) -> None:
-        """Every surface that faces the camera."""
+        """Paint every surface that faces the camera."""
         forward, right = pose.axes()
         places = 1 - np.array(self.outline)[::-1] if pose.oncoming else np.array(self.outline)
         shelf, roof, roof_end, _ = places * self.length
@@ -55,25 +55,25 @@ class Car:
                 self._paint_side(canvas, foot, forward * self.length, outward, pose.oncoming, instance)
 
     def paint_across(self, canvas: Canvas, x: float, z: float, leftwards: bool, instance: int) -> None:
-        """Its side alone, where it crosses the view."""
+        """Paint only the side, for a car that crosses the view."""
         foot, along = np.array([x - self.length / 2, 0.0, z]), np.array([self.length, 0.0, 0.0])
         self._paint_side(canvas, foot, along, np.array([0.0, 0.0, -1.0]), leftwards, instance)
 
     def _paint_side(
         self, canvas: Canvas, foot: Floats, along: Floats, outward: Floats, turned: bool, instance: int
     ) -> None:
-        """Doors and wheels, and the leaning windows above; ``turned``: the front is where ``along`` begins."""
+        """Paint doors, wheels and the slanted windows; ``turned``: the front is at the start of ``along``."""
         light = self.weather.facing(float(outward[0]), float(outward[2]))
         canvas.wall(standing(foot, along, self.waist), self._doors(light, turned), CAR, instance)
         lean = UP * (self.height - self.waist) - outward * self.narrowing
         canvas.panel(Panel(foot + UP * self.waist, along, lean), self._windows(light, turned, lean), CAR, instance)
 
     def _glass(self, t: Floats) -> Floats:
-        """Glass mirrors more of the sky the higher it is."""
+        """Shade glass, which reflects more sky the higher it is."""
         return GLASS + self.weather.sky_low * (0.08 + 0.25 * np.clip(t, 0, 1))[..., None]
 
     def _plain(self) -> Shader:
-        """Bonnet, boot and roof: they see the sky."""
+        """Shade the bonnet, boot and roof, which face the sky."""
         color = self.paint * 1.1 + self.weather.sky_low * 0.08
 
         def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, None]:
@@ -82,7 +82,7 @@ class Car:
         return shade
 
     def _end(self, light: float, front: bool) -> Shader:
-        """Bumper, lamps, plate, the near wheels; a grille in front."""
+        """Shade bumper, lamps, plate and near wheels; the front end has a grille."""
         lamps = np.array([1.0, 0.98, 0.9]) * (0.85 + 0.6 * self.weather.lamps)
         if not front:
             lamps = np.array([0.5, 0.04, 0.04]) * (2.0 if self.braking else 1.0 + self.weather.lamps)
@@ -109,7 +109,7 @@ class Car:
         return shade
 
     def _screen(self, light: float, rake: Floats) -> Shader:
-        """The near window between its pillars."""
+        """Shade the near window and its pillars."""
         narrowing, rise = 2 * self.narrowing / self.width, float(np.linalg.norm(rake))
 
         def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, Mask]:
@@ -122,7 +122,7 @@ class Car:
         return shade
 
     def _doors(self, light: float, turned: bool) -> Shader:
-        """The body's side, with wheels in their arches."""
+        """Shade the side of the body, with wheels in their arches."""
         radius = 0.2 * self.height
 
         def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, Mask]:
@@ -142,7 +142,7 @@ class Car:
         return shade
 
     def _windows(self, light: float, turned: bool, lean: Floats) -> Shader:
-        """The cabin's side: windows between pillars, as wide as the roof above and the waist below."""
+        """Shade the side of the cabin: windows and pillars, as wide as the roof at the top and the waist below."""
         rear, roof_rear, roof_front, front = self.outline
         rise = float(np.linalg.norm(lean))
 
@@ -158,6 +158,6 @@ class Car:
 
 
 def standing(foot: Floats, along: Floats, height: float) -> Wall:
-    """A wall over an edge on the ground."""
+    """Return an upright wall above an edge on the ground."""
     end = foot + along
     return Wall(float(foot[0]), float(foot[2]), float(end[0]), float(end[2]), 0.0, height)

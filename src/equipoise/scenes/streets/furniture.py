@@ -1,4 +1,4 @@
-"""What stands along a street: trees, poles, lamps, traffic lights and signs."""
+"""Paint street furniture: trees, poles, lamps, traffic lights and signs."""
 
 import numpy as np
 
@@ -9,12 +9,12 @@ from equipoise.scenes.streets.weather import Weather
 
 
 def upright(x: float, z: float, width: float, low: float, high: float) -> Wall:
-    """A rectangle that faces the camera's plane."""
+    """Return an upright rectangle parallel to the image plane."""
     return Wall(x - width / 2, z, x + width / 2, z, low, high)
 
 
 def paint_tree(canvas: Canvas, x: float, z: float, height: float, weather: Weather, rng: np.random.Generator) -> None:
-    """A trunk, and a crown of overlapping lumps lit from above."""
+    """Paint a trunk, and a crown of overlapping lumps lit from above."""
     width = height * float(rng.uniform(0.6, 0.9))
     trunk = height * float(rng.uniform(0.22, 0.36))
     thick = 0.018 * height + 0.12
@@ -23,7 +23,7 @@ def paint_tree(canvas: Canvas, x: float, z: float, height: float, weather: Weath
         rng.uniform(0.75, 1.35)
     )
     key = rng.integers(0, 256, 2)
-    # Their reach stays inside the rectangle, which would cut them.
+    # Keep the lumps inside the rectangle, which would cut them off.
     lumps = rng.uniform(-1, 1, (7, 3)) * [0.4, 0.4, 0.06] + [0, 0, 0.39]
     pointed = rng.random() < 0.2
     sun = weather.sun_x
@@ -33,10 +33,10 @@ def paint_tree(canvas: Canvas, x: float, z: float, height: float, weather: Weath
         t = ((y - trunk) / (height - trunk) - 0.5) * 2
         rough = np.clip(0.1 * look_up(clouds(), y * 80 / width + key[0], a * 80 / width + key[1]), -0.15, 0.15)
         if pointed:
-            # Tiers of branches, each darker below.
+            # Tiers of branches, each darker at its bottom.
             swell = (0.42 * (1 - t) - np.abs(s)) * (0.8 + 0.5 * (t * 3.5 % 1.0))
         else:
-            # Each lump bulges: light in its middle, dark where it meets the next.
+            # Each lump bulges: light in the middle, dark towards the next one.
             swell = 0.55 - s * s - t * t - rough
             for cx, cy, r in lumps:
                 swell = np.maximum(swell, r * r - (s - cx) ** 2 - (t - cy + 0.1) ** 2 + 0.01)
@@ -57,7 +57,7 @@ def paint_tree(canvas: Canvas, x: float, z: float, height: float, weather: Weath
 def paint_pole(
     canvas: Canvas, x: float, z: float, height: float, thick: float, weather: Weather, rng: np.random.Generator
 ) -> None:
-    """A round pole: lighter in the middle."""
+    """Paint a round pole, lighter in the middle."""
     tone = float(rng.uniform(0.25, 0.5))
 
     def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, None]:
@@ -68,7 +68,7 @@ def paint_pole(
 
 
 def paint_lamp(canvas: Canvas, x: float, z: float, side: int, weather: Weather, rng: np.random.Generator) -> None:
-    """A street lamp whose arm reaches over the road."""
+    """Paint a street lamp whose arm reaches over the road."""
     height = float(rng.uniform(6, 9))
     paint_pole(canvas, x, z, height, 0.16, weather, rng)
     reach = -side * float(rng.uniform(1.0, 2.0))
@@ -84,7 +84,7 @@ def paint_lamp(canvas: Canvas, x: float, z: float, side: int, weather: Weather, 
 
 
 def paint_traffic_light(canvas: Canvas, x: float, z: float, weather: Weather, rng: np.random.Generator) -> None:
-    """Three lamps, one of them lit, on a pole."""
+    """Paint a traffic light on a pole, with one of three lamps lit."""
     foot = float(rng.uniform(2.2, 3.2))
     paint_pole(canvas, x, z, foot + 0.9, 0.14, weather, rng)
     lit = int(rng.integers(3))
@@ -102,7 +102,7 @@ def paint_traffic_light(canvas: Canvas, x: float, z: float, weather: Weather, rn
 
 
 def paint_sign(canvas: Canvas, x: float, z: float, weather: Weather, rng: np.random.Generator) -> None:
-    """A disc, triangle, board or diamond on a pole."""
+    """Paint a disc, triangle, board or diamond on a pole."""
     foot, size = float(rng.uniform(1.9, 2.6)), float(rng.uniform(0.6, 0.85))
     paint_pole(canvas, x, z, foot + size * 0.6, 0.08, weather, rng)
     kind = int(rng.integers(5))

@@ -1,4 +1,4 @@
-"""The ground and the sky: road with its markings, kerbs, pavements, terrain, side streets; clouds above."""
+"""Paint the ground and the sky: road, markings, kerbs, pavements, terrain, side streets, clouds."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +16,14 @@ Floats = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Road:
-    """The street's plan, in m. u is the distance from the road's middle, to the right.
+    """The plan of a street, in m. u is the distance to the right of the road's middle line.
 
     Attributes:
-        middle: u of the camera, negative: the camera drives right of the middle.
-        heading, bend: the middle's x at depth z is heading·z + bend·z².
+        middle: camera coordinate x of the road's middle line, usually negative: the car drives on the right.
+        heading, bend: the middle line at depth z is offset by heading·z + bend·z².
         half: half the width of the carriageway.
-        lanes: of the carriageway, both directions.
-        pavement: width of each pavement; 0: none, terrain begins.
+        lanes: the number of lanes in both directions together.
+        pavement: width of the left and right pavement; 0: none, the terrain begins at the kerb.
         crossing: depths of zebra crossings.
         junction: (depth, half width) of a side street; ``None``: none.
         parked: the outermost strip of the carriageway is for parking.
@@ -45,16 +45,16 @@ class Road:
     grass: tuple[float, float, float]
 
     def x(self, u: float, z: float) -> float:
-        """Camera coordinates of a place on the street."""
+        """Return the camera coordinate x of a place on the street."""
         return self.middle + u + self.heading * z + self.bend * z * z
 
     def pavement_width(self, side: int) -> float:
-        """Of the left (−1) or right (1) pavement."""
+        """Return the width of the left (−1) or right (1) pavement, m."""
         return self.pavement[0 if side < 0 else 1]
 
 
 def paint_sky(canvas: Canvas, weather: Weather, rng: np.random.Generator) -> None:
-    """From the top's colour to the horizon's, with clouds that shrink towards it."""
+    """Paint a gradient from the top to the horizon, with clouds that shrink towards the horizon."""
     rise = np.clip(canvas.slope_y, 0, None)[:, None]
     share = np.clip(rise / 0.35, 0, 1) ** 0.7
     top, low = weather.sky_top, weather.sky_low
@@ -69,7 +69,7 @@ def paint_sky(canvas: Canvas, weather: Weather, rng: np.random.Generator) -> Non
 
 
 def paint_ground(canvas: Canvas, road: Road, weather: Weather, shadows: "list[Shadow]") -> None:
-    """Everything below the horizon, at its exact depth."""
+    """Paint everything below the horizon, at its exact depth."""
     camera = canvas.camera
     first = int(np.floor(camera.v0)) + 1
     if first >= camera.size[0]:
@@ -94,7 +94,7 @@ def paint_ground(canvas: Canvas, road: Road, weather: Weather, shadows: "list[Sh
 
 
 def _surface(road: Road, u: Floats, z: Floats, pixel: Floats, deep: Floats) -> tuple[Floats, npt.NDArray[np.uint8]]:
-    """Albedo and label."""
+    """Return albedo and label."""
     far = np.clip(1.5 - pixel * 12, 0.15, 1)
     grain = look_up(fine(), u * 14, z * 9) * far
     patches = look_up(clouds(), u * 2.5 + 40, z * 0.7)
@@ -121,7 +121,7 @@ def _surface(road: Road, u: Floats, z: Floats, pixel: Floats, deep: Floats) -> t
 
 
 def _markings(road: Road, u: Floats, z: Floats, pixel: Floats, deep: Floats) -> Floats:
-    """Paint on the asphalt: middle line, lane lines, edges, zebra crossings and stop lines."""
+    """Return the road markings: middle line, lane lines, edges, zebra crossings and stop lines."""
     paint = np.zeros_like(u)
     inner = road.half - (2.2 if road.parked else 0.0)
     dashes = grid(z, 9.0, 0.45, deep)
@@ -143,7 +143,7 @@ def _markings(road: Road, u: Floats, z: Floats, pixel: Floats, deep: Floats) -> 
 
 
 def _reflection(canvas: Canvas, first: int, count: int) -> Floats:
-    """What is above the horizon, mirrored and smeared: a wet road."""
+    """Return the reflection in a wet road: the view above the horizon, mirrored and smeared."""
     rows = np.clip(first - 1 - np.arange(count) // 2, 0, None)
     above = canvas.color[rows]
     return np.repeat(above[:, ::8], 8, axis=1)[:, : above.shape[1]]
@@ -151,7 +151,7 @@ def _reflection(canvas: Canvas, first: int, count: int) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class Shadow:
-    """A soft rectangle of shade on the ground: middle (u, z), half sizes, darkness 0 … 1, softness in m."""
+    """A soft rectangular shadow on the ground: centre (u, z), half sizes, darkness 0 … 1, softness in m."""
 
     u: float
     z: float
@@ -161,7 +161,7 @@ class Shadow:
     soft: float = 0.3
 
     def darken(self, light: Floats, u: Floats, z: Floats, contrast: float) -> None:
-        """Multiply the light where the shadow falls."""
+        """Darken the light where the shadow falls."""
         rows = np.flatnonzero(np.abs(z[:, 0] - self.z) < self.half_z + self.soft)
         if not rows.size:
             return

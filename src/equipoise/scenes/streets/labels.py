@@ -1,4 +1,4 @@
-"""Cityscapes' label ids of what streets hold."""
+"""Cityscapes' label ids of the classes that streets contain."""
 
 ROAD, SIDEWALK, BUILDING, WALL, FENCE, POLE, LIGHT, SIGN = 7, 8, 11, 12, 13, 17, 19, 20
 VEGETATION, TERRAIN, SKY, PERSON, RIDER, CAR, TRUCK, BUS = 21, 22, 23, 24, 25, 26, 27, 28

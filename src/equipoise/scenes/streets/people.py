@@ -1,4 +1,4 @@
-"""People: standing, walking, and riding bicycles and motorcycles."""
+"""Paint people: standing, walking, and riding bicycles and motorcycles."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ SKIN = np.array([[0.82, 0.62, 0.5], [0.62, 0.43, 0.32], [0.42, 0.28, 0.2], [0.9,
 
 
 class Clothes:
-    """Colours of one person."""
+    """The colours of one person."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.skin = SKIN[rng.integers(len(SKIN))]
@@ -25,7 +25,7 @@ class Clothes:
 def paint_person(
     canvas: Canvas, x: float, z: float, height: float, instance: int, weather: Weather, rng: np.random.Generator
 ) -> None:
-    """Head, trunk, arms and two legs, in mid-stride or standing."""
+    """Paint head, trunk, arms and legs of a person who stands or walks."""
     clothes, width = Clothes(rng), 0.46 * height
     stride, swing = float(rng.uniform(-0.13, 0.13)), float(rng.uniform(-0.07, 0.07))
     skirt, bag = rng.random() < 0.2, rng.random() < 0.3
@@ -77,7 +77,7 @@ def paint_cycle(
     weather: Weather,
     rng: np.random.Generator,
 ) -> None:
-    """A bicycle or motorcycle, from the side (``across``) or from behind; with a rider where ``rider`` is an id."""
+    """Paint a bicycle or motorcycle from the side (``across``) or from behind; ``rider``: the id of its rider."""
     width, height = (1.75 if across else 0.62), 1.08
     paint = rng.uniform(0.05, 0.75, 3)
     flip = -1.0 if rng.random() < 0.5 else 1.0
@@ -154,7 +154,7 @@ def _paint_rider(
 
 
 def _tube(s: Floats, y: Floats, x0: float, y0: float, x1: float, y1: float, thick: "float | Floats") -> Mask:
-    """Within ``thick`` of the line between two places."""
+    """Return the pixels within ``thick`` of the line between two points."""
     dx, dy = x1 - x0, y1 - y0
     share = np.clip(((s - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy), 0, 1)
     near: np.ndarray = np.hypot(s - x0 - share * dx, y - y0 - share * dy) < thick

@@ -1,4 +1,4 @@
-"""Where a vehicle stands."""
+"""The position and direction of a vehicle."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from equipoise.scenes.streets.canvas import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class Pose:
-    """The middle of a vehicle's near end, and its direction away from the camera, in m and rad."""
+    """The middle of a vehicle's near end [m], and its direction away from the camera [rad]."""
 
     x: float
     z: float
@@ -17,6 +17,6 @@ class Pose:
     oncoming: bool = False
 
     def axes(self) -> tuple[Floats, Floats]:
-        """Unit vectors (x, y, z) from the near end to the far one, and to the right."""
+        """Return unit vectors (x, y, z): from the near to the far end, and to the right."""
         sine, cosine = np.sin(self.heading), np.cos(self.heading)
         return np.array([sine, 0.0, cosine]), np.array([cosine, 0.0, -sine])

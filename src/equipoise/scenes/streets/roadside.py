@@ -1,4 +1,4 @@
-"""What lines a street: houses, gardens and parks, trees, lamps, signs and traffic lights, and what closes the view."""
+"""Fill both sides of a street: houses, gardens, parks, trees, lamps, signs, traffic lights; and its far end."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ BOUNDARIES = (paint_fence, paint_hedge, paint_wall)
 
 
 def line_with_houses(world: World, side: int) -> None:
-    """Buildings in a row, houses with gardens, or a park, from the camera to far away; the kind often changes."""
+    """Add rows of buildings, houses with gardens, or parks, from the camera into the distance, in random order."""
     rng, road = world.rng, world.road
     kinds = ("row", "houses", "park")
     kind = str(rng.choice(kinds, p=[0.55, 0.27, 0.18]))
@@ -49,7 +49,7 @@ def line_with_houses(world: World, side: int) -> None:
 
 
 def furnish(world: World, side: int) -> None:
-    """Lamps in a row, trees along the kerb, signs, poles, and traffic lights at crossings."""
+    """Add lamps in a row, trees along the kerb, signs, poles, and traffic lights at crossings."""
     rng, road = world.rng, world.road
     u = side * (road.half + 0.45)
     if rng.random() < 0.6:
@@ -72,7 +72,7 @@ def furnish(world: World, side: int) -> None:
 
 
 def close_view(world: World) -> None:
-    """A row of trees and houses across the street, far away."""
+    """Add a distant row of trees and houses across the street."""
     rng, road = world.rng, world.road
     for index in range(10):
         z = FARTHEST_M + float(rng.uniform(0, 60))
@@ -85,7 +85,7 @@ def close_view(world: World) -> None:
 
 
 def shade_street(world: World) -> None:
-    """The shade that a row of houses throws over the street."""
+    """Add the shadow that a row of houses casts on the street."""
     weather, road = world.weather, world.road
     if weather.contrast < 0.3 or abs(weather.sun_x) < 0.2 or world.rng.random() < 0.35:
         return
@@ -97,7 +97,7 @@ def shade_street(world: World) -> None:
 
 
 def plant(world: World, u: float, z: float, height: float) -> None:
-    """A tree, not too near."""
+    """Add a tree, unless it is too near."""
     if 5 < z < FARTHEST_M:
         world.shadow(u, z, 0.4, 0.4, height * 0.5)
         world.add(z, paint_tree, world.road.x(u, z), z, height)
@@ -112,7 +112,7 @@ def _boundary(world: World, u: float, z: float, length: float, height: float) ->
 
 
 def _along(world: World, u: float, z: float, length: float, height: float) -> Wall:
-    """A wall beside the street."""
+    """Return a wall beside the street."""
     near, far = max(z, NEAREST_M), z + length
     return Wall(world.road.x(u, near), near, world.road.x(u, far), far, 0.0, height)
 

@@ -1,4 +1,4 @@
-"""Disparity as stored: exact where it is, with the holes that a stereo matcher leaves."""
+"""Compute the stored disparity: exact values, with holes such as a stereo matcher leaves."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,10 @@ LARGEST = 65535
 
 
 def stored_disparity(canvas: Canvas, image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint16]:
-    """P = round(256·d) + 1 with d = baseline·fx/depth, in px of this image; 0 where there is no label.
+    """Return p = round(256·d) + 1 with d = baseline·fx/depth [px of this image]; 0 means no label.
 
-    Holes: the sky; what the other camera cannot see (hidden behind something nearer, or left of its view); and patches
-    without texture or with reflections, larger on vehicles.
+    There are holes in the sky; at pixels that the other camera cannot see (hidden behind something nearer, or outside
+    its view on the left); and in patches without texture or with reflections, which are larger on vehicles.
     """
     camera = canvas.camera
     disparity = camera.baseline_m * camera.fx / canvas.depth_m
@@ -26,10 +26,10 @@ def stored_disparity(canvas: Canvas, image: npt.NDArray[np.uint8], rng: np.rando
 
 
 def hidden_from_the_right(disparity: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-    """Pixels of the left image that the right one does not show.
+    """Return the pixels of the left image that are not visible in the right one.
 
-    A pixel at column x lies at x − d there. It is hidden where a nearer pixel of the row lands within half a pixel, and
-    outside of the picture where x − d < 0.
+    A pixel at column x is at column x − d of the right image. It is hidden if a nearer pixel of the same row lands
+    within half a pixel of it, and outside the image if x − d < 0.
     """
     height, width = disparity.shape
     landing = np.arange(width) - disparity
@@ -39,7 +39,7 @@ def hidden_from_the_right(disparity: npt.NDArray[np.floating]) -> npt.NDArray[np
     nearest = np.zeros((height, width), disparity.dtype)
     place = (row[inside] * width + column[inside]).astype(np.int64)
     np.maximum.at(nearest.reshape(-1), place, disparity[inside])
-    # Slanted surfaces land several pixels on one: only a step of more than a pixel hides.
+    # Several pixels of a slanted surface land on one: only a step of more than a pixel hides.
     hidden = nearest[row, np.maximum(column, 0)] > disparity + 1.0
     return np.where(inside, hidden, True)
 

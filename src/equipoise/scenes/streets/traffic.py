@@ -1,4 +1,4 @@
-"""Who is on a street: vehicles in their lanes, at the kerb and crossing; people on foot and on cycles."""
+"""Add traffic to a street: driving, parked and crossing vehicles; people on foot and on cycles."""
 
 from functools import partial
 
@@ -12,11 +12,11 @@ from equipoise.scenes.streets.vehicles import SIZES, paint_crossing_vehicle, pai
 from equipoise.scenes.streets.world import World
 
 PARKING_M = 2.2
-"""Width of the strip at the kerb."""
+"""Width of the parking strip at the kerb, m."""
 
 
 def drive(world: World) -> None:
-    """Vehicles in each lane, parked ones, one that crosses at a junction, cyclists at the edge."""
+    """Add vehicles in each lane, parked ones, one that crosses at a junction, and cyclists at the edge."""
     rng, road = world.rng, world.road
     inner = road.half - (PARKING_M if road.parked else 0.0)
     for lane in range(road.lanes):
@@ -33,7 +33,7 @@ def drive(world: World) -> None:
 
 
 def walk(world: World, side: int) -> None:
-    """People on the pavement, alone or in groups, some who cross; bicycles and motorcycles left at the wall."""
+    """Add people on the pavement, alone, in groups or crossing; and bicycles and motorcycles parked at walls."""
     rng, road = world.rng, world.road
     width = max(road.pavement_width(side), 1.0)
     for _ in range(int(rng.poisson(2.6))):
@@ -79,13 +79,13 @@ def _park(world: World, side: int) -> None:
 
 
 def _clear(road: Road, z: float) -> bool:
-    """Whether one may park here."""
+    """Whether parking is possible here."""
     near_junction = road.junction is not None and abs(z + 2.5 - road.junction[0]) < road.junction[1] + 7
     return not near_junction and all(abs(z + 2.2 - crossing) > 5.5 for crossing in road.crossing)
 
 
 def _vehicle(world: World, kind: int, u: float, z: float, *, oncoming: bool) -> float:
-    """Put one on the street; returns its length."""
+    """Add a vehicle and return its length, m."""
     (length, width, height), road = SIZES[kind], world.road
     heading = float(np.arctan(road.heading + 2 * road.bend * (z + length / 2)))
     world.shadow(u, z + length / 2, width / 2, length / 2, height)

@@ -1,4 +1,4 @@
-"""Vehicles of every kind; trucks, buses and trams are boxes whose visible sides are painted."""
+"""Paint vehicles of every kind; trucks, buses and trams are boxes whose visible sides are painted."""
 
 import numpy as np
 
@@ -21,33 +21,33 @@ LIVERIES = [
 SIZES = {CAR: (4.5, 1.8, 1.5), TRUCK: (7.5, 2.4, 3.2), BUS: (11.5, 2.55, 3.1), TRAIN: (24.0, 2.6, 3.5)}
 """Length, width, height, m."""
 CAB = 0.24
-"""A truck's cab, in parts of its length; it is lower than the load behind it."""
+"""Length of a truck's cab, as a fraction of the truck's; the cab is lower than the load behind it."""
 CAB_TOP = 0.8
 
 
 def paint_vehicle(
     canvas: Canvas, kind: int, pose: Pose, instance: int, weather: Weather, rng: np.random.Generator
 ) -> None:
-    """Paint the sides that face the camera."""
+    """Paint a random vehicle's sides that face the camera."""
     vehicle(kind, weather, rng).paint_on(canvas, pose, instance)
 
 
 def paint_crossing_vehicle(
     canvas: Canvas, kind: int, x: float, z: float, instance: int, weather: Weather, rng: np.random.Generator
 ) -> None:
-    """A vehicle that crosses the street, seen from its side."""
+    """Paint a random vehicle that crosses the street, seen from its side."""
     vehicle(kind, weather, rng).paint_across(canvas, x, z, bool(rng.random() < 0.5), instance)
 
 
 def vehicle(kind: int, weather: Weather, rng: np.random.Generator) -> "Car | Box":
-    """One at random."""
+    """Draw a random vehicle of this kind."""
     paints = PAINTS if kind in (CAR, TRUCK) else LIVERIES
     paint = np.array(paints[rng.integers(len(paints))]) * rng.uniform(0.85, 1.1)
     return Car(paint, weather, rng) if kind == CAR else Box(kind, paint, weather, rng)
 
 
 class Box:
-    """One truck's, bus's or tram's shape and paint."""
+    """The shape and paint of a truck, bus or tram."""
 
     def __init__(self, kind: int, paint: Floats, weather: Weather, rng: np.random.Generator) -> None:
         self.kind, self.paint, self.weather = kind, paint.astype(np.float32), weather
@@ -58,7 +58,7 @@ class Box:
         self.glass = GLASS + weather.sky_low * 0.2
 
     def paint_on(self, canvas: Canvas, pose: Pose, instance: int) -> None:
-        """Every surface that faces the camera."""
+        """Paint every surface that faces the camera."""
         forward, right = pose.axes()
         across = right * self.width
         left = np.array([pose.x, 0.0, pose.z]) - across / 2
@@ -76,7 +76,7 @@ class Box:
                 canvas.wall(side, self._side(light, pose.oncoming), self.kind, instance)
 
     def paint_across(self, canvas: Canvas, x: float, z: float, leftwards: bool, instance: int) -> None:
-        """Its side alone, where it crosses the view."""
+        """Paint only the side, for a vehicle that crosses the view."""
         wall = Wall(x - self.length / 2, z, x + self.length / 2, z, 0.0, self.height)
         canvas.wall(wall, self._side(self.weather.facing(0.0, -1.0), leftwards), self.kind, instance)
 
@@ -87,7 +87,7 @@ class Box:
         return shade
 
     def _end(self, light: float, front: bool) -> Shader:
-        """Doors of the load, or a large window with lamps below it."""
+        """Shade the doors of the load, or a large window with lamps below."""
         lamps = np.array([1.0, 0.98, 0.9]) * (0.85 + 0.6 * self.weather.lamps)
         if not front:
             lamps = np.array([0.55, 0.04, 0.04]) * (1.9 if self.braking else 1.0 + self.weather.lamps)
@@ -114,7 +114,7 @@ class Box:
         return shade
 
     def _side(self, light: float, turned: bool) -> Shader:
-        """Cab and load, or a row of windows with doors; ``turned``: the front is where the wall begins."""
+        """Shade cab and load, or windows and doors; ``turned``: the front is at the start of the wall."""
 
         def shade(a: Floats, y: Floats, pixel: Floats) -> tuple[Floats, Mask]:
             p, t = 1 - a / self.length if turned else a / self.length, y / self.height

@@ -1,4 +1,4 @@
-"""Light and weather: what they do to surfaces, and what lies between a scene and the stored picture."""
+"""Light and weather: how they change surfaces, and how the camera develops the image."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,20 +11,20 @@ Floats = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Weather:
-    """One moment's light.
+    """The light and weather of one image.
 
     Attributes:
         name: sun, overcast, haze, dusk or rain.
-        sun_x, sun_z: where the sun's light goes on the ground, a unit vector.
-        shadow_m: length of the shadow of 1 m.
-        contrast: how much darker a surface in shade is, 0 … 1.
-        ambient: colour of the light.
-        sky_top, sky_low: colours of the sky.
-        cloud: how cloudy, 0 … 1.
-        fog_m: the distance over which a surface fades by 1/e.
-        wet: how much the ground reflects, 0 … 1.
-        lamps: how bright windows and lamps are against daylight, 0 … 1.
-        noise: deviation of the sensor's noise, in 0 … 1.
+        sun_x, sun_z: direction of sunlight on the ground, a unit vector.
+        shadow_m: length of the shadow of an object 1 m high.
+        contrast: how much darker surfaces in the shade are, 0 … 1.
+        ambient: colour of the ambient light.
+        sky_top, sky_low: colours of the sky at the top and at the horizon.
+        cloud: cloudiness, 0 … 1.
+        fog_m: the distance at which a surface's contrast falls to 1/e.
+        wet: reflectivity of the ground, 0 … 1.
+        lamps: brightness of windows and lamps relative to daylight, 0 … 1.
+        noise: standard deviation of the sensor's noise, on a scale of 0 … 1.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Weather:
     noise: float
 
     def facing(self, normal_x: float, normal_z: float) -> float:
-        """The light on an upright surface with this normal."""
+        """Return the light on an upright surface with this normal."""
         return float(1.0 - self.contrast * np.clip(0.45 + 0.55 * (self.sun_x * normal_x + self.sun_z * normal_z), 0, 1))
 
 
 def random_weather(rng: np.random.Generator) -> Weather:
-    """One of five kinds, each with its own range of light."""
+    """Draw one of five kinds of weather, each with its own range of light."""
     kind = str(rng.choice(["sun", "overcast", "haze", "dusk", "rain"], p=[0.4, 0.26, 0.12, 0.1, 0.12]))
     angle = rng.uniform(0, 2 * np.pi)
     warm = rng.uniform(-0.05, 0.07)
@@ -78,7 +78,7 @@ def random_weather(rng: np.random.Generator) -> Weather:
 
 
 def develop(color: Floats, depth_m: Floats, weather: Weather, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """From painted surfaces to the stored picture: fog, lens, sensor, white balance."""
+    """Turn painted surfaces into the stored image: fog, lens, sensor noise, white balance."""
     clear = np.exp(-depth_m / weather.fog_m)[..., None].astype(np.float32)
     seen = np.where(np.isfinite(depth_m)[..., None], color * clear + weather.sky_low * (1 - clear), color)
     if weather.name == "rain":
@@ -93,7 +93,7 @@ def develop(color: Floats, depth_m: Floats, weather: Weather, rng: np.random.Gen
 
 
 def _blurred(color: Floats) -> Floats:
-    """A lens: 3 × 3, mostly the pixel itself."""
+    """Blur like a lens, with a 3 × 3 kernel that is mostly the pixel itself."""
     rows = color.copy()
     rows[1:-1] = 0.76 * color[1:-1] + 0.12 * (color[:-2] + color[2:])
     both = rows.copy()
@@ -102,7 +102,7 @@ def _blurred(color: Floats) -> Floats:
 
 
 def _streaks(size: tuple[int, int], rng: np.random.Generator) -> Floats:
-    """Rain: short upright streaks, brighter than what is behind them."""
+    """Return rain: short vertical streaks that brighten the image."""
     height, width = size
     drops = (rng.random((height, width)) < 0.004).astype(np.float32)
     length = max(3, height // 24)

@@ -1,4 +1,4 @@
-"""A street's plan, drawn at random, and the list of things that stand on it."""
+"""A random plan of a street, and the list of things on it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ Thing = Callable[[Canvas], object]
 
 @dataclass
 class World:
-    """A street and the things on it, each with the depth it is painted at (near first is fastest)."""
+    """A street and the things on it, each with its depth (painting near things first is fastest)."""
 
     road: Road
     weather: Weather
@@ -26,7 +26,7 @@ class World:
     counts: dict[int, int] = field(default_factory=dict)
 
     def add(self, depth: float, paint: Callable[..., object], *arguments: object) -> None:
-        """Something to paint: ``paint(canvas, *arguments, weather=…, rng=…)``."""
+        """Add a thing, painted by ``paint(canvas, *arguments, weather=…, rng=…)``."""
 
         def thing(canvas: Canvas) -> object:
             return paint(canvas, *arguments, weather=self.weather, rng=self.rng)
@@ -34,13 +34,13 @@ class World:
         self.things.append((depth, thing))
 
     def instance(self, label: int) -> int:
-        """The next id of a class: class · 1000 + index."""
+        """Return the next instance id of a class: class · 1000 + index."""
         index = self.counts.get(label, 0)
         self.counts[label] = index + 1
         return label * INSTANCE_FACTOR + index
 
     def shadow(self, u: float, z: float, half_u: float, half_z: float, height: float) -> None:
-        """The dark below something, and its shadow beside it where the sun shines."""
+        """Add the dark area below a thing and, in sunshine, its cast shadow."""
         w = self.weather
         self.shadows.append(Shadow(u=u, z=z, half_u=half_u, half_z=half_z, strength=0.5, soft=0.35))
         reach = height * w.shadow_m / 2
@@ -59,7 +59,7 @@ class World:
 
 
 def random_road(rng: np.random.Generator) -> Road:
-    """A street of 2 … 4 lanes, straight or bending."""
+    """Draw a street of 2 … 4 lanes, straight or curved."""
     lanes = int(rng.choice([2, 2, 2, 3, 4]))
     parked = bool(rng.random() < 0.5)
     half = lanes * float(rng.uniform(2.9, 3.5)) / 2 + (2.2 if parked else 0.3)
