@@ -5,6 +5,7 @@ from typing import Any
 
 from equipoise import weighting
 from equipoise._joint import JointLoss
+from equipoise._reduction import Sums
 from equipoise.audit import GradientAudit, audit_gradients
 from equipoise.calibration import CalibrationReport, calibration_report
 from equipoise.likelihoods import (
@@ -17,10 +18,11 @@ from equipoise.likelihoods import (
     Likelihood,
     MultivariateGaussian,
     NoiseOptions,
+    NoiseSettings,
     Regression,
     StudentT,
-    Sums,
     TaskLoss,
+    VonMisesFisher,
 )
 from equipoise.multitask import MultiTaskLikelihood
 from equipoise.optim import param_groups
@@ -41,11 +43,13 @@ __all__ = [
     "MultiTaskLikelihood",
     "MultivariateGaussian",
     "NoiseOptions",
+    "NoiseSettings",
     "Regression",
     "StudentT",
     "Sums",
     "TaskLoss",
     "UncertaintyWeighting",
+    "VonMisesFisher",
     "__version__",
     "audit_gradients",
     "calibration_report",

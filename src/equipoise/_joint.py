@@ -8,21 +8,23 @@ from typing import Any
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from equipoise.likelihoods._task_loss import TaskLoss, as_text
+from equipoise._figures import figure, table
+from equipoise.likelihoods._task_loss import FIGURES, TaskLoss
 from equipoise.likelihoods.likelihood import Likelihood
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Stacked:
-    """What a batch gave for tasks whose noises lie in one bank, an entry for each noise.
+    """The losses of tasks that share a bank of noises, one entry per log-variance.
 
     Attributes:
         nll: each entry's part of the joint loss.
         means: raw losses, with their graph.
-        mass: sums of weights; ``counts``: of elements.
-        shares: each entry's share of its task's elements; ``None``: one entry a task, all of it labelled.
+        mass: the sums of the elements' weights.
+        counts: the numbers of valid elements.
+        shares: each entry's share of its task's elements; ``None``: one entry per task, all of it labelled.
         log_variance: s of this batch, detached.
-        members: by name, each with its part of the entries.
+        members: by task name, the likelihood and its entries.
     """
 
     nll: Tensor
@@ -33,7 +35,7 @@ class Stacked:
     log_variance: Tensor
     members: Mapping[str, tuple[Likelihood, slice]]
 
-    def term(self, name: str) -> TaskLoss:
+    def task_loss(self, name: str) -> TaskLoss:
         """One task's part."""
         likelihood, span = self.members[name]
         shape = likelihood.noise.settings.shape
@@ -51,11 +53,18 @@ class Stacked:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class JointLoss:
-    """The joint loss of a batch, and each task's part of it.
+    """The joint loss of a batch, and each task's part of it. Printing shows figures.
 
     Attributes:
-        loss: Σ over tasks of the mean negative log-likelihood, a scalar. It may well be below zero: log σ is, for
-            small σ. Watch ``tasks[name].loss`` instead.
+        loss: Σ over tasks of the mean negative log-likelihood, a scalar. It is often below zero, since log σ is for
+            small σ: watch ``tasks[name].loss`` instead.
+
+    >>> import torch, equipoise as eq
+    >>> likelihood = eq.MultiTaskLikelihood({"depth": eq.Laplace(standardize=False)})
+    >>> print(likelihood({"depth": torch.tensor([1.0, 3.0])}, {"depth": torch.zeros(2)}))
+    joint loss 2.828
+    task   loss    nll  weight  sigma  count
+    depth     2  2.828   1.414      1      2
     """
 
     loss: Tensor
@@ -66,22 +75,18 @@ class JointLoss:
 
     @cached_property
     def tasks(self) -> dict[str, TaskLoss]:
-        """The terms by task name."""
+        """Each task's loss, weight and σ, by task name."""
         found = dict(self._single)
         for part in self._parts:
-            found |= {name: part.term(name) for name in part.members}
+            found |= {name: part.task_loss(name) for name in part.members}
         return {name: found[name] for name in self._names}
 
     def __repr__(self) -> str:
-        """A table of each task's figures, in the target's unit."""
-        rows = [{"task": name} | term.figures() for name, term in self.tasks.items()]
-        widths = {title: max(len(title), *(len(row[title]) for row in rows)) for title in (rows[0] if rows else {})}
-        lines = [dict(zip(widths, widths, strict=True)), *rows]
-        shown = ["  ".join(line[title].ljust(width) for title, width in widths.items()).rstrip() for line in lines]
-        return "\n  ".join([f"JointLoss(loss={as_text(self.loss)})", *shown])
+        rows = [["task", *FIGURES], *([name, *task.figures()] for name, task in self.tasks.items())]
+        return f"joint loss {figure(self.loss)}\n{table(rows)}"
 
     def with_anchor(self, loss: Tensor) -> Tensor:
-        """A loss that ignores the noise, with the zero gradient of it that DistributedDataParallel waits for."""
+        """Add the zero gradient of the noise that DistributedDataParallel waits for to a loss without noise."""
         return loss if self._anchor is None else loss + self._anchor.to(loss.dtype)
 
 
@@ -90,11 +95,11 @@ TENSORS = {
     Stacked: ("nll", "means", "mass", "counts", "shares", "log_variance"),
     TaskLoss: ("nll", "count", "_means", "_mass", "_shares", "_log_variance"),
 }
-"""The fields that hold tensors; the others tell what they belong to."""
+"""The fields that hold tensors; the others say what these belong to."""
 
 
 def _register(kind: type) -> None:
-    """Let PyTorch see the tensors inside: DistributedDataParallel(static_graph=True) looks for them."""
+    """Show PyTorch the tensors inside: DistributedDataParallel(static_graph=True) looks for them."""
     tensors = TENSORS[kind]
 
     def flatten(value: Any) -> tuple[list[Any], Any]:

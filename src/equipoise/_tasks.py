@@ -14,10 +14,9 @@ from equipoise._named import NamedModules
 from equipoise._reduction import Sums, is_distributed
 from equipoise._stacking import stacked
 from equipoise._stepping import Followed, follow
-from equipoise.likelihoods._bank import NoiseBank
 from equipoise.likelihoods._checks import bad_losses, complain_of_flags
 from equipoise.likelihoods._noise import Noise, join
-from equipoise.likelihoods.likelihood import Likelihood, look
+from equipoise.likelihoods.likelihood import Likelihood
 
 Counts = Mapping[str, Tensor | float]
 
@@ -102,7 +101,7 @@ class Tasks(nn.Module, Followed):
         sums = Sums(means[None] if whole else (means * counts)[None], counts)
         part = stacked(bank, members, names, sums, whole=whole, training=self.training)
         if not whole:
-            _look(bank, self.training)
+            bank.watch(self.training)
         return JointLoss(loss=part.nll.sum(), _names=self._names, _parts=(part,))
 
     def _may_be_quick(self) -> bool:
@@ -127,13 +126,12 @@ class Tasks(nn.Module, Followed):
                 training=self.training,
             )
             parts.append(part)
-            _look(members[0].noise.bank, self.training)
-        single = {
-            name: self[name]._task_loss(sums[name], counts.get(name), is_empty=empty[name]) for name in self._single
-        }
-        for name, term in single.items():
-            look(self[name], term)
-        losses = [part.nll.sum() for part in parts] + [term.nll for term in single.values()]
+            members[0].noise.bank.watch(self.training)
+        single = {}
+        for name in self._single:
+            single[name] = self[name]._task_loss(sums[name], counts.get(name), is_empty=empty[name])
+            self[name].noise.bank.watch(self.training)
+        losses = [part.nll.sum() for part in parts] + [task.nll for task in single.values()]
         loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
         if not loss.requires_grad and torch.is_grad_enabled():
             loss = loss + self._nothing()
@@ -190,7 +188,7 @@ class Tasks(nn.Module, Followed):
                     f"task {name!r}: {argument} with update='closed_form' would follow each micro-batch by itself: use "
                     "update='gradient', or whole batches"
                 )
-            if member._is_pending:
+            if member._waits:
                 raise ValueError(
                     f"task {name!r}: {argument} before its unit or start is known, which would come from one "
                     f"micro-batch: {remedy}run a first batch without {argument}"
@@ -214,10 +212,3 @@ def _one_row(sums: Sequence[Sums]) -> Sums:
         torch.cat([s.count.reshape(-1) for s in sums]),
         torch.cat([s.mass.reshape(-1).to(dtype) for s in sums]),
     )
-
-
-def _look(bank: NoiseBank, training: bool) -> None:
-    """Warn of bounds and of σ that lags, where looking costs nothing."""
-    if training and is_readable(bank.low):
-        bank.warn_at_bounds(bank.values().detach().tolist())
-        bank.look_for_lag()

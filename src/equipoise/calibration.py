@@ -111,9 +111,7 @@ def _task(likelihood: Likelihood, output: Tensor, target: Tensor, mask: Tensor |
     distance = (target - likelihood.location(output)).abs()
     coverage = {}
     for level in LEVELS:
-        half = likelihood.half_width(level)
-        if isinstance(likelihood, Regression):
-            half = likelihood.broadcastable(half, output.dim())
+        half = likelihood.broadcastable(likelihood.half_width(level), output.dim())
         coverage[level] = _mean((distance <= half)[kept].to(distance.dtype))
     return TaskCalibration(nll=-_mean(log_density), coverage=coverage, count=int(kept.sum()))
 

@@ -115,7 +115,7 @@ class MultiTaskLikelihood(Tasks):
             if given is not None and not isinstance(given, Tensor):
                 raise TypeError(f"task {name!r}: expected a tensor as its {kind}, found {type(given).__name__}")
         if target is None:
-            return member._empty_sums(output)
+            return member._no_sums(output)
         if output is None:
             raise ValueError(f"task {name!r}: expected an output, since it has a target, found none")
         mask, weight = (masks or {}).get(name), (weights or {}).get(name)

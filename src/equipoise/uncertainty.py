@@ -102,7 +102,7 @@ class UncertaintyWeighting(Tasks):
         loss, where = losses.get(name), f"task {name!r}"
         if loss is None:
             given: list[Any] = [v for v in losses.values() if isinstance(v, Tensor)]
-            return self[name]._empty_sums(given[0].detach() if given else None)
+            return self[name]._no_sums(given[0].detach() if given else None)
         if not isinstance(loss, Tensor):
             raise TypeError(
                 f"{where}: expected a scalar tensor, found the {type(loss).__name__} {loss!r}: a number has no "

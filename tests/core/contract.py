@@ -96,6 +96,14 @@ CASES = [
         leaves_out={"weight": "not linear"},
     ),
     Case(
+        "VonMisesFisher",
+        lambda **k: eq.VonMisesFisher(axis=-1, **k),
+        kind="directions",
+        constant=lambda _: LOG_2PI,
+        vector=True,
+        leaves_out={"unit change": "directions have no unit", "closed form": "refused", "standardize": "no unit"},
+    ),
+    Case(
         "Categorical", eq.Categorical, kind="classes", leaves_out={"density": "approximate", "unit change": "no unit"}
     ),
     Case(
@@ -139,10 +147,12 @@ def batch(case: Case, shape: list[int], *, seed: int = 0, dtype: torch.dtype = t
         output = torch.randn([shape[0], 5, *shape[1:]], generator=generator, dtype=dtype)
         weights = (output.movedim(1, -1) / 1.5).softmax(-1).reshape(-1, 5)
         return output, torch.multinomial(weights, 1, generator=generator).reshape(shape)
-    if case.name == "MultivariateGaussian":
+    if case.name in ("MultivariateGaussian", "VonMisesFisher"):
         shape = [*shape, 3]
     elif case.vector:
         shape = [shape[0] if shape else 4, 3, *shape[1:]]
     output = torch.randn(shape, generator=generator, dtype=dtype)
     target = torch.randn(shape, generator=generator, dtype=dtype)
+    if case.kind == "directions":
+        target = torch.nn.functional.normalize(output + target, dim=-1)
     return output, (output + 2 * target > 0).to(dtype) if case.kind == "labels" else target

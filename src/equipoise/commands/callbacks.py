@@ -14,7 +14,7 @@ def _uncounted(title: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 SILENT = RunCallbacks(on_log=lambda entry: None, on_notice=lambda line: None, counting=_uncounted)
-"""Show nothing: for all processes of a team but the first."""
+"""Show nothing: for all processes of a group but the first."""
 
 
 def run_callbacks(display: TrainingDisplay | None = None) -> RunCallbacks:

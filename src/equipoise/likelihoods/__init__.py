@@ -1,7 +1,6 @@
-"""Observation models with learned noise, one a file."""
+"""Observation models with learned noise, one per file."""
 
-from equipoise._reduction import Sums
-from equipoise.likelihoods._settings import NoiseOptions
+from equipoise.likelihoods._settings import NoiseOptions, NoiseSettings
 from equipoise.likelihoods._task_loss import TaskLoss
 from equipoise.likelihoods.bernoulli import Bernoulli
 from equipoise.likelihoods.categorical import Categorical
@@ -13,6 +12,7 @@ from equipoise.likelihoods.likelihood import Likelihood
 from equipoise.likelihoods.multivariate_gaussian import MultivariateGaussian
 from equipoise.likelihoods.regression import Regression
 from equipoise.likelihoods.student_t import StudentT
+from equipoise.likelihoods.von_mises_fisher import VonMisesFisher
 
 __all__ = [
     "Bernoulli",
@@ -24,8 +24,9 @@ __all__ = [
     "Likelihood",
     "MultivariateGaussian",
     "NoiseOptions",
+    "NoiseSettings",
     "Regression",
     "StudentT",
-    "Sums",
     "TaskLoss",
+    "VonMisesFisher",
 ]

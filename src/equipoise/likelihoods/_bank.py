@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from equipoise._execution import in_functorch, is_readable, is_recomputing
+from equipoise._execution import in_functorch, is_readable, is_recomputing, may_wait_for
 from equipoise._stepping import Followed, follow, holds
 from equipoise.likelihoods._log_variances import LogVariances
 from equipoise.likelihoods._sharding import as_stored, is_sharded, local
@@ -73,16 +73,16 @@ class NoiseBank(LogVariances, Followed):
     def for_batch(
         self, span: slice, statistic: Tensor, count: Tensor, optimum: Optimum, *, training: bool, deferred: bool = False
     ) -> Tensor:
-        """The log-variances to use on a batch, moved first where a start or a running mean asks for it.
+        """The log-variances to use on a batch, moved first where a start is due or a running mean is followed.
 
         Args:
-            span: which of them.
-            statistic: the mean that ``optimum`` takes, one for each.
-            count: valid elements of each; where there are none, s stays put.
-            optimum: the best s for a statistic.
+            span: the entries of one likelihood.
+            statistic: the mean that ``optimum`` takes, one for each entry.
+            count: the number of valid elements of each; where it is 0, s keeps its value.
+            optimum: maps a statistic to the best s.
             training: whether anything may move.
-            deferred: the closed form does not take effect on this batch, whose sums are those of the present s; the
-                likelihood calls ``catch_up`` before the next.
+            deferred: the batch's sums depend on the present s, so the closed form takes effect one batch later: the
+                likelihood calls ``catch_up`` before the next batch.
         """
         if not training or in_functorch():
             return self.values()[span]
@@ -101,13 +101,13 @@ class NoiseBank(LogVariances, Followed):
             if not self.by_gradient:
                 return self._track(span, statistic, informed, optimum, deferred)
             high, s = self.rows().high[span], self.values()[span]
-            # Up there a task weighs nothing, and no gradient would bring it back: it comes back at once.
+            # At its upper bound a task has almost no weight, and no gradient would bring s back: reset it.
             s = torch.where((s >= high) & informed, best, s)
             self.write(span, torch.clamp(s, self.low[span], high))
         return self.second_pass(span)
 
     def is_at_rest(self) -> bool:
-        """Whether every s has started and lies within its bounds: then a batch only needs their values. On the CPU."""
+        """Whether every s has started and lies within its bounds, so that a batch only needs the values; CPU only."""
         if not self.by_gradient or not is_readable(self.low) or is_sharded(self.log_variance):
             return False
         self._settle()
@@ -122,20 +122,15 @@ class NoiseBank(LogVariances, Followed):
         return all(lo <= v < hi for v, lo, hi in zip(values, low, high, strict=True))
 
     def _settle(self) -> None:
-        """Starts are over once every entry has met data with information.
-
-        A GPU is asked after the 1st, 2nd, 4th, 8th … step only: it would stall each time.
-        """
-        if not self.pending or is_recomputing():
-            return
-        if not is_readable(self.low) and self._steps & (self._steps - 1):
+        """End the starting phase once every entry has seen data with information."""
+        if not self.pending or is_recomputing() or not may_wait_for(self.low, self._steps):
             return
         if bool((self.started > 0).all()):
             self.started.clamp_(max=1.0)
             self.pending, self._starts = False, None
 
     def _mark(self, span: slice, count: Tensor, informed: Tensor, best: Tensor) -> None:
-        """Remember for the coming step which entries had labels, and where their optimum is."""
+        """Record for the coming step which entries had labels, and where their optimum lies."""
         if torch.compiler.is_compiling():
             self._traced = True
         elif not self.has_run:
@@ -145,12 +140,12 @@ class NoiseBank(LogVariances, Followed):
         self.best[span].copy_(torch.where(informed, best, self.best[span]))
 
     def mark_healthy(self, optimum: Callable[[], Tensor]) -> None:
-        """The same where all entries have labels and none moves: the optimum is computed only if a step asks for it."""
+        """Record that all entries have labels and none moves; the optimum is computed only if a step needs it."""
         self.has_run = self._fresh = self.all_labelled = True
         self._optimum = optimum
 
     def _start(self, span: slice, informed: Tensor, best: Tensor) -> None:
-        """First data with information: put s to its optimum where that is asked for; set the first batch's floor."""
+        """On the first data with information, start s at its optimum where requested, and set the floor."""
         new = informed & (self.started[span] == 0)
         starting = self._starts_at_first_batch(span)
         floor = torch.minimum(best - self.rows().floor_depth[span], self.rows().high[span])
@@ -167,9 +162,9 @@ class NoiseBank(LogVariances, Followed):
         return self.rows().starts[span] > 0
 
     def second_pass(self, span: slice) -> Tensor:
-        """S as it was after the moves of a first pass; that of a start takes no gradient.
+        """The values after the moves of a first pass; an s that has just started gets no gradient.
 
-        At its optimum the gradient is a rounding error, which Adam would blow up to a whole step.
+        At the optimum its gradient is a rounding error, which Adam would amplify to a full step.
         """
         s = self.values()[span]
         if not self.by_gradient or not self.pending:
@@ -177,7 +172,7 @@ class NoiseBank(LogVariances, Followed):
         return torch.where((self.started[span] == 2.0) & self._starts_at_first_batch(span), s.detach(), s)
 
     def _track(self, span: slice, mean: Tensor, informed: Tensor, optimum: Optimum, deferred: bool) -> Tensor:
-        """Follow the optimum for the running mean, which leaves out what is not finite or has no information."""
+        """Update the running mean with batches that have information, and put s to its optimum."""
         weight, total = self.running[0, span], self.running[1, span]
         keep = torch.where(informed, self.momentum, 1.0).to(weight.dtype)
         total.mul_(keep).add_((1.0 - keep) * torch.where(informed, mean, 0.0).to(weight.dtype))
@@ -199,17 +194,17 @@ class NoiseBank(LogVariances, Followed):
 
     @torch.no_grad()
     def before_step(self, optimizer: Optimizer) -> None:
-        """Remember s, if this optimizer may change it."""
+        """Remember the values, if this optimizer may change them."""
         if not self.has_run or not self.by_gradient or not holds(optimizer, self.log_variance):
             return
         if self._starts is not None and is_sharded(self.log_variance):
-            # Forward passes of a sharded model see a copy of s, which is gone: write what they started again.
+            # Forward passes of a sharded model worked on a copy of s that is gone by now: write their starts again.
             self.write(slice(None), self._starts)
         self._before = local(self.log_variance.detach()).clone()
 
     @torch.no_grad()
     def after_step(self, optimizer: Optimizer) -> None:
-        """Bounds hold, a task without labels keeps its s, and no step carries s far beyond the optimum."""
+        """Enforce the bounds, restore s of tasks without labels, and stop steps that overshoot the optimum."""
         if not self.has_run:
             return
         self._steps += 1
@@ -217,7 +212,7 @@ class NoiseBank(LogVariances, Followed):
         if self.by_gradient:
             before, self._before = self._before, None
             if before is None:
-                # A gradient that no forward pass since the last step has made is another training's, or an old one.
+                # Without a forward pass since the last step, a gradient is stale or belongs to other training.
                 if self._fresh:
                     self.ownership.after_step(optimizer, self.log_variance, self._ownership_message)
                 self._fresh = False
@@ -247,7 +242,13 @@ class NoiseBank(LogVariances, Followed):
         now.copy_(torch.clamp(kept, low, high))
         self.labelled.zero_()
 
-    # What is said of it.
+    # Warnings.
+
+    def watch(self, training: bool) -> None:
+        """Warn about bounds and a lagging σ, where reading costs nothing."""
+        if training and is_readable(self.low):
+            self.warn_at_bounds(self.values().detach().tolist())
+            self.look_for_lag()
 
     def warn_at_bounds(self, values: Sequence[float]) -> None:
         """Warn once for each log-variance that lies on a bound or beyond."""

@@ -1,4 +1,4 @@
-"""Which elements count, and how much: masks (True = valid) and weights."""
+"""Which elements have labels, and how much they count: masks (True = valid) and weights."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,14 @@ from torch import Tensor
 from equipoise._execution import is_readable
 
 
+def valid_elements(target: Tensor, mask: Tensor | None, where: str) -> Tensor:
+    """Which elements have a label: not NaN and not masked."""
+    valid = ~torch.isnan(target) if target.is_floating_point() else torch.ones_like(target, dtype=torch.bool)
+    return valid if mask is None else valid & as_mask(mask, target.shape, where)
+
+
 def as_mask(mask: Tensor, shape: Sequence[int], where: str) -> Tensor:
-    """The mask at the target's shape; raises where its type or shape does not fit."""
+    """The mask at the target's shape; raises if its dtype or shape does not fit."""
     if mask.dtype != torch.bool:
         hint = "use mask.bool()"
         if mask.is_floating_point():
@@ -24,7 +30,7 @@ def as_mask(mask: Tensor, shape: Sequence[int], where: str) -> Tensor:
 
 
 def as_weights(weights: Tensor, shape: Sequence[int], where: str) -> Tensor:
-    """The weights at the target's shape: given so, broadcastable with as many axes, or ``(N,)``, one a sample."""
+    """The weights at the target's shape; given in it, broadcastable with as many axes, or ``(N,)``, one per sample."""
     if weights.dtype == torch.bool:
         raise TypeError(f"{where}: expected weights of numbers, found {weights.dtype}: a boolean mask goes to masks")
     shape = tuple(shape)
@@ -33,7 +39,7 @@ def as_weights(weights: Tensor, shape: Sequence[int], where: str) -> Tensor:
     fits = weights.dim() == len(shape) and all(w in (1, n) for w, n in zip(weights.shape, shape, strict=True))
     if not fits and weights.dim() != 0:
         raise ValueError(
-            f"{where}: expected weights of the target's shape {shape}, or one a sample "
+            f"{where}: expected weights of the target's shape {shape}, or one per sample "
             f"({shape[0] if shape else ''},), found {tuple(weights.shape)}"
         )
     if is_readable(weights) and weights.numel() and not bool((weights >= 0).all() & torch.isfinite(weights).all()):

@@ -1,43 +1,46 @@
-"""One task's part of the joint loss of a batch."""
+"""The loss of one task for one batch."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from equipoise._execution import is_traced
+from equipoise._figures import figure
+
+FIGURES = ("loss", "nll", "weight", "sigma", "count")
 
 
-class Reporting(Protocol):
-    """What a likelihood knows of its raw loss: how to give it, its weight and σ in the target's unit."""
+class Reporter(Protocol):
+    """What a task's loss asks of its likelihood."""
 
     loss_power: int
 
-    def to_target_unit(self, value: Tensor, power: int) -> Tensor:
-        """A dimensionless number that goes with the target's unit to this power, in that unit."""
-        ...
-
-    def _loss_value(self, means: Tensor, mass: Tensor) -> Tensor: ...
-
-    def _total_raw_loss(self, means: Tensor, shares: Tensor | None, power: int) -> Tensor: ...
+    def _raw_losses(self, means: Tensor, power: int) -> Tensor: ...
 
     def _weight_at(self, log_variance: Tensor) -> Tensor | None: ...
+
+    def _to_target_unit(self, value: Tensor, power: int) -> Tensor: ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TaskLoss:
-    """One task's part of the joint loss, for one batch. Diagnostics are computed when they are asked for.
+    """One task's part of the joint loss, for one batch. Diagnostics are computed lazily; printing shows figures.
 
     Attributes:
-        nll: mean negative log-likelihood of the valid elements, constants dropped; 0 where there is none.
-        count: how many elements were valid, over all ranks.
+        nll: mean negative log-likelihood of the valid elements, constants dropped, a scalar with its graph; 0 where no
+            element is valid.
+        count: the number of valid elements over all ranks, int64.
+
+    >>> import equipoise as eq
+    >>> eq.Gaussian(standardize=False)(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]))
+    TaskLoss(loss=5, nll=2.5, weight=0.5, sigma=1, count=2)
     """
 
     nll: Tensor
     count: Tensor
-    _likelihood: "Reporting"
+    _likelihood: Reporter
     _means: Tensor
     _mass: Tensor
     _shares: Tensor | None
@@ -47,65 +50,52 @@ class TaskLoss:
     def loss(self) -> Tensor:
         """The raw loss in the target's unit, detached: mean squared error, absolute error or cross entropy.
 
-        NaN where there is no valid element.
+        NaN where no element is valid.
         """
         with torch.no_grad():
-            return self._likelihood._loss_value(self._means.detach(), self._mass)
+            losses = self._likelihood._raw_losses(self._means.detach(), self._likelihood.loss_power)
+            return (losses * self._mass).sum() / self._mass.sum()
 
     @cached_property
     def weight(self) -> Tensor | None:
-        """∂nll/∂loss, detached, a vector where the noise has channels; ``None`` where nll is not linear in loss.
+        """∂nll/∂loss, detached, one per noise channel; ``None`` where nll is not linear in the raw loss.
 
-        In the unit of 1/loss: for one noise, weight·loss is what the data add to nll, whatever the target's unit.
+        Its unit is that of 1/loss, so weight·loss is what the data add to nll, whatever the target's unit.
         """
         with torch.no_grad():
             return self._likelihood._weight_at(self._log_variance)
 
     @cached_property
     def sigma(self) -> Tensor:
-        """σ in the target's unit, detached."""
+        """σ in the target's unit, detached, one per noise channel."""
         with torch.no_grad():
-            return self._likelihood.to_target_unit(torch.exp(0.5 * self._log_variance), 1)
+            return self._likelihood._to_target_unit(torch.exp(0.5 * self._log_variance), 1)
 
     @cached_property
     def raw_loss(self) -> Tensor:
-        """``loss`` with its graph, in the target's unit; 0 where there is no valid element."""
-        return self._likelihood._total_raw_loss(self._means, self._shares, self._likelihood.loss_power)
+        """``loss`` with its graph, in the target's unit; 0 where no element is valid."""
+        return self._raw_loss(self._likelihood.loss_power)
 
     @cached_property
     def standardized_loss(self) -> Tensor:
-        """The raw loss with its graph, in the network's numbers: what methods that set the weights themselves work on.
+        """``loss`` with its graph, in the network's own numbers, for methods that set the weights themselves.
 
         Where the likelihood owns its target's unit, this does not depend on it; elsewhere it equals ``raw_loss``.
         """
-        return self._likelihood._total_raw_loss(self._means, self._shares, 0)
+        return self._raw_loss(0)
+
+    def _raw_loss(self, power: int) -> Tensor:
+        return mean_over_channels(self._likelihood._raw_losses(self._means, power), self._shares)
+
+    def figures(self) -> list[str]:
+        """``FIGURES`` as text; reads them back from the device."""
+        return [figure(getattr(self, name)) for name in FIGURES]
 
     def __repr__(self) -> str:
-        """The figures of the task, in the target's unit."""
-        return f"TaskLoss({', '.join(f'{name}={shown}' for name, shown in self.figures().items())})"
-
-    def figures(self) -> dict[str, str]:
-        """The figures as text, by name; a vector for noise with channels, a dash for what has no value."""
-        names = ("loss", "nll", "weight", "sigma", "count")
-        return {name: as_text(getattr(self, name)) for name in names}
+        pairs = zip(FIGURES, self.figures(), strict=True)
+        return f"TaskLoss({', '.join(f'{name}={value}' for name, value in pairs)})"
 
 
-def as_text(value: Tensor | None) -> str:
-    """Four significant figures of a number or a vector; the shape where numbers cannot be read.
-
-    >>> as_text(torch.tensor([0.5, 1234.5678])), as_text(torch.tensor(3)), as_text(None)
-    ('[0.5, 1235]', '3', '-')
-    """
-    if value is None:
-        return "-"
-    if value.is_meta or is_traced():
-        return f"<{value.dtype} {list(value.shape)}>".replace("torch.", "")
-    listed: Any = value.detach().tolist()
-    if isinstance(listed, list):
-        return f"[{', '.join(f'{x:.4g}' for x in listed)}]"
-    return f"{listed:.4g}"
-
-
-def shared_out(per_channel: Tensor, shares: Tensor | None) -> Tensor:
-    """The mean over channels, by their shares of the elements; ``None``: one channel, which has all."""
+def mean_over_channels(per_channel: Tensor, shares: Tensor | None) -> Tensor:
+    """The mean over noise channels by their shares of the elements; ``None``: one channel, which has all of them."""
     return per_channel if shares is None else (per_channel * shares).sum()

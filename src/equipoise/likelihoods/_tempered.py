@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from equipoise._reduction import add_over_ranks
 from equipoise.functional import scaled_nll, scaled_optimum
 from equipoise.likelihoods._settings import NoiseOptions
-from equipoise.likelihoods._watch import warn_of_refit
-from equipoise.likelihoods.likelihood import Likelihood
+from equipoise.likelihoods.likelihood import Likelihood, warn_of_refit
 
 Prepared = tuple[Tensor, Tensor, Tensor]
 """Logits, labels, and the weight of each (0 where there is no label), in one shape that suits the likelihood."""
@@ -95,7 +94,7 @@ class Tempered(Likelihood):
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
         """The s that is best for this rank's outputs: in closed form, or on a refined grid for the exact form."""
-        with self._frozen():
+        with self._asking():
             if not self.exact:
                 return super().optimal_log_variance(output, target, mask, weights=weights)
             prepared = self.prepared(output, target, mask, weights, type(self).__name__)
@@ -110,11 +109,11 @@ class Tempered(Likelihood):
         It is s of the exact form, and a buffer of its own of the approximate one. Where the data do not determine it
         (no label, or all of them predicted perfectly) it stays as it was, and a warning says so.
         """
-        with self._frozen():
+        with self._asking():
             prepared = self.prepared(output, target, mask, weights, type(self).__name__)
             best, known = self.best(*prepared, over_ranks=True)
             if self.exact:
-                self._set_refit(best, known)
+                self._set_refitted(best, known)
             else:
                 name = self.noise.bank.of_entry(self.noise.span.start)[1]
                 warn_of_refit(name, best, known, (-REACH, REACH))
@@ -137,14 +136,14 @@ class Tempered(Likelihood):
     def present(self, logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
         """The s that scales the logits of a batch, detached: the best one where a start is due."""
         s = self.log_variance.detach().to(logits.dtype)
-        if not (self._may_change_state and self.noise.waits_for_start):
+        if not (self._is_moving and self.noise.waits_for_start):
             return s
         best, known = self.best(logits.detach(), labels, weight, over_ranks=True, rounds=1)
         return torch.where(known & ~self.noise.is_started(), best.to(s.dtype), s)
 
     def start_statistic(self, s: Tensor, mass: Tensor) -> Tensor:
         """The sum whose mean is e^s: what ``optimum`` makes s of again; 0 where a start found nothing."""
-        if not (self._may_change_state and self.noise.waits_for_start):
+        if not (self._is_moving and self.noise.waits_for_start):
             return mass * s.exp()
         unchanged = (s == self.log_variance.detach().to(s.dtype)) & ~self.noise.is_started()
         return torch.where(unchanged, 0.0, mass * s.exp())

@@ -255,7 +255,8 @@ class Unit(nn.Module, Followed):
             self._ran_traced = False
             self._set_batches(self.batches + 1)
         # A GPU is asked after the 1st, 2nd, 4th, 8th … batch only: it would stall each time.
-        if self.pending and self.batches != self._asked_at and self.batches & (self.batches - 1) == 0:
+        is_due = self.batches & (self.batches - 1) == 0 and not self.known.is_meta
+        if self.pending and self.batches != self._asked_at and is_due:
             self._asked_at = self.batches
             self.pending = not bool(self.is_settled.all())
 

@@ -1,47 +1,57 @@
-"""What is said when a log-variance cannot move, lies at a bound, or lags far behind its optimum: each once."""
+"""Warnings about log-variances that no optimizer moves, that reach a bound, or that lag far behind their optimum."""
 
 import math
 import warnings
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
+from equipoise._execution import may_wait_for
 from equipoise._stepping import is_in_any_optimizer
 from equipoise.likelihoods._sharding import local
 from equipoise.likelihoods._spec import NoiseSpec
 
 LAG, LAG_LOOKS, LOOK_EVERY = 3.0, 20, 10
-"""σ lags when s is so far from its optimum for so many looks, without coming half way closer."""
+"""σ lags when s is this far from its optimum for this many looks, and the gap has not halved meanwhile."""
 HELD_STEPS = 2
-"""Another optimizer may hold the log-variances and step later: the first step alone proves nothing."""
+"""Steps of one optimizer before a warning: after the first, another that holds the log-variances may still step."""
 
 
 class OwnershipWatch:
-    """Warns when optimizers step while a parameter has a gradient, and nothing moves it."""
+    """Warns when optimizers step while a parameter has a gradient, and none of them moves it.
+
+    On an accelerator the parameter is read back at the 1st, 2nd, 4th, 8th … such step only.
+    """
 
     def __init__(self) -> None:
         self.settled = False
         self._steps: dict[int, int] = {}
-        self._value_then: list[float] | None = None
+        self._looks = 0
+        self._value_then: Tensor | None = None
 
     def after_step(self, optimizer: Optimizer, parameter: Tensor, message: Callable[[], str]) -> None:
-        """An optimizer that does not hold ``parameter`` has stepped."""
+        """Record the step of an optimizer that does not hold ``parameter``."""
         gradient = parameter.grad
         if self.settled or gradient is None or not parameter.requires_grad:
             return
-        value = local(parameter.detach()).flatten().tolist()
-        self._value_then = value if self._value_then is None else self._value_then
+        value = local(parameter.detach())
+        if self._value_then is None:
+            self._value_then = value.clone()
         steps = self._steps[id(optimizer)] = self._steps.get(id(optimizer), 0) + 1
-        if steps < HELD_STEPS or not bool(local(gradient).any()):
+        if steps < HELD_STEPS:
+            return
+        self._looks += 1
+        if not may_wait_for(value, self._looks) or not bool(local(gradient).any()):
             return
         self.settled = True
-        if value == self._value_then and not is_in_any_optimizer(parameter):
+        if torch.equal(value, self._value_then) and not is_in_any_optimizer(parameter):
             warnings.warn(message(), stacklevel=2)
 
 
 class BoundWatch:
-    """Warns when a log-variance lies on a bound or on its floor; again only after it has left it."""
+    """Warns when a log-variance lies on a bound or on its floor; again only after it has left."""
 
     def __init__(self) -> None:
         self._reached: set[int] = set()
@@ -53,7 +63,7 @@ class BoundWatch:
         high: Sequence[float],
         of: Callable[[int], tuple[NoiseSpec, str]],
     ) -> None:
-        """Compare the present values with their limits."""
+        """Compare the values with their limits."""
         for i, (value, lo, hi) in enumerate(zip(values, low, high, strict=True)):
             if lo < value < hi:
                 self._reached.discard(i)
@@ -78,7 +88,7 @@ def _bound_message(spec: NoiseSpec, name: str, is_low: bool, low: float) -> str:
 
 
 class LagWatch:
-    """Warns once when a σ stays far behind its optimum for long."""
+    """Warns once when a σ stays far from its optimum for many batches."""
 
     def __init__(self) -> None:
         self._looks = 0
@@ -108,19 +118,3 @@ class LagWatch:
                     stacklevel=2,
                 )
                 return
-
-
-def warn_of_refit(name: str, best: Tensor, known: Tensor, bounds: tuple[float, float]) -> None:
-    """Say where held-out data have no information, or ask for more than the bounds allow."""
-    if not bool(known.all()):
-        warnings.warn(
-            f"{name}: refit: these data do not determine the noise (no label, a loss of zero, too few rows, or entries "
-            "that are not finite): it stays as it was",
-            stacklevel=4,
-        )
-    if bool((known & ((best <= bounds[0]) | (best >= bounds[1]))).any()):
-        warnings.warn(
-            f"{name}: refit: the best value is at its bounds [{bounds[0]:g}, {bounds[1]:g}] or beyond, so the data do "
-            "not determine it: are the outputs perfect on them, or of no use at all?",
-            stacklevel=4,
-        )

@@ -72,7 +72,7 @@ class Bernoulli(Tempered, Elementwise):
     ) -> Prepared:
         """Logits and targets at their shape, 0 where they are not valid, and the weights."""
         self._check_shapes(output, target, where)
-        valid, weights = self.counted(target, mask, weights, where)
+        valid, weights = self._counted(target, mask, weights, where)
         logits = torch.where(valid, at_least_single(output), 0.0)
         labels = torch.where(valid, target.to(logits.dtype), 0.0)
         self._check_targets(labels)
@@ -103,7 +103,7 @@ class Bernoulli(Tempered, Elementwise):
     def _weight(self, dim: int, dtype: torch.dtype) -> Tensor:
         assert self.pos_weight is not None
         weight = self.pos_weight.to(dtype)
-        axis = self.channel_axis(dim)
+        axis = self._channel_axis(dim)
         return weight if weight.dim() == 0 else weight.reshape([-1 if d == axis else 1 for d in range(dim)])
 
     def _pull(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -142,7 +142,7 @@ class Bernoulli(Tempered, Elementwise):
     ) -> Sums:
         """Sums of ``element_losses``."""
         if self.pos_weight is not None and self.pos_weight.dim() == 1:
-            axis = self.channel_axis(max(output.dim(), 1))
+            axis = self._channel_axis(max(output.dim(), 1))
             if output.dim() == 0 or output.shape[axis] != len(self.pos_weight):
                 raise ValueError(
                     f"{where}: expected one pos_weight for each of the channels on axis {axis} of outputs of shape "

@@ -163,7 +163,7 @@ class Categorical(Tempered):
         slope, derivative = torch.cat(found, 1)
         return slope, derivative
 
-    def _unlabelled_sample(self) -> tuple[Tensor, Tensor]:
+    def _blank(self) -> tuple[Tensor, Tensor]:
         """An output and a target of one sample without a label."""
         classes = 1 if self.class_weights is None else len(self.class_weights)
         output = self.noise.bank.low.new_zeros(1, classes)

@@ -33,7 +33,7 @@ class Gaussian(Regression):
         """Squared error."""
         return residual.square()[None]
 
-    def whole_mean(self, output: Tensor, target: Tensor) -> Tensor:
+    def _whole_mean(self, output: Tensor, target: Tensor) -> Tensor:
         """The mean squared error."""
         return functional.mse_loss(output, target)
 

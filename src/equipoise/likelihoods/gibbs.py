@@ -11,7 +11,7 @@ from equipoise._reduction import Sums, is_distributed
 from equipoise.functional import at_least_single, log1p_nll, log1p_optimum, scaled_nll, scaled_optimum
 from equipoise.likelihoods._masks import as_mask, as_weights
 from equipoise.likelihoods._settings import NoiseOptions
-from equipoise.likelihoods.likelihood import Likelihood, nothing_of
+from equipoise.likelihoods.likelihood import Likelihood, zero_of
 
 
 class Gibbs(Likelihood):
@@ -77,12 +77,12 @@ class Gibbs(Likelihood):
         summed = losses.sum() if weights is None else (losses * kept).sum()
         return Sums((summed + hidden)[None], valid.sum(), total)
 
-    def _empty_sums(self, output: Tensor | None) -> Sums:
+    def _no_sums(self, output: Tensor | None) -> Sums:
         """The sums of a batch without labels. What ``loss_fn`` would take is not known, and no rank needs more."""
         like = self.noise.bank.low if output is None else output
         values = at_least_single(like.new_zeros(1, dtype=self._dtype(like)))
         if output is not None and output.requires_grad and is_distributed():
-            values = values + nothing_of(output).to(values.dtype)
+            values = values + zero_of(output).to(values.dtype)
         return Sums(values, torch.zeros((), dtype=torch.int64, device=like.device))
 
     def _losses(self, output: Tensor, target: Tensor, where: str) -> tuple[Tensor, Tensor]:

@@ -48,7 +48,7 @@ class Laplace(Regression):
         """Absolute error."""
         return residual.abs()[None]
 
-    def whole_mean(self, output: Tensor, target: Tensor) -> Tensor:
+    def _whole_mean(self, output: Tensor, target: Tensor) -> Tensor:
         """The mean absolute error."""
         return functional.l1_loss(output, target)
 

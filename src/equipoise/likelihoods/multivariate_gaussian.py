@@ -11,14 +11,14 @@ from equipoise._execution import is_recomputing
 from equipoise._reduction import Sums, over_ranks
 from equipoise.functional import at_least_single, regression_residual
 from equipoise.likelihoods._covariance import CovarianceNoise, covariance_nll
-from equipoise.likelihoods._masks import as_mask, as_weights
+from equipoise.likelihoods._masks import as_weights, valid_elements
 from equipoise.likelihoods._settings import NoiseOptions
-from equipoise.likelihoods._unit import Unit, difference
-from equipoise.likelihoods._watch import warn_of_refit
-from equipoise.likelihoods.likelihood import Likelihood
+from equipoise.likelihoods._standardized import Standardized
+from equipoise.likelihoods._unit import Unit
+from equipoise.likelihoods.likelihood import warn_of_refit
 
 
-class MultivariateGaussian(Likelihood):
+class MultivariateGaussian(Standardized):
     r"""p(y | f) = N(f, Σ) with a learned Σ: nll = (½·rᵀΣ⁻¹r + ½·log det Σ)/dim, mean over valid rows.
 
     Outputs and targets are ``(*, dim)``; a row with a NaN component, or a masked one, is no observation. At the optimum
@@ -53,11 +53,6 @@ class MultivariateGaussian(Likelihood):
         self.summed_rows = 1 + dim * dim
         self.unit = Unit(dim) if standardize else None
 
-    @property
-    def _is_pending(self) -> bool:
-        """Whether the next training batch may set a start or the unit."""
-        return super()._is_pending or (self.unit is not None and not bool(self.unit.is_settled.all()))
-
     def sums(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, weights: Tensor | None = None, *, where: str
     ) -> Sums:
@@ -69,9 +64,9 @@ class MultivariateGaussian(Likelihood):
         values = torch.cat([scatter.diagonal().sum()[None], scatter.reshape(-1)])
         return Sums(values, valid.sum() * self.dim, None if weight is None else weight.sum() * self.dim, rows)
 
-    def _empty_sums(self, output: Tensor | None) -> Sums:
+    def _no_sums(self, output: Tensor | None) -> Sums:
         """The sums of a batch without labels."""
-        sums = super()._empty_sums(output)
+        sums = super()._no_sums(output)
         return sums if sums.count.dim() == 0 else Sums(sums.values[:, 0], sums.count[0])
 
     def _residual(
@@ -85,10 +80,7 @@ class MultivariateGaussian(Likelihood):
             )
         output = at_least_single(output)
         target = at_least_single(target) if target.is_floating_point() else target
-        valid = ~torch.isnan(target) if target.is_floating_point() else torch.ones_like(target, dtype=torch.bool)
-        if mask is not None:
-            valid = valid & as_mask(mask, target.shape, where)
-        rows = valid.all(-1)
+        rows = valid_elements(target, mask, where).all(-1)
         weight = None
         if weights is not None:
             row_weights = weights if weights.dim() == 0 or weights.shape == rows.shape else weights[..., 0]
@@ -97,34 +89,18 @@ class MultivariateGaussian(Likelihood):
             weight = as_weights(row_weights, rows.shape, where)
             rows = rows & (weight > 0)
             weight = torch.where(rows, weight, 0.0).reshape(-1).to(output.dtype)
-        unit_rows = None
-        if self.unit is not None:
-            columns = self._columns(target, rows)
-            unit_rows = self.unit.meet(*columns, moving=self._may_change_state, training=self.training, where=where)
+        unit_rows = self._take_unit(target, rows.unsqueeze(-1).expand(target.shape), where)
         residual = regression_residual(output, self._dimensionless(target, output.dtype), rows.unsqueeze(-1))
         return residual.reshape(-1, self.dim), rows.reshape(-1), weight, unit_rows
 
-    def _columns(self, target: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def _unit_columns(self, target: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        rows = valid.all(-1)
         columns = target.reshape(-1, self.dim).T
         return columns, rows.reshape(1, -1).expand(columns.shape)
 
-    def _dimensionless(self, target: Tensor, dtype: torch.dtype) -> Tensor:
-        if self.unit is None:
-            return target.to(dtype)
-        return (difference(target, self.unit.offset, dtype) / self.unit.scale).to(dtype)
-
-    def fit(self, targets: Tensor, mask: Tensor | None = None) -> None:
-        """Take the unit of the targets from these, for good. Every rank must call it: all ranks' targets count."""
-        if self.unit is None:
-            raise ValueError("MultivariateGaussian.fit: expected standardize=True, found a likelihood without a unit")
-        valid = ~torch.isnan(targets)
-        if mask is not None:
-            valid = valid & as_mask(mask, targets.shape, "MultivariateGaussian")
-        self.unit.fit(*self._columns(targets, valid.all(-1)), "MultivariateGaussian")
-
     def _noise_for(self, means: Tensor, count: Tensor) -> Tensor:
         noise, bank = self.noise, self.noise.bank
-        if not self._may_change_state:
+        if not self._is_moving:
             return bank.second_pass(noise.span) if self.training and is_recomputing() else bank.values()
         scatter, rows = self.statistic(means), count / self.dim
         variance = scatter.diagonal()
@@ -157,14 +133,14 @@ class MultivariateGaussian(Likelihood):
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
         """The Σ that is best for this rank's outputs: the mean of r·rᵀ, ``(dim, dim)``, dimensionless as s is."""
-        with self._frozen():
+        with self._asking():
             return self.statistic(self.sums(output, target, mask, weights, where="MultivariateGaussian").means)
 
     def optimal_log_variance(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
         """Log diag of ``optimal_covariance``; the present one where there is no information."""
-        with self._frozen():
+        with self._asking():
             variance = self.optimal_covariance(output, target, mask, weights=weights).diagonal()
             known = torch.isfinite(variance) & (variance > 0)
             return torch.where(known, torch.where(known, variance, 1.0).log(), self.log_variance.to(variance.dtype))
@@ -173,7 +149,7 @@ class MultivariateGaussian(Likelihood):
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> None:
         """Set Σ to what is best for held-out data, all ranks' together: every rank must call it."""
-        with self._frozen():
+        with self._asking():
             (sums,) = over_ranks([self.sums(output, target, mask, weights, where="MultivariateGaussian")])
             covariance = self.statistic(sums.means)
             usable = self.noise.set_covariance(covariance, sums.count / self.dim)
@@ -196,37 +172,9 @@ class MultivariateGaussian(Likelihood):
         factor: Tensor = self.noise.correlation_factor() * deviation[:, None]
         return factor
 
-    def location(self, output: Tensor) -> Tensor:
-        """The predicted vectors in the target's unit."""
-        return output if self.unit is None else output * self.unit.scale + self.unit.offset
-
-    def predict(self, output: Tensor, *, probabilities: bool = False) -> Tensor:
-        """The predicted vectors in the target's unit; warns while that is unknown."""
-        if self.unit is not None:
-            self.unit.warn_if_unknown("MultivariateGaussian.predict")
-        return self.location(at_least_single(output))
-
-    def to_target_unit(self, value: Tensor, power: int) -> Tensor:
-        """Multiplied by each output's scale^power."""
-        return value if self.unit is None else value * self.unit.scale**power
-
-    def _raw_loss(self, means: Tensor) -> Tensor:
-        """The mean squared error of each output, with its graph."""
-        return self.statistic(means).diagonal()
-
-    def _total_raw_loss(self, means: Tensor, shares: Tensor | None, power: int) -> Tensor:
-        """The mean squared error of all outputs, with its graph."""
-        mean = self.to_target_unit(self._raw_loss(means), power).mean()
-        return mean if shares is None else mean * shares
-
-    def _loss_value(self, means: Tensor, mass: Tensor) -> Tensor:
-        """The mean squared error in the target's units."""
-        return self.to_target_unit(self._raw_loss(means), 2).mean() * mass / mass
-
-    def _prior_nll(self, log_variance: Tensor) -> Tensor:
-        """The mean over the outputs, as nll is divided by dim."""
-        mean: Tensor = super()._prior_nll(log_variance).mean()
-        return mean
+    def _raw_losses(self, means: Tensor, power: int) -> Tensor:
+        """The mean squared error over all outputs."""
+        return self._to_target_unit(self.statistic(means).diagonal(), power).mean()
 
     def half_width(self, level: float) -> Tensor:
         """Of each output by itself: √2·erf⁻¹(level)·σ."""
@@ -235,8 +183,7 @@ class MultivariateGaussian(Likelihood):
 
     def distribution(self, output: Tensor) -> MultivariateNormal:
         """N(f, Σ) in the target's unit; the last axis is the event."""
-        if self.unit is not None:
-            self.unit.warn_if_unknown("MultivariateGaussian.distribution")
+        self._warn_if_unit_unknown("distribution")
         return MultivariateNormal(self.location(output), scale_tril=self._scale_tril().detach())
 
     def extra_repr(self) -> str:

@@ -55,17 +55,17 @@ class StudentT(Regression):
         with torch.no_grad():
             share = ratio / (1 + ratio)
             statistic = square * (self.df + 1) / self.df / (1 + ratio)
-            if self._may_change_state and self.noise.waits_for_start:
+            if self._is_moving and self.noise.waits_for_start:
                 statistic = torch.where(starting, self._start_statistic(s).expand(square.shape) * valid, statistic)
         return torch.stack([square, nll, -0.5 * (self.df + 1) * share, statistic])
 
     def _present(self, square: Tensor, valid: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         """The s of this batch's nll, and where it is the start that this batch gives."""
         bank = self.noise.bank
-        if self._may_change_state and not bank.by_gradient:
+        if self._is_moving and not bank.by_gradient:
             bank.catch_up(self.noise.span, lambda mean: self.optimum(mean))
         s = self.log_variance.detach()
-        if not (self._may_change_state and self.noise.waits_for_start):
+        if not (self._is_moving and self.noise.waits_for_start):
             return s, torch.zeros_like(s, dtype=torch.bool)
         best = self._best_of(square, valid, weights, over_ranks=True)
         starting = torch.isfinite(best) & ~self.noise.is_started()
@@ -93,24 +93,24 @@ class StudentT(Regression):
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
         """The s that is best for this rank's outputs; the present one where there is no information."""
-        with self._frozen():
+        with self._asking():
             return self._fit(output, target, mask, weights, over_ranks=False)[0]
 
     def refit(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> None:
         """Set s to what is best for held-out data, all ranks' together: every rank must call it."""
-        with self._frozen():
-            self._set_refit(*self._fit(output, target, mask, weights, over_ranks=True))
+        with self._asking():
+            self._set_refitted(*self._fit(output, target, mask, weights, over_ranks=True))
 
     def _fit(
         self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, *, over_ranks: bool
     ) -> tuple[Tensor, Tensor]:
         where = type(self).__name__
         self._check_shapes(output, target, where)
-        valid, weights = self.counted(target, mask, weights, where)
+        valid, weights = self._counted(target, mask, weights, where)
         output = output.float() if output.dtype in (torch.float16, torch.bfloat16) else output
-        square = torch.where(valid, output - self.dimensionless(target, output.dtype), 0.0).square()
+        square = torch.where(valid, output - self._dimensionless(target, output.dtype), 0.0).square()
         best = self._best_of(square, valid, weights, over_ranks=over_ranks)
         known = torch.isfinite(best)
         return torch.where(known, best, self.log_variance.to(best.dtype)), known
@@ -118,7 +118,7 @@ class StudentT(Regression):
     def _best_of(self, square: Tensor, valid: Tensor, weights: Tensor | None = None, *, over_ranks: bool) -> Tensor:
         """The best s for squared residuals, by bisection over their histogram; NaN without information."""
         mass = valid.to(square.dtype) if weights is None else torch.where(valid, weights, 0.0).to(square.dtype)
-        bins = histogram(self.by_channel(square), self.by_channel(mass))
+        bins = histogram(self._by_channel(square), self._by_channel(mass))
         bins = add_over_ranks(bins) if over_ranks else bins
         counts, sums = bins.unbind(1)
         values = sums / torch.where(counts > 0, counts, 1.0)

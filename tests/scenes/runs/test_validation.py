@@ -16,14 +16,15 @@ from equipoise.scenes.config.recipe import (
     check_recipe,
     read_recipe,
 )
-from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneDataset
+from equipoise.scenes.data.sample import Camera, Sample, SceneDataset
+from equipoise.scenes.labels.vocabulary import IGNORE
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.record import Change, RunRecord, ValidationRecord
 from equipoise.scenes.runs.run import ended
 from equipoise.scenes.runs.validation import ValidationSet, labelled_tasks, selection, validation_sets
 from equipoise.scenes.tasks import TASKS
-from equipoise.scenes.training.loop import Outcome
+from equipoise.scenes.training.outcome import Outcome
 from tests.support.tiny import VOCABULARY, PhotoDataset, TinyDataset, scene
 
 RECIPE = Recipe(
@@ -42,11 +43,17 @@ def one_set(dataset: SceneDataset | None = None, prefix: str = "") -> Validation
     return ValidationSet(prefix=prefix, dataset=dataset, tasks=labelled_tasks(dataset, tasks))
 
 
+def with_normals(sample: Sample) -> Sample:
+    """The sample with a random direction at each pixel."""
+    normals = np.random.default_rng(0).normal(size=(*sample.size, 3)).astype(np.float32)
+    return replace(sample, labels={**sample.labels, "normals": normals})
+
+
 @pytest.mark.parametrize("name", sorted(TASKS))
 def test_which_way_each_figure_is_better(name: str):
     """Right answers have better figures than wrong ones: a figure that is new is held to this."""
     task = TASKS[name](VOCABULARY)
-    target = task.target(scene(0))
+    target = task.target(with_normals(scene(0)))
     shifted = np.roll(target, 7, axis=-1)
     wrong = np.where(shifted == IGNORE, 0, shifted) if target.dtype.kind == "u" else np.nan_to_num(shifted + 3)
     figures = []
@@ -107,8 +114,10 @@ class PartlyLabelled(TinyDataset):
 
     def __getitem__(self, index: int) -> Sample:
         sample = super().__getitem__(index)
-        bare = replace(sample, inverse_depth=np.full(sample.size, np.nan, np.float32))
-        return bare if index == len(self) - 1 else replace(bare, instance=np.zeros(sample.size, np.int32))
+        labels = {**sample.labels, "inverse_depth": np.full(sample.size, np.nan, np.float32)}
+        if index < len(self) - 1:
+            labels["instance"] = np.zeros(sample.size, np.int32)
+        return replace(sample, labels=labels)
 
 
 def test_tasks_without_a_label_in_the_split_do_not_count(monkeypatch: pytest.MonkeyPatch):

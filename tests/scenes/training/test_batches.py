@@ -15,7 +15,7 @@ from equipoise.errors import DataError
 from equipoise.scenes.data.joined import JoinedDataset
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.data.transforms import Augmentation
-from equipoise.scenes.tasks import TASKS, has_label, make_tasks
+from equipoise.scenes.tasks import has_label, make_tasks
 from equipoise.scenes.training.batches import Batch, batches, collate, places
 from tests.support.tiny import VOCABULARY, PhotoDataset, TinyDataset, scene
 
@@ -24,7 +24,7 @@ def make(start: int, stop: int, *, workers: int = 0, seed: int = 3) -> list[Batc
     return list(
         batches(
             TinyDataset(7),
-            make_tasks(tuple(TASKS), VOCABULARY),
+            make_tasks(("semantic", "instance", "depth"), VOCABULARY),
             Augmentation(),
             size=(40, 56),
             seed=seed,
@@ -99,8 +99,9 @@ def test_layout_and_types():
 
 def test_a_batch_whose_labels_are_all_void_has_no_rows():
     """As one without objects: no decoder shall learn its running means from images that it is not asked about."""
-    void = replace(scene(0), inverse_depth=np.full(scene(0).size, np.nan, np.float32))
-    tasks = make_tasks(TASKS, VOCABULARY)
+    unlabelled = np.full(scene(0).size, np.nan, np.float32)
+    void = replace(scene(0), labels={**scene(0).labels, "inverse_depth": unlabelled})
+    tasks = make_tasks(("semantic", "instance", "depth"), VOCABULARY)
 
     def example(sample: Sample) -> dict[str, Any]:
         return {"name": "", "epoch": 0, "image": sample.image} | {
@@ -116,7 +117,7 @@ def test_a_batch_whose_labels_are_all_void_has_no_rows():
 
 def test_a_task_has_the_rows_that_are_labelled():
     dataset = JoinedDataset({"tiny": TinyDataset(2), "photos": PhotoDataset(7)}, [1, 1])
-    tasks = make_tasks(tuple(TASKS), dataset.vocabulary)
+    tasks = make_tasks(("semantic", "instance", "depth"), dataset.vocabulary)
     found = batches(
         dataset,
         tasks,
@@ -141,6 +142,6 @@ def test_a_task_has_the_rows_that_are_labelled():
             index = dataset.names.index(batch.names[i])
             assert torch.equal(
                 batch.targets["depth"][row].nan_to_num(-1.0),
-                torch.from_numpy(dataset[index].inverse_depth)[None].nan_to_num(-1.0),
+                torch.from_numpy(dataset[index].labels["inverse_depth"])[None].nan_to_num(-1.0),
             )
     assert {0, 1} <= counts

@@ -8,9 +8,10 @@ from torch import Tensor
 from equipoise.errors import DataError, RunError
 from equipoise.scenes.cameras.model_camera import known_cameras
 from equipoise.scenes.config.recipe import Recipe
-from equipoise.scenes.data.sample import SceneDataset, SceneVocabulary
+from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.sources import open_raw
 from equipoise.scenes.inference.predictor import Predictor
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks import Task, make_tasks
 from equipoise.scenes.wording import counted

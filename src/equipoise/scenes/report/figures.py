@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from equipoise.scenes.data.sample import SceneVocabulary
 from equipoise.scenes.evaluation.figures import Comparison, SetFigures, TaskFigures
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.tasks import Primary
 from equipoise.scenes.wording import counted, decimals, fixed, percent, significant
 

@@ -7,10 +7,10 @@ from markupsafe import Markup
 from equipoise.scenes.evaluation.figures import Figures
 from equipoise.scenes.report.figures import Row, measured
 from equipoise.scenes.runs.record import RunRecord
+from equipoise.scenes.tasks import TASKS
 from equipoise.scenes.training.log import Entry
 from equipoise.scenes.wording import counted, number
 
-TASKS = {"semantic": "semantic classes", "instance": "instances", "depth": "depth"}
 COUNTS = {2: "both tasks", 3: "all three tasks"}
 
 
@@ -48,7 +48,7 @@ def listed(names: list[str]) -> str:
 
 def lead(record: RunRecord, figures: Figures | None, *, judged: bool = False) -> str:
     """What was learned, from how many images, how long; and, unless the verdict says it, on what it was measured."""
-    tasks = [TASKS.get(task, task) for task in record.tasks]
+    tasks = [TASKS[task].title if task in TASKS else task for task in record.tasks]
     said = (listed(tasks) or "tasks") + (", learned together" if len(tasks) > 1 else ", learned")
     if record.train_images:
         said += f" from {counted(record.train_images, 'image')}"

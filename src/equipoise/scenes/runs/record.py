@@ -7,7 +7,7 @@ from typing import Any, Self
 from equipoise.errors import RecipeError, RunError
 from equipoise.scenes.cameras.model_camera import ModelCamera
 from equipoise.scenes.config.toml import from_table
-from equipoise.scenes.data.sample import SceneVocabulary
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.tasks import Primary
 from equipoise.scenes.training.precision import Precision
 from equipoise.scenes.training.selection import Better

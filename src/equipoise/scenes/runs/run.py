@@ -16,8 +16,9 @@ from equipoise.scenes.runs.callbacks import RunCallbacks
 from equipoise.scenes.runs.record import FORMAT, Change, KeptModel, RunRecord
 from equipoise.scenes.runs.run_folder import RunFolder
 from equipoise.scenes.runs.validation import plan_validation, selection, validation_record, validation_sets
-from equipoise.scenes.training.distributed import ALONE, Team
-from equipoise.scenes.training.loop import Outcome, train
+from equipoise.scenes.training.distributed import ALONE, ProcessGroup
+from equipoise.scenes.training.loop import train
+from equipoise.scenes.training.outcome import Outcome
 from equipoise.scenes.training.precision import Precision, choose_precision
 from equipoise.scenes.training.selection import best_of
 from equipoise.version import __version__
@@ -26,12 +27,12 @@ CPU = torch.device("cpu")
 
 
 def train_run(
-    recipe: Recipe, folder: RunFolder, callbacks: RunCallbacks, *, resume: bool = False, team: Team = ALONE
+    recipe: Recipe, folder: RunFolder, callbacks: RunCallbacks, *, resume: bool = False, group: ProcessGroup = ALONE
 ) -> Outcome:
     """Train a recipe into a prepared folder. The outcome says whether a signal ended training early."""
-    if recipe.training.batch_size < team.world:
+    if recipe.training.batch_size < group.world:
         size = recipe.training.batch_size
-        raise RecipeError(f"training.batch_size: expected at least 1 for each of {team.world} processes, found {size}")
+        raise RecipeError(f"training.batch_size: expected at least 1 for each of {group.world} processes, found {size}")
     known = survey(recipe)
     for line in known.notices:
         callbacks.on_notice(line)
@@ -39,20 +40,20 @@ def train_run(
         model = SceneModel(describe(recipe, known.vocabulary))
     sets = validation_sets(recipe, model, callbacks.on_notice) if recipe.training.validate_every else []
     chosen = selection(sets, recipe.training.best_by) if sets else None
-    with team.leader_first():
+    with group.leader_first():
         dataset = training_data(recipe, callbacks.counting)
     expect_labels(dataset, model.tasks)
     precision = choose_precision(recipe.training.precision, CPU)
-    if team.largest(precision == "float32"):
+    if group.largest(precision == "float32"):
         precision = "float32"
     if resume:
         _, record = folder.read()
         precision = record.precision or precision
     else:
-        record = describe_run(recipe, precision, known, team)
+        record = describe_run(recipe, precision, known, group)
     if chosen is not None:
         record = dataclasses.replace(record, validation=validation_record(recipe, sets, chosen))
-    if team.leads and not resume:
+    if group.leads and not resume:
         folder.clear()
         folder.write_recipe(recipe)
         folder.write_record(record)
@@ -64,12 +65,12 @@ def train_run(
         resume=resume,
         identity=known.identity,
         camera=known.camera,
-        team=team,
+        group=group,
         validation=None if chosen is None else plan_validation(recipe, sets, chosen, precision, callbacks),
         on_log=callbacks.on_log,
         on_notice=callbacks.on_notice,
     )
-    if team.leads:
+    if group.leads:
         folder.write_recipe(recipe)  # A resumed run's data may lie elsewhere now.
         folder.write_record(ended(recipe, record, outcome))
     return outcome
@@ -105,7 +106,7 @@ def kept_model(record: RunRecord, outcome: Outcome) -> KeptModel | None:
     return dataclasses.replace(kept, chosen="best", score=best["score"], validations=len(outcome.validations))
 
 
-def describe_run(recipe: Recipe, precision: Precision, known: Survey, team: Team) -> RunRecord:
+def describe_run(recipe: Recipe, precision: Precision, known: Survey, group: ProcessGroup) -> RunRecord:
     """How a run is made."""
     return RunRecord(
         format=FORMAT,
@@ -117,7 +118,7 @@ def describe_run(recipe: Recipe, precision: Precision, known: Survey, team: Team
         precision=precision,
         device=str(CPU),
         threads=torch.get_num_threads(),
-        processes=team.world,
+        processes=group.world,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         steps=recipe.training.steps,
         train_images=known.train_images,

@@ -20,12 +20,12 @@ from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.io.json import as_json, read_json
 from equipoise.scenes.io.lock import LOCK
 from equipoise.scenes.runs.record import FORMAT, RunRecord
+from equipoise.scenes.training.best import BEST_FILES
 from equipoise.scenes.training.checkpoint import checkpoints, remove_checkpoint
 from equipoise.scenes.training.log import Entry, read_log, read_validations
 from equipoise.scenes.training.precision import Precision
 from equipoise.scenes.training.selection import Validation
 from equipoise.scenes.training.state import FILES
-from equipoise.scenes.training.validator import BEST_FILES
 
 
 @dataclass(frozen=True)
