@@ -145,7 +145,7 @@ def test_overwritten_stopped_and_resumed(home):
 DAMAGED = (
     ("run.json", "{}", "expected run format 1 and a known precision, found None, None"),
     ("run.json", '{"format": 99, "precision": "float32"}', "found 99, 'float32'"),
-    ("run.json", "[" * 100_000, "run's JSON files, found a mistake: brackets nested too deeply"),
+    ("run.json", "[" * 100_000, "run.json: expected JSON, found a mistake: brackets nested too deeply"),
     (
         "recipe.json",
         '{"data": {"kind": "streets", "path": "x", "size": [-3, 0]}, "training": {"steps": 1}}',
@@ -274,7 +274,7 @@ def test_what_is_refused_leaves_a_run_as_it_was(home):
     assert json.loads((home / "run/run.json").read_text())["command"] == json.loads(before["run.json"])["command"]
     (home / "run/run.json").write_text('{"a"')
     for name, given in (("train", ["recipe.toml", "--out", "run", "--resume"]), ("evaluate", ["run"])):
-        assert "run's JSON files" in one_line(equipoise(name, *given, cwd=home))
+        assert "run.json: expected JSON" in one_line(equipoise(name, *given, cwd=home))
 
 
 def test_names_are_text(home):

@@ -17,6 +17,7 @@ from rich.console import Console
 from equipoise.commands.display import Counter, TrainingDisplay
 from equipoise.commands.results import print_all_figures, print_results
 from equipoise.commands.table import Column, print_table, table_lines
+from equipoise.scenes.evaluation.figures import Figures
 from tests.support.cityscapes import write_folder
 from tests.support.commands import RECIPE, command, environment, equipoise
 
@@ -49,11 +50,11 @@ def figures(images: int = 1, **also: dict) -> dict:
     }
 
 
-def printed(width: int, *what: object) -> str:
+def printed(width: int, *what: dict) -> str:
     file = io.StringIO()
     screen = Console(file=file, width=width, markup=False, emoji=False)
     for one in (print_results, print_all_figures):
-        one(*what, screen)
+        one(*map(Figures.from_json, what), screen)
     return file.getvalue()
 
 

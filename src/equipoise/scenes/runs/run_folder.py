@@ -128,10 +128,10 @@ class RunFolder:
                 )
         record = self.read_record()
         if record is None or record.format != FORMAT or record.precision is None:
-            found = None if record is None else record.format
+            found = (None, None) if record is None else (record.format, record.precision)
             raise RunError(
-                f"{self.record_file}: expected run format {FORMAT} and a known precision, found {found!r:.40}: use the "
-                "version that wrote it"
+                f"{self.record_file}: expected run format {FORMAT} and a known precision, found {found[0]!r:.40}, "
+                f"{found[1]!r:.40}: use the version that wrote it"
             )
         where = str(self.recipe_file)
         try:
