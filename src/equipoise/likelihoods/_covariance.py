@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from equipoise._execution import without_autocast
 from equipoise.likelihoods._bank import NoiseBank
 from equipoise.likelihoods._noise import Noise
 from equipoise.likelihoods._sharding import as_stored, full, is_sharded, local
@@ -133,7 +134,7 @@ class CovarianceNoise(Noise):
 def covariance_nll(scatter: Tensor, factor: Tensor, log_variance: Tensor) -> Tensor:
     """(½·tr(Σ⁻¹·S) + ½·log det Σ)/dim, with S the mean scatter of a row and Σ = D·R·Rᵀ·D."""
     scale = torch.exp(-0.5 * log_variance)
-    with torch.autocast(scatter.device.type, enabled=False):
+    with without_autocast(scatter):
         whitened = torch.linalg.solve_triangular(factor, scatter * scale * scale[:, None], upper=False)
         whitened = torch.linalg.solve_triangular(factor, whitened.T, upper=False)
     log_determinant = log_variance.sum() + 2 * factor.diagonal().log().sum()

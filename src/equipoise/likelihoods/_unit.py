@@ -12,26 +12,23 @@ import warnings
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from equipoise._execution import in_functorch, is_readable, is_recomputing
+from equipoise._execution import in_functorch, is_readable, is_recomputing, may_wait_for
 from equipoise._reduction import gather_rows
 from equipoise._stepping import Followed, follow
-from equipoise.functional import at_least_single
+from equipoise.likelihoods._state import NamedTensors
+from equipoise.likelihoods._target_statistics import merged, target_rows
 
 ENOUGH = 32
 """Valid elements after which a unit is no longer provisional."""
-OUTLIER, RARE = 30.0, 64
-"""Outliers lie so many median absolute deviations out, and are at most one of so many elements."""
 EARLY_LOOKS, LAST_LOOK, LOOKS_NEEDED = 16, 1024, 4
 ATYPICAL = 2.0
 """A unit is taken again when its scale is wrong by this factor, or its offset by so many scales."""
-SAMPLE = 4096
-"""Medians are those of so many elements at most."""
 
 
-class Unit(nn.Module, Followed):
+class Unit(NamedTensors, Followed):
     """Offset and scale of a target: one of each for the task, or one a channel.
 
     ``known`` holds w, w·offset, w·scale and w·(elements it was taken from), w = 1 once it is known: so that averages of
@@ -254,95 +251,29 @@ class Unit(nn.Module, Followed):
         if self._ran_traced:
             self._ran_traced = False
             self._set_batches(self.batches + 1)
-        # A GPU is asked after the 1st, 2nd, 4th, 8th … batch only: it would stall each time.
-        if self.pending and self.batches != self._asked_at and self.batches & (self.batches - 1) == 0:
+        if self.pending and self.batches != self._asked_at and may_wait_for(self.known, self.batches):
             self._asked_at = self.batches
             self.pending = not bool(self.is_settled.all())
 
-    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "batches"] = torch.tensor(float(self.batches), device=self.known.device)
+    def tensors(self) -> dict[str, Tensor]:
+        """What is saved, by name."""
+        batches = torch.tensor(float(self.batches), device=self.known.device)
+        return {"known": self.known, "gathered": self.gathered, "batches": batches}
 
-    def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        unexpected: list[str] = []
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected, error_msgs)
-        key = prefix + "batches"
-        unexpected_keys += [k for k in unexpected if k != key]
-        if key in state_dict:
-            self._set_batches(round(float(state_dict[key])))
+    @torch.no_grad()
+    def put(self, name: str, value: Tensor) -> None:
+        """Set one of ``tensors``."""
+        if name == "batches":
+            self._set_batches(round(float(value)))
         else:
-            missing_keys.append(key)
-        self.pending = True  # until it has been seen that it is settled
+            getattr(self, name).copy_(value)
+        self.pending = True  # until a look finds that it is settled
+
+    def materialize(self, where: torch.device) -> None:
+        """Move from the meta device to one with memory, in the initial state."""
+        self.to_empty(device=where)
+        self.reset_parameters()
 
     def extra_repr(self) -> str:
         """Offset and scale."""
         return f"offset={self.offset.tolist()}, scale={self.scale.tolist()}"
-
-
-def difference(target: Tensor, offset: Tensor, dtype: torch.dtype) -> Tensor:
-    """Target − offset, exact where targets are integers or far from zero."""
-    if target.is_floating_point():
-        return at_least_single(target) - offset
-    whole = offset.round()
-    return (target.long() - whole.long()).to(dtype) - (offset - whole)
-
-
-def merged(rows_RKC: Tensor) -> Tensor:
-    """Count, mean and squared deviations of several parts, as of one (Chan, Golub & LeVeque 1979); ``(3, C)``."""
-    counts, means, squares = rows_RKC.unbind(1)
-    count = counts.sum(0)
-    mean = (counts * means).sum(0) / count.clamp_min(1.0)
-    between = (counts * (means - mean).square()).sum(0)
-    return torch.stack([count, mean, squares.sum(0) + between])
-
-
-@torch.no_grad()
-def target_rows(target_CE: Tensor, valid_CE: Tensor, dtype: torch.dtype) -> Tensor:
-    """Count, mean and squared deviations of the valid elements of each channel, rare outliers left out; ``(3, C)``."""
-    pivot, deviation = _from_pivot(target_CE, valid_CE, dtype)
-    valid = valid_CE & torch.isfinite(deviation)
-    deviation = torch.where(valid, deviation, 0.0)
-    kept = valid & ~_is_outlier(deviation, valid)
-    count = kept.sum(1).to(deviation.dtype)
-    mean = torch.where(kept, deviation, 0.0).sum(1) / count.clamp_min(1.0)
-    squares = torch.where(kept, deviation - mean[:, None], 0.0).square().sum(1)
-    return torch.stack([count, pivot + mean, squares])
-
-
-def _from_pivot(target_CE: Tensor, valid_CE: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """A value among the targets, and their distance from it: exact where targets are integers or far from zero."""
-    if target_CE.is_floating_point():
-        wide = torch.promote_types(target_CE.dtype, dtype)
-        target = target_CE.to(wide)
-        pivot = torch.nan_to_num(_median(torch.where(valid_CE, target, torch.nan)), 0.0, 0.0, 0.0)
-        return pivot, target - pivot[:, None]
-    target = target_CE.long()
-    pivot = torch.where(valid_CE, target, torch.iinfo(torch.int64).max).amin(1)
-    pivot = torch.where(valid_CE.any(1), pivot, 0)
-    return pivot.to(dtype), (target - pivot[:, None]).to(dtype)
-
-
-def _is_outlier(deviation_CE: Tensor, valid_CE: Tensor) -> Tensor:
-    centre = _median(torch.where(valid_CE, deviation_CE, torch.nan))
-    distance = (deviation_CE - centre[:, None]).abs()
-    typical = 1.4826 * _median(torch.where(valid_CE & (distance > 0), distance, torch.nan))
-    far = valid_CE & (distance > OUTLIER * typical[:, None])
-    rare = far.sum(1) <= torch.clamp(valid_CE.sum(1) // RARE, min=1)
-    return far & rare[:, None]
-
-
-def _median(values_CE: Tensor) -> Tensor:
-    """The median of what is no NaN, of a sample where there is much; NaN where there is nothing."""
-    step = -(-values_CE.shape[1] // SAMPLE) or 1
-    if values_CE.shape[1] == 0:
-        return values_CE.new_full((len(values_CE),), torch.nan)
-    return values_CE[:, ::step].nanmedian(1).values
