@@ -1,7 +1,11 @@
 """What every likelihood promises, as cases for the contract suite."""
 
+import re
+import sys
+import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,14 +21,14 @@ class Case:
     Attributes:
         make: the likelihood, with noise arguments.
         leaves_out: contract items that do not apply, each with its reason.
-        constant: what −log p has beyond nll, given dim of an observation; per element as nll counts.
-        kind: regression, classes or labels.
+        constant: what −log p has beyond nll, per element, for a likelihood and its targets.
+        kind: regression, classes, labels or positive.
     """
 
     name: str
     make: Callable[..., eq.Likelihood]
     kind: str = "regression"
-    constant: Callable[[eq.Likelihood], float] | None = None
+    constant: Callable[[eq.Likelihood, Tensor], float] | None = None
     leaves_out: dict[str, str] = field(default_factory=dict)
     vector: bool = False
 
@@ -38,7 +42,7 @@ NO_DENSITY = "it has no density"
 FITTED = "its unit was fitted to other targets: see test_units"
 
 
-def student_constant(likelihood: eq.Likelihood) -> float:
+def student_constant(likelihood: eq.Likelihood, _: Tensor) -> float:
     df = torch.tensor(likelihood.df, dtype=torch.float64)
     return float(torch.lgamma(df / 2) - torch.lgamma((df + 1) / 2) + 0.5 * torch.log(torch.pi * df))
 
@@ -59,20 +63,29 @@ def fitted(kind: Callable[..., eq.Likelihood]) -> Callable[..., eq.Likelihood]:
     return make
 
 
+def documented() -> type[eq.Likelihood]:
+    """The likelihood of docs/your-own-likelihood.md."""
+    page = (Path(__file__).parents[2] / "docs" / "your-own-likelihood.md").read_text()
+    # torch.compile looks up the module in which a class was written.
+    module = sys.modules["own_likelihood"] = types.ModuleType("own_likelihood")
+    exec(re.search(r"```python\n(.*?)```", page, re.S)[1], module.__dict__)
+    return module.LogNormal
+
+
 CASES = [
-    Case("Gaussian", raw(eq.Gaussian), constant=lambda _: 0.5 * LOG_2PI),
-    Case("Gaussian, channels", raw(eq.Gaussian, channels=3), constant=lambda _: 0.5 * LOG_2PI, vector=True),
+    Case("Gaussian", raw(eq.Gaussian), constant=lambda *_: 0.5 * LOG_2PI),
+    Case("Gaussian, channels", raw(eq.Gaussian, channels=3), constant=lambda *_: 0.5 * LOG_2PI, vector=True),
     Case(
         "Gaussian, own unit",
         fitted(eq.Gaussian),
-        constant=lambda one: 0.5 * LOG_2PI + one.unit.scale.log().item(),
+        constant=lambda one, _: 0.5 * LOG_2PI + one.unit.scale.log().item(),
         leaves_out={"unit change": FITTED},
     ),
-    Case("Laplace", raw(eq.Laplace), constant=lambda _: 0.34657359027997264),
+    Case("Laplace", raw(eq.Laplace), constant=lambda *_: 0.34657359027997264),
     Case(
         "Laplace, own unit",
         fitted(eq.Laplace),
-        constant=lambda one: 0.34657359027997264 + one.unit.scale.log().item(),
+        constant=lambda one, _: 0.34657359027997264 + one.unit.scale.log().item(),
         leaves_out={"unit change": FITTED},
     ),
     Case(
@@ -84,7 +97,7 @@ CASES = [
     Case(
         "MultivariateGaussian",
         raw(eq.MultivariateGaussian, 3),
-        constant=lambda _: 0.5 * LOG_2PI,
+        constant=lambda *_: 0.5 * LOG_2PI,
         vector=True,
         leaves_out={"weight": "not linear"},
     ),
@@ -95,7 +108,7 @@ CASES = [
         "Categorical, exact",
         lambda **k: eq.Categorical(exact=True, **k),
         kind="classes",
-        constant=lambda _: 0.0,
+        constant=lambda *_: 0.0,
         leaves_out={
             "weight": "not linear",
             "unit change": "no unit",
@@ -108,7 +121,7 @@ CASES = [
         "Bernoulli, exact",
         lambda **k: eq.Bernoulli(exact=True, **k),
         kind="labels",
-        constant=lambda _: 0.0,
+        constant=lambda *_: 0.0,
         leaves_out={"weight": "not linear", "unit change": "no unit", "closed form": "no closed form"},
     ),
     Case(
@@ -120,6 +133,13 @@ CASES = [
         "Gibbs, log1p",
         lambda **k: eq.Gibbs(absolute, 0.5, "log1p", **k),
         leaves_out={"density": NO_DENSITY, "unit change": "depends on the loss", "prior": "refused"},
+    ),
+    Case(
+        "LogNormal, of the documentation",
+        documented(),
+        kind="positive",
+        constant=lambda _, target: 0.5 * LOG_2PI + target.log().mean().item(),
+        leaves_out={"unit change": "a unit moves its outputs, not its noise"},
     ),
 ]
 
@@ -138,4 +158,6 @@ def batch(case: Case, shape: list[int], *, seed: int = 0, dtype: torch.dtype = t
         shape = [shape[0] if shape else 4, 3, *shape[1:]]
     output = torch.randn(shape, generator=generator, dtype=dtype)
     target = torch.randn(shape, generator=generator, dtype=dtype)
-    return output, (output + 2 * target > 0).to(dtype) if case.kind == "labels" else target
+    if case.kind == "labels":
+        return output, (output + 2 * target > 0).to(dtype)
+    return output, target.exp() if case.kind == "positive" else target
