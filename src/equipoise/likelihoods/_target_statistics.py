@@ -12,7 +12,7 @@ SAMPLE = 4096
 
 
 def difference(target: Tensor, offset: Tensor, dtype: torch.dtype) -> Tensor:
-    """Target − offset, exact where targets are integers or far from zero."""
+    """Target − offset, exact for integers and for targets far from zero."""
     if target.is_floating_point():
         return at_least_single(target) - offset
     whole = offset.round()
@@ -20,7 +20,7 @@ def difference(target: Tensor, offset: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def merged(rows_RKC: Tensor) -> Tensor:
-    """Count, mean and squared deviations of several parts, as of one (Chan, Golub & LeVeque 1979); ``(3, C)``."""
+    """Count, mean and squared deviations of the union of several parts (Chan, Golub & LeVeque 1979); ``(3, C)``."""
     counts, means, squares = rows_RKC.unbind(1)
     count = counts.sum(0)
     mean = (counts * means).sum(0) / count.clamp_min(1.0)
@@ -30,7 +30,7 @@ def merged(rows_RKC: Tensor) -> Tensor:
 
 @torch.no_grad()
 def target_rows(target_CE: Tensor, valid_CE: Tensor, dtype: torch.dtype) -> Tensor:
-    """Count, mean and squared deviations of the valid elements of each channel, rare outliers left out; ``(3, C)``."""
+    """Count, mean and squared deviations of the valid elements of each channel, without rare outliers; ``(3, C)``."""
     pivot, deviation = _from_pivot(target_CE, valid_CE, dtype)
     valid = valid_CE & torch.isfinite(deviation)
     deviation = torch.where(valid, deviation, 0.0)
@@ -42,7 +42,7 @@ def target_rows(target_CE: Tensor, valid_CE: Tensor, dtype: torch.dtype) -> Tens
 
 
 def _from_pivot(target_CE: Tensor, valid_CE: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """A value among the targets, and their distance from it: exact where targets are integers or far from zero."""
+    """A value among the targets, and their differences from it, exact for integers and far from zero."""
     if target_CE.is_floating_point():
         wide = torch.promote_types(target_CE.dtype, dtype)
         target = target_CE.to(wide)
@@ -64,7 +64,7 @@ def _is_outlier(deviation_CE: Tensor, valid_CE: Tensor) -> Tensor:
 
 
 def _median(values_CE: Tensor) -> Tensor:
-    """The median of what is no NaN, of a sample where there is much; NaN where there is nothing."""
+    """The median without NaN, of a sample of large tensors; NaN where there is no element."""
     step = -(-values_CE.shape[1] // SAMPLE) or 1
     if values_CE.shape[1] == 0:
         return values_CE.new_full((len(values_CE),), torch.nan)

@@ -1,11 +1,11 @@
 """The unit of a regression target: its offset and scale, so that a network may work in dimensionless numbers.
 
-target = offset + scale · dimensionless. The unit is *gathered*: until 32 valid elements have been seen it is
-provisional and follows every batch; then it stays. Some later batches (the first 16, then the 32nd, 64th … 1024th) are
-looked at as well: where they show that the first ones were not typical (a sorted loader), the unit is taken again, and
-a warning says so, because that changes what the network's outputs mean. After that it never changes by itself.
+target = offset + scale · dimensionless. The unit is provisional, and follows every batch, until
+32 valid elements have been seen; then it stays. Some later batches (the first 16, then the 32nd, 64th … 1024th) are
+checked against it: if they show that the first ones were not typical (a sorted loader), the unit is taken again, with
+a warning, because that changes what the network's outputs mean. After that it never changes by itself.
 
-Outliers (beyond 30 median absolute deviations, where they are rare) do not count; data without spread give no unit.
+Rare outliers (beyond 30 median absolute deviations) do not count; data without spread give no unit.
 """
 
 import warnings
@@ -25,11 +25,11 @@ ENOUGH = 32
 """Valid elements after which a unit is no longer provisional."""
 EARLY_LOOKS, LAST_LOOK, LOOKS_NEEDED = 16, 1024, 4
 ATYPICAL = 2.0
-"""A unit is taken again when its scale is wrong by this factor, or its offset by so many scales."""
+"""A unit is taken again if its scale is wrong by this factor, or its offset by this many scales."""
 
 
 class Unit(NamedTensors, Followed):
-    """Offset and scale of a target: one of each for the task, or one a channel.
+    """Offset and scale of a target: one of each for the task, or one per channel.
 
     ``known`` holds w, w·offset, w·scale and w·(elements it was taken from), w = 1 once it is known: so that averages of
     models (EMA, SWA) average units rightly. ``gathered``: count, count·mean and squared deviations of all batches that
@@ -50,12 +50,12 @@ class Unit(NamedTensors, Followed):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Put everything to its beginning, as after ``to_empty``."""
+        """Reset to the initial state, as is needed after ``to_empty``."""
         self.known.zero_()
         self.gathered.zero_()
         self._set_batches(0)
         self.pending = True
-        """Whether the unit may still be provisional; cleared where the device can be asked."""
+        """Whether the unit may still be provisional; cleared when the device is read back."""
 
     def _begin_to_watch(self) -> None:
         self._cache: tuple[object, Tensor, Tensor] | None = None
@@ -64,12 +64,12 @@ class Unit(NamedTensors, Followed):
         self._ran = self._ran_traced = self._warned_flat = self._warned_unknown = self._warned_again = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy begins to watch anew."""
+        """A copy starts its own watches."""
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._begin_to_watch()
         follow(self)
 
-    # What it is.
+    # Reading the unit.
 
     @property
     def offset(self) -> Tensor:
@@ -82,7 +82,7 @@ class Unit(NamedTensors, Followed):
         return self.both()[1].reshape(self.shape)
 
     def both(self) -> tuple[Tensor, Tensor]:
-        """Offset and scale of each channel (of the task: one)."""
+        """Offset and scale of each channel, as vectors; without channels, of length one."""
         if not is_readable(self.known):
             return self._both()
         key = (self.known.data_ptr(), self.known.dtype, self.known._version)
@@ -98,7 +98,7 @@ class Unit(NamedTensors, Followed):
 
     @property
     def is_settled(self) -> Tensor:
-        """Of each channel: whether its unit is known and no longer provisional."""
+        """For each channel, whether its unit is known and no longer provisional."""
         return self.known[3] >= ENOUGH * self.known[0].clamp_min(1e-12)
 
     def is_changing(self, training: bool) -> bool:
@@ -110,25 +110,25 @@ class Unit(NamedTensors, Followed):
         return self.pending
 
     def _set_batches(self, batches: int) -> None:
-        """Count, and say what is due: in flags, since a number that changes would be compiled anew each time."""
+        """Count batches, and set flags for what is due: a changing number would be recompiled for each batch."""
         self.batches = batches
         coming = batches + 1
         self.looks = coming <= EARLY_LOOKS or (coming <= LAST_LOOK and coming & batches == 0)
-        """Whether the coming batch is one of those that are looked at."""
+        """Whether the coming batch is checked."""
         self.may_be_wrong = coming >= LOOKS_NEEDED
-        """Whether enough batches have been looked at to say that the first ones were not typical."""
+        """Whether enough batches were checked to decide that the first ones were not typical."""
 
-    # How it is learned.
+    # Learning it.
 
     def meet(self, target_CE: Tensor, valid_CE: Tensor, *, moving: bool, training: bool, where: str) -> Tensor | None:
-        """Gather the unit from a batch while it is provisional; later give what the batch shows, where it is looked at.
+        """Gather the unit from a batch while it is provisional; later return statistics of the batches to check.
 
         Args:
             target_CE: the elements E of each channel C.
-            valid_CE: which of them count.
+            valid_CE: which of them are valid.
             moving: whether anything may change.
-            training: else the unit should be known, and a warning says where it is not.
-            where: for that warning.
+            training: in eval mode a warning says if the unit is unknown.
+            where: the name of the task or class, for that warning.
         """
         if not training:
             self.warn_if_unknown(where)
@@ -145,7 +145,7 @@ class Unit(NamedTensors, Followed):
 
     @torch.no_grad()
     def gather(self, rows_RKC: Tensor) -> None:
-        """Add what a batch shows (``shown`` by every rank), and take the unit while it is provisional."""
+        """Add the statistics of a batch (``shown`` of every rank), and take the unit while it is provisional."""
         self._add(rows_RKC)
         count, mean, spread, informed = self._estimate()
         provisional = torch.maximum(spread, 0.1 * mean.abs())
@@ -154,14 +154,14 @@ class Unit(NamedTensors, Followed):
         if is_readable(self.known) and not bool(informed.all()) and bool((count > 1).any()) and not self._warned_flat:
             self._warned_flat = True
             warnings.warn(
-                "the targets have no spread so far (all valid ones are equal, as far as their type can tell): their "
-                "unit stays unknown, with scale 1, until they have",
+                "the targets have no spread so far (all valid ones are equal within their precision), so their "
+                "unit stays unknown, with scale 1, until they do",
                 stacklevel=2,
             )
 
     @torch.no_grad()
     def look(self, rows_RKC: Tensor) -> None:
-        """Add what a batch shows, and take a settled unit again where the data are not as it says."""
+        """Add the statistics of a batch, and take a settled unit again if the data contradict it."""
         self._add(rows_RKC)
         if not self.may_be_wrong:
             return
@@ -181,13 +181,13 @@ class Unit(NamedTensors, Followed):
         self._take(take, count, mean, spread)
 
     def shown(self, target_CE: Tensor, valid_CE: Tensor) -> Tensor:
-        """What a batch shows of the targets: count, mean and squared deviations of each channel, ``(3, C)``."""
+        """The statistics of a batch of targets: count, mean and squared deviations of each channel, ``(3, C)``."""
         kind = target_CE.dtype
         self._resolution = torch.finfo(kind).eps if kind.is_floating_point else 0.0
         return target_rows(target_CE, valid_CE, self.known.dtype)
 
     def advance(self) -> None:
-        """A training batch has passed."""
+        """Count a training batch."""
         self._ran = True
         if torch.compiler.is_compiling():
             self._ran_traced = True
@@ -196,7 +196,7 @@ class Unit(NamedTensors, Followed):
 
     @torch.no_grad()
     def fit(self, target_CE: Tensor, valid_CE: Tensor, where: str) -> None:
-        """Take the unit from the valid elements E of each channel C, over all ranks, for good."""
+        """Take the unit from the valid elements E of each channel C, over all ranks, and keep it."""
         rows = merged(gather_rows(self.shown(target_CE, valid_CE)))
         count, mean, spread, informed = self._read(rows)
         if is_readable(self.known) and bool(((count > 0) & ~informed).any()):
@@ -217,7 +217,7 @@ class Unit(NamedTensors, Followed):
         return self._read(torch.stack([count, total / count.clamp_min(1.0), squares]))
 
     def _read(self, rows_KC: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Count, mean, standard deviation, and whether that is information."""
+        """Count, mean, standard deviation, and whether they determine a unit."""
         count, mean, squares = rows_KC
         spread = (squares / count.clamp_min(1.0)).sqrt()
         informed = (count > 0) & (spread > 4 * self._resolution * mean.abs())
@@ -227,10 +227,10 @@ class Unit(NamedTensors, Followed):
         new = torch.stack([torch.ones_like(mean), mean, scale, count])
         self.known.copy_(torch.where(where, new.to(self.known.dtype), self.known))
 
-    # What it says, saves and loads.
+    # Warnings, steps and state.
 
     def warn_if_unknown(self, where: str) -> None:
-        """Warn once where values are asked for before the unit is known: they are dimensionless."""
+        """Warn once if values are requested before the unit is known: they are dimensionless."""
         if self._warned_unknown or not self.pending or not is_readable(self.known) or bool((self.known[0] > 0).all()):
             return
         self._warned_unknown = True
@@ -244,7 +244,7 @@ class Unit(NamedTensors, Followed):
         """Nothing to do."""
 
     def after_step(self, optimizer: Optimizer) -> None:
-        """What a compiled forward pass cannot do itself."""
+        """Count the batch of a compiled forward pass, and find out whether the unit is settled."""
         if not self._ran:
             return
         self._ran = False
