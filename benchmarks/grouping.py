@@ -28,7 +28,11 @@ def run() -> list[str]:
     samples = [dataset[index] for index in range(len(dataset))]
     model, rng = load_model(DEMO), np.random.default_rng(0)
     truth: list[Pair] = [
-        (np.nan_to_num(centroid_offsets(s)), np.where(s.semantic == 255, 0, s.semantic)) for s in samples
+        (
+            np.nan_to_num(centroid_offsets(s.labels["instance"], {})),
+            np.where(s.labels["semantic"] == 255, 0, s.labels["semantic"]),
+        )
+        for s in samples
     ]
     noisy = [(o + rng.normal(0, 2.5, o.shape).astype(np.float32), c) for o, c in truth]
     predicted = [_predicted(model, s.image) for s in samples]
@@ -41,11 +45,11 @@ def run() -> list[str]:
     for title, pairs in inputs.items():
         for share in (50, 100, 200, 300):
             found = [group(o, c, together(dataset.vocabulary), radius=o.shape[2] / share) for o, c in pairs]
-            right = sum(_right(g, s.instance, s.semantic) for g, s in zip(found, samples, strict=True))
-            total = sum(len(g.instances) for g in found)
-            true = sum(
-                int((np.unique(s.instance[s.instance > 0], return_counts=True)[1] >= SMALLEST).sum()) for s in samples
+            right = sum(
+                _right(g, s.labels["instance"], s.labels["semantic"]) for g, s in zip(found, samples, strict=True)
             )
+            total = sum(len(g.instances) for g in found)
+            true = sum(int((np.bincount(s.labels["instance"].reshape(-1))[1:] >= SMALLEST).sum()) for s in samples)
             f1 = 2 * right / (total + true)
             lines.append(f"{title}, radius width/{share}: {right} right of {true} true, {total} found, F1 {f1:.3f}")
     return lines

@@ -27,7 +27,7 @@ def run() -> list[str]:
 
             def decoded(dataset: CityscapesDataset = dataset) -> None:
                 for index in range(COUNT):
-                    resize(dataset[index], (128, 256), "px")
+                    resize(dataset[index], (128, 256), dataset.vocabulary)
 
             ratio = side_by_side(decoded, from_cache, rounds=9, warm_up=1)
             lines.append(f"decode {size[0]}x{size[1]} and resize, against the cache: {ratio} (aim: at least 10)")

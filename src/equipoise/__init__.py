@@ -22,6 +22,7 @@ from equipoise.likelihoods import (
     Regression,
     StudentT,
     TaskLoss,
+    VonMisesFisher,
 )
 from equipoise.multitask import MultiTaskLikelihood
 from equipoise.optim import param_groups
@@ -48,6 +49,7 @@ __all__ = [
     "Sums",
     "TaskLoss",
     "UncertaintyWeighting",
+    "VonMisesFisher",
     "__version__",
     "audit_gradients",
     "calibration_report",

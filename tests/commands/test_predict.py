@@ -16,7 +16,7 @@ from equipoise.scenes import load
 from equipoise.scenes.inference import writer
 from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.io.files import walked
-from tests.scenes.test_predict import write_run
+from tests.scenes.inference.test_predictor import write_run
 from tests.support.commands import equipoise, one_line
 from tests.support.tiny import scene
 
@@ -338,7 +338,7 @@ def unknown_encoder(home: Path) -> None:
         (half_weights, 5, "expected safetensors"),
         (infinite_weights, 5, "expected finite weights, found infinity or NaN in"),
         (whole_weights, 5, "as torch.float32, found torch.int8"),
-        (huge, 5, "model.json: data.size: expected height and width of 32 px or more"),
+        (huge, 5, "model.json: input_size: expected height and width of 32 px or more"),
         (nested, 5, "model.json: expected JSON, found a mistake: brackets nested too deeply"),
         (unknown_encoder, 5, "model.json: model.encoder_name: found 'os.system'"),
     ],

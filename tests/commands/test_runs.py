@@ -117,6 +117,7 @@ def test_interrupted_and_resumed(home, number, status):
     assert "training.workers" not in one_line(other)  # How many make the batches changes nothing.
 
 
+@pytest.mark.slow
 def test_overwritten_stopped_and_resumed(home):
     """Nothing of the old run stays in the way: neither its later checkpoints, nor its figures and pictures."""
     recipe = RECIPE.format(steps=40).replace("log_every", "checkpoint_every = 10\nlog_every")
@@ -228,6 +229,7 @@ def files_of(run: Path) -> dict[str, bytes]:
     return {str(p.relative_to(run)): p.read_bytes() for p in run.rglob("*") if p.is_file()}
 
 
+@pytest.mark.slow
 def test_what_is_refused_leaves_a_run_as_it_was(home):
     """A finished run outlives refused resumes, a new run whose data are missing or broken, and contradictions."""
     assert equipoise("train", "recipe.toml", "--out", "run", cwd=home).returncode == 0

@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -81,6 +82,7 @@ def test_several_data_sets_are_validated_by_name(home):
     assert "city: depth, disparity error, px" in (home / "run/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_signal_during_validation(home):
     """A validation that would take long ends at once, and the resumed run is the uninterrupted one."""
     write_recipe(home, 4, "validate_every = 2")

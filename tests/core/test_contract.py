@@ -32,7 +32,7 @@ def test_value_against_torch_distributions(case, shape):
     output, target = batch(case, shape)
     likelihood = made(case)
     dim = 3 if case.name == "MultivariateGaussian" else 1
-    expected = -likelihood.distribution(output).log_prob(target).mean() / dim - case.constant(likelihood, target)
+    expected = -likelihood.distribution(output).log_prob(target).mean() / dim - case.constant(likelihood)
     assert likelihood(output, target).nll.item() == pytest.approx(expected.item(), abs=1e-10)
 
 

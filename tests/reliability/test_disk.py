@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenes.test_predict import write_run
+from tests.scenes.inference.test_predictor import write_run
 from tests.support.cityscapes import write_cityscapes
 from tests.support.commands import RECIPE
 
@@ -25,7 +25,10 @@ def can_mount() -> bool:
     return done.returncode == 0
 
 
-pytestmark = pytest.mark.skipif(not can_mount(), reason="this machine lets tests mount nothing (unshare --mount)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not can_mount(), reason="this machine lets tests mount nothing (unshare --mount)"),
+]
 
 
 def in_namespace(home: Path, script: str) -> subprocess.CompletedProcess[str]:

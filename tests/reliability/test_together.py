@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from equipoise.scenes.training.log import read_log
 from tests.support.commands import RECIPE, command, environment, equipoise, one_line
 
@@ -25,6 +27,7 @@ def wait_for(there: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_run_that_still_runs_is_left_alone(home: Path):
     (home / "recipe.toml").write_text(RECIPE.format(steps=300))
     first = started(home, "train", "recipe.toml", "--out", "run")
@@ -41,6 +44,7 @@ def test_a_run_that_still_runs_is_left_alone(home: Path):
     assert equipoise("train", "recipe.toml", "--out", "run", "--overwrite", "--steps", "2", cwd=home).returncode == 0
 
 
+@pytest.mark.slow
 def test_one_demo_at_a_time(tmp_path: Path):
     """From its first street to its last page: a second one neither removes nor mixes in anything."""
     first = started(tmp_path, "demo", "--out", "here", "--train", 40, "--val", 4, "--steps", 2)
@@ -60,6 +64,7 @@ def test_one_demo_at_a_time(tmp_path: Path):
     assert first.returncode == 0, said
 
 
+@pytest.mark.slow
 def test_one_set_of_streets_at_a_time(tmp_path: Path):
     arguments = ("generate", "out", "--val", 0, "--size", "64x128", "--workers", 1)
     first = started(tmp_path, *arguments, "--train", 60)
@@ -76,6 +81,7 @@ def test_one_set_of_streets_at_a_time(tmp_path: Path):
     assert len(list((tmp_path / "out/leftImg8bit").rglob("*.png"))) == 60
 
 
+@pytest.mark.slow
 def test_one_cache_for_runs_that_start_together(tmp_path: Path):
     """Thirty caches, each made by three processes at the same moment: made once, and right for all."""
     program = """

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneClass, SceneVocabulary
+from equipoise.scenes.data.sample import Camera, Sample
+from equipoise.scenes.labels.vocabulary import IGNORE, SceneClass, SceneVocabulary
 
 VOCABULARY = SceneVocabulary(
     classes=(
@@ -14,7 +15,7 @@ VOCABULARY = SceneVocabulary(
     ),
     sky=2,
     inverse_depth_unit="px",
-    has_instances=True,
+    labels=("semantic", "instance", "inverse_depth"),
 )
 
 
@@ -38,9 +39,7 @@ def scene(index: int, size: tuple[int, int] = (40, 56)) -> Sample:
     return Sample(
         name=f"tiny/{index:03d}",
         image=np.clip(image, 0, 255).astype(np.uint8),
-        semantic=semantic,
-        instance=instance,
-        inverse_depth=inverse_depth,
+        labels={"semantic": semantic, "instance": instance, "inverse_depth": inverse_depth},
     )
 
 
@@ -71,14 +70,14 @@ class PhotoDataset(TinyDataset):
         super().__init__(count, size)
         ground, box, sky = VOCABULARY.classes
         tree = SceneClass(name="tree", color=(20, 140, 40))
-        self.vocabulary = SceneVocabulary(classes=(sky, tree, replace(box, countable=False), ground), sky=0)
+        classes = (sky, tree, replace(box, countable=False), ground)
+        self.vocabulary = SceneVocabulary(labels=("semantic",), classes=classes, sky=0)
         self.names = tuple(f"photo/{index:03d}" for index in range(count))
 
     def __getitem__(self, index: int) -> Sample:
         sample = scene(100 + index, self.size)
-        assert sample.semantic is not None
         table = np.full(256, IGNORE, np.uint8)
         table[:3] = (3, 2, 0)
-        semantic = table[sample.semantic]
+        semantic = table[sample.labels["semantic"]]
         semantic[4:8, 4:8] = 1
-        return Sample(name=self.names[index], image=sample.image, semantic=semantic)
+        return Sample(name=self.names[index], image=sample.image, labels={"semantic": semantic})

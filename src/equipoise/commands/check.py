@@ -13,16 +13,17 @@ from equipoise.commands.check_output import draw_sheet, print_reports
 from equipoise.commands.display import console, counting, output
 from equipoise.errors import DataError, UsageError
 from equipoise.scenes.cameras.model_camera import known_cameras
-from equipoise.scenes.config.recipe import Recipe, SetRecipe, read_recipe
+from equipoise.scenes.config.recipe import Recipe, read_recipe
 from equipoise.scenes.config.toml import read_toml
 from equipoise.scenes.data.check import check_split, paths_of
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.description import read_description
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.sample import FileDataset
+from equipoise.scenes.data.settings import SetRecipe
 from equipoise.scenes.data.shown_classes import class_counts, class_notes
 from equipoise.scenes.data.sources import open_raw, survey
-from equipoise.scenes.data.split_report import SplitReport
+from equipoise.scenes.labels.split_report import SplitReport
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks import TASKS

@@ -13,14 +13,14 @@ from equipoise.errors import RunError
 from equipoise.scenes.cameras.distances import spread
 from equipoise.scenes.data.sample import FileDataset
 from equipoise.scenes.data.sources import cache_home
-from equipoise.scenes.data.split_report import SplitReport
 from equipoise.scenes.io.atomic import write_atomic
+from equipoise.scenes.labels import LABELS
+from equipoise.scenes.labels.split_report import SplitReport
 from equipoise.scenes.visual.contact_sheet import contact_sheet
 from equipoise.scenes.wording import counted
 
 SHOWN = 20
 """So many faults are printed; all of them with --json."""
-KINDS = {"semantic": "classes", "instance": "instances", "inverse_depth": "depth"}
 
 
 def print_reports(
@@ -54,14 +54,15 @@ def print_reports(
 
 def _print_table(reports: Mapping[str, SplitReport], screen: Console) -> None:
     """The numbers of images and labels of each split."""
-    titles = ("split", "images", "readable", *KINDS.values(), "objects", "sizes")
+    kinds = [k for k in LABELS if any(report.labels[k] or report.missing[k] for report in reports.values())]
+    titles = ("split", "images", "readable", *(LABELS[k].title for k in kinds), "objects", "sizes")
     columns = [Column(title=title, numbers=title not in ("split", "sizes")) for title in titles]
-    print_table("What it holds", columns, [_cells(split, report) for split, report in reports.items()], screen)
+    print_table("What it holds", columns, [_cells(split, report, kinds) for split, report in reports.items()], screen)
 
 
-def _cells(split: str, report: SplitReport) -> list[str]:
+def _cells(split: str, report: SplitReport, kinds: Sequence[str]) -> list[str]:
     """The row of one split."""
-    counts = [report.images, report.readable, *(_labels(report, kind) for kind in KINDS), report.instances]
+    counts = [report.images, report.readable, *(_labels(report, kind) for kind in kinds), report.instances]
     sizes = ", ".join(f"{size} ({count})" for size, count in report.sizes.most_common(3))
     more = len(report.sizes) - 3
     return [split, *map(str, counts), sizes + (f" and {more} more" if more > 0 else "")]

@@ -22,6 +22,7 @@ def generate(
     seed: Whole = 0,
     workers: Whole | None = None,
     overwrite: bool = False,
+    normals: bool = False,
     json: bool = False,
 ) -> None:
     """Generate street scenes with exact labels, in Cityscapes' own layout.
@@ -37,6 +38,7 @@ def generate(
         seed: the seed of all streets.
         workers: processes that draw streets; by default one for each core.
         overwrite: replace streets that are there already.
+        normals: write surface normals, too.
         json: print what was written as JSON on standard output.
     """
     total, started = train + val + test, time.perf_counter()
@@ -50,6 +52,7 @@ def generate(
             seed=seed,
             workers=workers,
             overwrite=overwrite,
+            normals=normals,
             progress=counter.advance,
         )
     seconds = time.perf_counter() - started

@@ -14,8 +14,8 @@ from equipoise.scenes.evaluation.figures import evaluate_run, write_pictures
 from equipoise.scenes.io.lock import alone_in
 from equipoise.scenes.report import build_report
 from equipoise.scenes.runs.run import prepare_folder, train_run
-from equipoise.scenes.training.distributed import ALONE, Team, team
-from equipoise.scenes.training.loop import Outcome
+from equipoise.scenes.training.distributed import ALONE, ProcessGroup, process_group
+from equipoise.scenes.training.outcome import Outcome
 
 
 def train(
@@ -45,7 +45,7 @@ def train(
     chosen = read_recipe(recipe).with_training(seed=seed, steps=steps)
     folder = out or Path("runs") / recipe.stem
     with ExitStack() as held:
-        with team() as here:
+        with process_group() as here:
             if here.leads:
                 new = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
                 prepare_folder(folder, resume=resume, overwrite=overwrite)
@@ -70,13 +70,13 @@ def remove_empty(folders: list[Path]) -> None:
             return
 
 
-def train_to_the_end(recipe: Recipe, folder: Path, *, resume: bool = False, here: Team = ALONE) -> Outcome:
+def train_to_the_end(recipe: Recipe, folder: Path, *, resume: bool = False, here: ProcessGroup = ALONE) -> Outcome:
     """Train, shown live by the process that leads."""
     if not here.leads:
-        return train_run(recipe, folder, SILENT, resume=resume, team=here)
+        return train_run(recipe, folder, SILENT, resume=resume, group=here)
     screen = console()
     with TrainingDisplay(recipe.training.steps, screen) as display:
-        return train_run(recipe, folder, watch(display), resume=resume, team=here)
+        return train_run(recipe, folder, watch(display), resume=resume, group=here)
 
 
 def tell(folder: Path) -> None:

@@ -14,7 +14,7 @@ def _uncounted(title: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 SILENT = Watch(on_log=lambda entry: None, on_notice=lambda line: None, counting=_uncounted)
-"""Shows nothing: for all processes of a team but the first."""
+"""Shows nothing: for all processes of a group but the first."""
 
 
 def watch(display: TrainingDisplay | None = None) -> Watch:

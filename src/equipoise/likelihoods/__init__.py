@@ -12,6 +12,7 @@ from equipoise.likelihoods.likelihood import Likelihood
 from equipoise.likelihoods.multivariate_gaussian import MultivariateGaussian
 from equipoise.likelihoods.regression import Regression
 from equipoise.likelihoods.student_t import StudentT
+from equipoise.likelihoods.von_mises_fisher import VonMisesFisher
 
 __all__ = [
     "Bernoulli",
@@ -27,4 +28,5 @@ __all__ = [
     "Regression",
     "StudentT",
     "TaskLoss",
+    "VonMisesFisher",
 ]

@@ -17,7 +17,7 @@ from torch.distributions import Distribution
 
 from equipoise._execution import in_functorch, is_readable, is_recomputing
 from equipoise._reduction import Sums, is_distributed, over_ranks
-from equipoise.functional import at_least_single, prior_nll
+from equipoise.functional import at_least_single, linear_optimum, prior_nll
 from equipoise.likelihoods._checks import check
 from equipoise.likelihoods._noise import own_noise
 from equipoise.likelihoods._settings import NoiseOptions, NoiseSettings
@@ -76,22 +76,27 @@ class Likelihood(nn.Module, ABC):
             where: the name of the task or class, for error messages.
         """
 
-    @abstractmethod
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
-        """Mean negative log-likelihood of each noise channel.
+        """Mean negative log-likelihood of each noise channel; by default a·e^(−r·s)·L + p·s, as ``linear`` says.
 
         Args:
             means: ``(summed_rows, *noise)``, the means of ``sums``.
             log_variance: s, of shape ``noise``: ``()``, or ``(channels,)``.
         """
+        coefficient, rate, penalty = self._linear()
+        return coefficient * torch.exp(-rate * log_variance) * means[0] + penalty * log_variance
 
-    @abstractmethod
     def optimum(self, statistic: Tensor) -> Tensor:
         """The s that minimises ``nll``, prior included, for a mean ``statistic`` of each noise channel."""
+        sigma0, strength = self.noise.prior or (1.0, 0.0)
+        return linear_optimum(statistic, *map(statistic.new_tensor, (*self._linear(), sigma0, strength)))
 
-    @abstractmethod
     def distribution(self, output: Tensor) -> Distribution:
-        """The predictive distribution for these outputs, in the target's unit."""
+        """The predictive distribution for these outputs, in the target's unit; raises ``ValueError`` by default."""
+        raise ValueError(
+            f"{type(self).__name__}: expected a likelihood with a distribution (Gaussian, Laplace, …), found one "
+            "that defines none"
+        )
 
     # What a subclass may define.
 
@@ -178,6 +183,11 @@ class Likelihood(nn.Module, ABC):
         return f"log_variance={self.log_variance.detach().cpu().tolist()}"
 
     # Internal.
+
+    def _linear(self) -> tuple[float, float, float]:
+        if self.noise.spec.linear is None:
+            raise NotImplementedError(f"{type(self).__name__}: define nll and optimum, or pass linear=(a, r, p)")
+        return self.noise.spec.linear
 
     @property
     def _is_moving(self) -> bool:

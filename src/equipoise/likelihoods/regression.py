@@ -38,9 +38,11 @@ class Regression(Standardized, Elementwise):
     def residual_losses(self, residual: Tensor, valid: Tensor, weights: Tensor | None = None) -> Tensor:
         """``(k, *target)``: losses of residuals, the raw loss first; 0 for a residual of 0 that is not valid."""
 
-    @abstractmethod
     def half_width(self, level: float) -> Tensor:
         """Half the width of the central interval that holds a share ``level`` of the distribution, per channel."""
+        raise ValueError(
+            f"{type(self).__name__}: expected a symmetric distribution, found a likelihood that defines none"
+        )
 
     def element_losses(self, output: Tensor, target: Tensor, valid: Tensor, weights: Tensor | None = None) -> Tensor:
         """The losses of the residuals."""

@@ -62,7 +62,8 @@ def mean_relative_error(model: ScenePredictor, dataset: SceneDataset) -> float:
     errors, count = 0.0, 0
     for index in range(len(dataset)):
         sample, camera = dataset[index], dataset.camera(index)
-        true_m = camera.fx * camera.baseline_m / np.where(sample.inverse_depth > 0, sample.inverse_depth, np.nan)
+        disparity = sample.labels["inverse_depth"]
+        true_m = camera.fx * camera.baseline_m / np.where(disparity > 0, disparity, np.nan)
         found_m = np.minimum(model.predict(sample.image).depth_m(camera), 80.0)
         errors += np.nansum(np.where(true_m <= 80.0, np.abs(found_m - true_m) / true_m, np.nan))
         count += np.count_nonzero(true_m <= 80.0)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from equipoise.errors import RecipeError
-from equipoise.scenes.config.recipe import differing_keys, read_recipe
+from equipoise.scenes.config.differences import differing_keys
+from equipoise.scenes.config.recipe import read_recipe
 from equipoise.scenes.data.description import read_description
 
 ROOT = Path(__file__).parents[3]
@@ -39,7 +40,7 @@ def test_documented_description_and_recipes(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("repeat = 1", "repeat = 0", "streets: repeat: expected 1 … 1,000,000, found 0"),
+        ("repeat = 1", "repeat = 0", "also.streets.repeat: expected 1 … 1,000,000, found 0"),
         ("repeat = 1", "repeats = 1", "also.streets: unknown key 'repeats': did you mean 'repeat'"),
         ("repeat = 1", "size = [64, 64]", "also.streets: unknown key 'size'"),
         ("[also.streets]", '[also."my set"]\nkind = "streets"\npath = "x"\n[also.streets]', "names of letters"),

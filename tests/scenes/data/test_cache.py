@@ -9,7 +9,7 @@ from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.data.transforms import resize
 from tests.support.cityscapes import save, write_cityscapes
-from tests.support.tiny import TinyDataset, scene
+from tests.support.tiny import VOCABULARY, TinyDataset, scene
 
 
 class Counting(TinyDataset):
@@ -25,10 +25,10 @@ def test_equals_resizing_each_time(tmp_path):
     source = Counting(4)
     cached = CachedDataset(source, (20, 30), tmp_path / "cache")
     for index in range(4):
-        one, other = cached[index], resize(source[index], (20, 30), "px")
+        one, other = cached[index], resize(source[index], (20, 30), VOCABULARY)
         assert np.array_equal(one.image, other.image)
         for kind in ("semantic", "instance", "inverse_depth"):
-            a, b = getattr(one, kind), getattr(other, kind)
+            a, b = one.labels.get(kind), other.labels.get(kind)
             assert (a is None) == (b is None)
             assert a is None or np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 

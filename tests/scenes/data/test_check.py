@@ -1,10 +1,8 @@
 """What is wrong with a data set is found before training, each fault with its path; nothing is written."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +12,12 @@ from PIL import Image
 
 from equipoise.errors import DataError
 from equipoise.scenes.data.check import check_split
-from equipoise.scenes.data.faults import faults
 from equipoise.scenes.data.folder import FolderDataset
-from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.data.split_report import SplitReport
+from equipoise.scenes.labels import LABELS
+from equipoise.scenes.labels.label import LabelledImage
+from equipoise.scenes.labels.split_report import SplitReport
 from tests.support.cityscapes import DESCRIPTION, save, write_folder
+from tests.support.commands import equipoise
 from tests.support.tiny import VOCABULARY
 
 
@@ -200,8 +199,13 @@ def test_what_may_be_meant_so_is_told_without_failing(tmp_path):
 def test_a_sky_is_no_depth_label(sky, told):
     semantic = np.array([[sky, sky], [0, 1]], np.uint8)
     inverse_depth = np.array([[np.nan if sky == 1 else 0] * 2, [np.nan] * 2], np.float32)
-    sample = Sample(name="x", image=np.zeros((2, 2, 3), np.uint8), semantic=semantic, inverse_depth=inverse_depth)
-    (found,) = faults(sample, VOCABULARY, {"inverse_depth": Path("x.png")})
+    image = LabelledImage(
+        labels={"semantic": semantic, "inverse_depth": inverse_depth},
+        files={"inverse_depth": Path("x.png")},
+        vocabulary=VOCABULARY,
+        readers={},
+    )
+    (found,) = LABELS["inverse_depth"].faults(image)
     assert found == f"x.png: expected depth labels, found none {told}"
 
 
@@ -297,7 +301,4 @@ def test_the_command_and_a_read_only_set(tmp_path):
 
 
 def run(*arguments: object, **variables: object) -> subprocess.CompletedProcess[str]:
-    start = "from equipoise.commands.main import main; main()"
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"} | {k: str(v) for k, v in variables.items()}
-    command = [sys.executable, "-c", start, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    return equipoise(*arguments, **{"COLUMNS": 200} | variables)

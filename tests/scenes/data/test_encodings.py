@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from equipoise.errors import DataError, RecipeError
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.folder import FolderDataset
-from equipoise.scenes.data.sample import IGNORE, Sample
+from equipoise.scenes.data.sample import Sample
+from equipoise.scenes.labels.vocabulary import IGNORE
 from tests.support.encodings import (
     Written,
     cityscapes_kinds,
@@ -62,7 +63,8 @@ def test_classes_are_read_as_they_were_written(color, scene, data):
         written = write_classes(data.draw, scene, root / "semantic/x.png", color=color)
         sample = read(write_description(root, written))
     assert not isinstance(sample, str), sample
-    assert np.where(sample.semantic == IGNORE, -1, sample.semantic.astype(int)).tolist() == scene.classes.tolist()
+    found = sample.labels["semantic"].astype(int)
+    assert np.where(found == IGNORE, -1, found).tolist() == scene.classes.tolist()
 
 
 @pytest.mark.parametrize("form", INSTANCES)
@@ -79,7 +81,7 @@ def test_objects_are_read_as_they_were_written(form, scene, data):
         expect_refusal(sample)
         return
     assert not isinstance(sample, str), sample
-    assert objects_of(sample.instance, scene.classes) == scene.masks()
+    assert objects_of(sample.labels["instance"], scene.classes) == scene.masks()
 
 
 @pytest.mark.parametrize("kind", ["disparity_px", "depth_m", "relative"])
@@ -94,7 +96,7 @@ def test_depths_are_read_as_they_were_written(kind, data):
         expect_refusal(sample)
         return
     assert not isinstance(sample, str), sample
-    np.testing.assert_allclose(sample.inverse_depth, depth.expected, rtol=1e-6)
+    np.testing.assert_allclose(sample.labels["inverse_depth"], depth.expected, rtol=1e-6)
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
@@ -104,7 +106,7 @@ def test_cityscapes_layout_is_read_as_it_was_written(scene, data):
         disparity = write_cityscapes_labels(data.draw, scene, Path(folder))
         sample = CityscapesDataset(Path(folder), "train")[0]
     kinds = np.array([0, 10, 11, 13, IGNORE])[cityscapes_kinds(scene)]
-    assert sample.semantic.tolist() == kinds.tolist()
-    assert objects_of(sample.instance, kinds) == objects_of(scene.objects, kinds)
+    assert sample.labels["semantic"].tolist() == kinds.tolist()
+    assert objects_of(sample.labels["instance"], kinds) == objects_of(scene.objects, kinds)
     expected = np.where(kinds == 10, 0, np.where(disparity == 0, np.nan, (disparity - 1) / 256))
-    np.testing.assert_array_equal(sample.inverse_depth, expected.astype(np.float32))
+    np.testing.assert_array_equal(sample.labels["inverse_depth"], expected.astype(np.float32))

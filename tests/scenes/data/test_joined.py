@@ -7,7 +7,7 @@ import pytest
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.data.joined import JoinedDataset, RenamedDataset, renamed, union
-from equipoise.scenes.data.sample import IGNORE, SceneClass, SceneVocabulary
+from equipoise.scenes.labels.vocabulary import IGNORE, SceneClass, SceneVocabulary
 from tests.support.tiny import VOCABULARY, PhotoDataset, TinyDataset
 
 
@@ -20,7 +20,7 @@ def test_classes_of_one_name_are_one():
     assert names(together) == ["ground", "box", "sky", "tree"]
     assert together.sky == 2
     assert together.inverse_depth_unit == "px"
-    assert together.has_instances
+    assert together.labels == VOCABULARY.labels
     assert together.countable == (1,)
 
 
@@ -73,11 +73,11 @@ def test_joined_samples_mean_the_same():
     for index, (source, own) in enumerate([(tiny, 0), (tiny, 1), (tiny, 2), *[(photos, 0), (photos, 1)] * 3]):
         sample, given = joined[index], source[own]
         assert np.array_equal(sample.image, given.image)
-        meant = [joined.vocabulary.classes[k].name if k != IGNORE else "" for k in sample.semantic.ravel()]
-        wanted = [source.vocabulary.classes[k].name if k != IGNORE else "" for k in given.semantic.ravel()]
+        meant = [joined.vocabulary.classes[k].name if k != IGNORE else "" for k in sample.labels["semantic"].ravel()]
+        wanted = [source.vocabulary.classes[k].name if k != IGNORE else "" for k in given.labels["semantic"].ravel()]
         assert meant == wanted
-        assert (sample.instance is None) == (given.instance is None)
-    assert joined[4].instance is joined[4].inverse_depth is None
+        assert ("instance" not in sample.labels) == ("instance" not in given.labels)
+    assert not joined[4].labels.keys() & {"instance", "inverse_depth"}
 
 
 def test_fingerprints_follow_the_sets_and_the_names():

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from equipoise.errors import DataError, RecipeError
-from equipoise.scenes.data.centroids import instance_centroids
 from equipoise.scenes.data.check import check_split
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.folder import FolderDataset
-from equipoise.scenes.data.one_class import shared_ids, split_by_class
+from equipoise.scenes.labels.centroids import instance_centroids
+from equipoise.scenes.labels.one_class import shared_ids, split_by_class
 from tests.support.cityscapes import save, write_cityscapes
 
 DESCRIPTION = """
@@ -59,11 +59,11 @@ def test_ids_that_restart_for_each_class_are_an_error_until_they_are_described(t
 
 def test_split_makes_an_object_of_each_class(tmp_path):
     dataset = FolderDataset(write(tmp_path, *two_ones(), more='across_classes = "split"'), "train")
-    ids, centroids = instance_centroids(dataset[0])
+    ids, centroids = instance_centroids(dataset[0].labels["instance"], {})
     assert ids.tolist() == [1, 65536]
     car = np.argwhere(two_ones()[0] == 2).mean(0)[::-1]
     np.testing.assert_allclose(centroids, [[2, 2], car])
-    assert dataset[0].instance[6, 12] == 0  # no class: of neither
+    assert dataset[0].labels["instance"][6, 12] == 0  # no class: of neither
     report = check_split(dataset)
     assert (report.faults, report.instances) == ([], 2)
 
@@ -74,21 +74,21 @@ def test_merge_keeps_one_object_whose_border_is_ragged(tmp_path):
     with pytest.raises(DataError, match="1 on road and person"):
         FolderDataset(write(tmp_path, classes, objects), "train")[0]
     merged = FolderDataset(write(tmp_path, classes, objects, more='across_classes = "merge"'), "train")
-    assert (merged[0].instance == 1).all()
+    assert (merged[0].labels["instance"] == 1).all()
     assert check_split(merged).faults == []
     counted = FolderDataset(write(tmp_path, classes, objects, more="only_countable = true"), "train")
-    assert counted[0].instance.tolist() == (classes == 1).tolist()
+    assert counted[0].labels["instance"].tolist() == (classes == 1).tolist()
 
 
 def test_pixels_without_a_class_and_stuff_alone_are_no_contradiction(tmp_path):
     classes, objects = np.ones((6, 6), np.uint8), np.ones((6, 6), np.uint8)
     classes[:2] = 255
-    assert (FolderDataset(write(tmp_path, classes, objects), "train")[0].instance == 1).all()
+    assert (FolderDataset(write(tmp_path, classes, objects), "train")[0].labels["instance"] == 1).all()
     text = DESCRIPTION.replace("value = 2, countable = true", "value = 3")
     classes[3:] = 3
     classes[classes == 1] = 0
     stuff = FolderDataset(write(tmp_path, classes, objects, text=text), "train")
-    assert (stuff[0].instance == 1).all()
+    assert (stuff[0].labels["instance"] == 1).all()
     assert "found 1 on car" in check_split(stuff).faults[0]
 
 

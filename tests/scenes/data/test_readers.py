@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from equipoise.errors import DataError, RecipeError
-from equipoise.scenes.data.cityscapes import CLASSES, CityscapesDataset, train_ids
+from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.open import open_dataset
-from equipoise.scenes.data.sample import IGNORE
+from equipoise.scenes.labels.cityscapes_classes import CLASSES, train_ids
+from equipoise.scenes.labels.vocabulary import IGNORE
 from tests.support.cityscapes import DESCRIPTION, save, write_cityscapes, write_folder
 
 
@@ -33,13 +34,13 @@ class TestCityscapes:
         assert len(dataset) == 3
         sample = dataset[1]
         assert sample.name == "town/town_000001_000000"
-        assert sample.semantic[0, 0] == IGNORE
-        assert sample.semantic[5, 5] == 10
-        assert set(np.unique(sample.instance)) == {0, 26000, 26001}  # index from 0; a group is no instance
-        assert sample.inverse_depth[18, 3] == 4.0  # (p − 1) / 256
-        assert np.isnan(sample.inverse_depth[-1]).all()  # p = 0
-        assert (sample.inverse_depth[1:16] == 0).all()  # sky: zero, not missing
-        assert np.isnan(CityscapesDataset(tmp_path, "train", sky_is_zero=False)[1].inverse_depth[1:16]).all()
+        assert sample.labels["semantic"][0, 0] == IGNORE
+        assert sample.labels["semantic"][5, 5] == 10
+        assert set(np.unique(sample.labels["instance"])) == {0, 26000, 26001}  # index from 0; a group is no instance
+        assert sample.labels["inverse_depth"][18, 3] == 4.0  # (p − 1) / 256
+        assert np.isnan(sample.labels["inverse_depth"][-1]).all()  # p = 0
+        assert (sample.labels["inverse_depth"][1:16] == 0).all()  # sky: zero, not missing
+        assert np.isnan(CityscapesDataset(tmp_path, "train", sky_is_zero=False)[1].labels["inverse_depth"][1:16]).all()
         camera = dataset.camera(0)
         assert (camera.fx, camera.baseline_m, camera.height_m) == (70.0, 0.2, 1.2)
 
@@ -50,7 +51,7 @@ class TestCityscapes:
         dataset = CityscapesDataset(tmp_path, "train")
         assert dataset.vocabulary.inverse_depth_unit is None
         assert not dataset.vocabulary.classes
-        assert dataset[0].semantic is None
+        assert "semantic" not in dataset[0].labels
 
     def test_what_is_wrong_is_named(self, tmp_path):
         with pytest.raises(DataError, match="does not exist"):
@@ -84,12 +85,12 @@ class TestFolder:
         assert dataset.vocabulary.countable == (1,)
         assert dataset.vocabulary.inverse_depth_unit == "1/m"
         sample = dataset[0]
-        assert sample.semantic[12, 5] == sample.semantic[12, 22] == 1
-        assert sample.semantic[-1, -1] == IGNORE
-        assert set(np.unique(sample.instance)) == {0, 7000, 7001}
-        assert sample.inverse_depth[20, 5] == pytest.approx(0.25)  # 4000 mm
-        assert np.isnan(sample.inverse_depth[20, 0])
-        assert (sample.inverse_depth[:8, 1:] == 0).all()
+        assert sample.labels["semantic"][12, 5] == sample.labels["semantic"][12, 22] == 1
+        assert sample.labels["semantic"][-1, -1] == IGNORE
+        assert set(np.unique(sample.labels["instance"])) == {0, 7000, 7001}
+        assert sample.labels["inverse_depth"][20, 5] == pytest.approx(0.25)  # 4000 mm
+        assert np.isnan(sample.labels["inverse_depth"][20, 0])
+        assert (sample.labels["inverse_depth"][:8, 1:] == 0).all()
 
     def test_root_beside_the_description(self, tmp_path):
         description = write_folder(tmp_path / "data")
@@ -107,7 +108,7 @@ class TestFolder:
             'images = "{split}_rgb/{name}.png"\n[split.train]\nfolder = "train"\n[split.val]\nfolder = "val"\n'
             '[semantic]\nfiles = "{split}_classes/{name}.png"\nclasses = [{ name = "all", value = 0 }]\n'
         )
-        assert FolderDataset(description, "val")[0].semantic.tolist() == np.zeros((8, 9)).tolist()
+        assert FolderDataset(description, "val")[0].labels["semantic"].tolist() == np.zeros((8, 9)).tolist()
 
     def test_colors(self, tmp_path):
         save(tmp_path / "rgb/x.png", np.zeros((2, 3, 3), np.uint8))
@@ -122,9 +123,9 @@ class TestFolder:
         )
         description.write_text(text)
         sample = FolderDataset(description, "train")[0]
-        assert sample.semantic.tolist() == [[0, 1, 255], [255] * 3]
-        assert len(set(sample.instance[0].tolist())) == 3
-        assert (sample.instance[1] == 0).all()
+        assert sample.labels["semantic"].tolist() == [[0, 1, 255], [255] * 3]
+        assert len(set(sample.labels["instance"][0].tolist())) == 3
+        assert (sample.labels["instance"][1] == 0).all()
         description.write_text(text.replace('"ignore"', '"error"'))
         with pytest.raises(DataError, match=r"lab/x.png: expected labels of the described classes, found \(1, 2, 3\)"):
             FolderDataset(description, "train")[0]
@@ -136,8 +137,8 @@ class TestFolder:
             FolderDataset(description, "train")
         description.write_text(DESCRIPTION + "optional = true\n")
         dataset = FolderDataset(description, "train")
-        assert dataset[0].inverse_depth is None
-        assert dataset[1].inverse_depth is not None
+        assert "inverse_depth" not in dataset[0].labels
+        assert "inverse_depth" in dataset[1].labels
 
     @pytest.mark.parametrize(
         ("old", "new", "message"),
@@ -202,9 +203,9 @@ class TestFolder:
             save(tmp_path / f"objects/a/{i}.png", everywhere)
         text = DESCRIPTION.replace("[instance]", '[instance]\nencoding = "id"')
         description.write_text(text)
-        assert set(np.unique(FolderDataset(description, "train")[0].instance)) == {5, 7, 9}
+        assert set(np.unique(FolderDataset(description, "train")[0].labels["instance"])) == {5, 7, 9}
         description.write_text(text.replace('"id"', '"id"\nonly_countable = true'))
-        assert set(np.unique(FolderDataset(description, "train")[0].instance)) == {0, 7, 9}
+        assert set(np.unique(FolderDataset(description, "train")[0].labels["instance"])) == {0, 7, 9}
         description.write_text(text.replace('"id"', '"id"\nonly_countable = true').replace(", countable = true", ""))
         with pytest.raises(RecipeError, match=r"only_countable: expected .* with countable classes"):
             FolderDataset(description, "train")

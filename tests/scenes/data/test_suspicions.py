@@ -9,8 +9,8 @@ from equipoise.scenes.cameras.distances import rounded, short
 from equipoise.scenes.data.check import check_split
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.shown_classes import ClassCounts, class_counts, class_notes
-from equipoise.scenes.data.split_report import SplitReport
-from equipoise.scenes.data.stored import wraps
+from equipoise.scenes.labels.split_report import SplitReport
+from equipoise.scenes.labels.stored import wraps
 from tests.support.cityscapes import save
 from tests.support.folders import SIZE, describe, write_depth, write_images
 

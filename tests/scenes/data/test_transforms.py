@@ -1,14 +1,17 @@
 """Geometry: each test would catch a published bug."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equipoise.scenes.data.centroids import instance_centroids
-from equipoise.scenes.data.sample import IGNORE, Sample
+from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.data.transforms import Augmentation, augment, crop, flip, resize, resize_image
-from tests.support.tiny import scene
+from equipoise.scenes.labels.centroids import instance_centroids
+from equipoise.scenes.labels.vocabulary import IGNORE
+from tests.support.tiny import VOCABULARY, scene
 
 
 @given(st.integers(0, 50), st.integers(8, 70), st.integers(8, 90))
@@ -16,70 +19,69 @@ from tests.support.tiny import scene
 def test_ids_are_never_interpolated(index, height, width):
     """The published bug: a resized instance map with ids that no object has."""
     sample = scene(index)
-    small = resize(sample, (height, width), "px")
-    assert set(np.unique(small.instance)) <= set(np.unique(sample.instance))
-    assert set(np.unique(small.semantic)) <= set(np.unique(sample.semantic))
+    small = resize(sample, (height, width), VOCABULARY)
+    assert set(np.unique(small.labels["instance"])) <= set(np.unique(sample.labels["instance"]))
+    assert set(np.unique(small.labels["semantic"])) <= set(np.unique(sample.labels["semantic"]))
     assert small.size == (height, width)
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("px", 0.5), ("1/m", 1.0), ("relative", 1.0)])
 def test_disparity_follows_the_width_and_depth_does_not(unit, factor):
     sample = scene(1)
-    small = resize(sample, (40, 28), unit)
-    kept = ~np.isnan(small.inverse_depth)
-    assert set(np.unique(small.inverse_depth[kept])) <= set(
-        np.unique(factor * sample.inverse_depth[~np.isnan(sample.inverse_depth)])
+    small = resize(sample, (40, 28), replace(VOCABULARY, inverse_depth_unit=unit))
+    kept = ~np.isnan(small.labels["inverse_depth"])
+    assert set(np.unique(small.labels["inverse_depth"][kept])) <= set(
+        np.unique(factor * sample.labels["inverse_depth"][~np.isnan(sample.labels["inverse_depth"])])
     )
-    assert np.nanmax(small.inverse_depth) == factor * np.nanmax(sample.inverse_depth)
+    assert np.nanmax(small.labels["inverse_depth"]) == factor * np.nanmax(sample.labels["inverse_depth"])
 
 
 def test_what_is_not_labelled_stays_so():
-    big = resize(scene(1), (80, 112), "px")
-    assert np.isnan(big.inverse_depth[-6:, -8:]).all()
-    assert (big.semantic[-2:, :10] == IGNORE).all()
-    assert (resize(scene(1), (80, 112), "px").inverse_depth[:20] == 0).sum() > 1000  # the sky stays a label
+    big = resize(scene(1), (80, 112), VOCABULARY)
+    assert np.isnan(big.labels["inverse_depth"][-6:, -8:]).all()
+    assert (big.labels["semantic"][-2:, :10] == IGNORE).all()
+    assert (
+        resize(scene(1), (80, 112), VOCABULARY).labels["inverse_depth"][:20] == 0
+    ).sum() > 1000  # the sky stays a label
 
 
 def test_labels_stay_on_their_pixels():
     """An image made of its own labels is still that after any geometry."""
     sample = scene(3, (60, 90))
-    painted = np.repeat((sample.semantic % 3 * 100).astype(np.uint8)[..., None], 3, axis=2)
-    marked = Sample(name="m", image=painted, semantic=sample.semantic, instance=sample.instance)
+    painted = np.repeat((sample.labels["semantic"] % 3 * 100).astype(np.uint8)[..., None], 3, axis=2)
+    marked = Sample(name="m", image=painted, labels=sample.labels)
     rng = np.random.default_rng(0)
     for _ in range(10):
-        out = augment(marked, Augmentation(scale=(0.7, 2.0)), (60, 90), None, rng)
-        labelled = out.semantic != IGNORE
-        agree = np.abs(out.image[..., 0].astype(int) - out.semantic % 3 * 100) < 25
+        out = augment(marked, Augmentation(scale=(0.7, 2.0)), (60, 90), VOCABULARY, rng)
+        labelled = out.labels["semantic"] != IGNORE
+        agree = np.abs(out.image[..., 0].astype(int) - out.labels["semantic"] % 3 * 100) < 25
         assert agree[labelled].mean() > 0.93  # edges are blurred in the image, never in the labels
 
 
 def test_flip_twice_is_the_same():
     sample = crop(scene(4), 3, 5, 30, 40)
     twice = flip(flip(sample))
-    assert np.array_equal(twice.instance, sample.instance)
-    assert twice.centroids.keys() == sample.centroids.keys()
-    assert all(twice.centroids[k] == pytest.approx(sample.centroids[k]) for k in sample.centroids)
+    assert np.array_equal(twice.labels["instance"], sample.labels["instance"])
+    before, after = sample.points["instance"], twice.points["instance"]
+    assert after.keys() == before.keys()
+    assert all(after[k] == pytest.approx(before[k]) for k in before)
 
 
 def test_centroids_against_a_loop_and_for_large_ids():
-    sample = scene(6)
-    large = Sample(
-        name="l",
-        image=sample.image,
-        instance=np.where(sample.instance > 0, sample.instance + 2**24, 0).astype(np.int32),
-    )
-    for s in (sample, large):
-        ids, centroids = instance_centroids(s)
+    small = scene(6).labels["instance"]
+    large = np.where(small > 0, small + 2**24, 0).astype(np.int32)
+    for instance in (small, large):
+        ids, centroids = instance_centroids(instance, {})
         for identity, (x, y) in zip(ids, centroids, strict=True):
-            ys, xs = np.nonzero(s.instance == identity)
+            ys, xs = np.nonzero(instance == identity)
             assert (x, y) == pytest.approx((xs.mean(), ys.mean()))
 
 
 def test_augmentation_depends_on_the_generator_alone():
     augmentation = Augmentation(flip=True, scale=(0.7, 2.0), color=0.3)
-    one, other = (augment(scene(2), augmentation, (40, 56), "px", np.random.default_rng(7)) for _ in range(2))
+    one, other = (augment(scene(2), augmentation, (40, 56), VOCABULARY, np.random.default_rng(7)) for _ in range(2))
     assert np.array_equal(one.image, other.image)
-    assert np.array_equal(one.inverse_depth, other.inverse_depth, equal_nan=True)
+    assert np.array_equal(one.labels["inverse_depth"], other.labels["inverse_depth"], equal_nan=True)
     assert one.size == (40, 56)
 
 

@@ -20,7 +20,7 @@ LOCATION = torch.linspace(0.0, 30.0, SIZE[0] * SIZE[1]).reshape(1, *SIZE)
 @pytest.mark.parametrize("labelled", [True, False])
 def test_the_recorded_range_is_the_one_that_is_drawn(labelled):
     tasks = make_tasks(["depth"], VOCABULARY)
-    sample = scene(0) if labelled else replace(scene(0), inverse_depth=None)
+    sample = scene(0) if labelled else replace(scene(0), labels={})
     scale = depth_scales(tasks, sample, {"depth": LOCATION})["depth"]
     assert scale["unit"] == "px"
     low, top = scale["range"]

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.grouping import group, together
 from equipoise.scenes.tasks.instance import centroid_offsets
 from tests.support.tiny import VOCABULARY, scene
@@ -13,11 +12,11 @@ from tests.support.tiny import VOCABULARY, scene
 @pytest.mark.parametrize("index", range(6))
 def test_true_vectors_give_the_true_instances(index, noise):
     sample = scene(index, (96, 160))
-    offsets = np.nan_to_num(centroid_offsets(sample))
+    offsets = np.nan_to_num(centroid_offsets(sample.labels["instance"], {}))
     offsets += np.random.default_rng(0).normal(0, noise, offsets.shape).astype(np.float32)
-    grouping = group(offsets, sample.semantic, together(VOCABULARY))
-    for identity in np.unique(sample.instance)[1:]:
-        own = sample.instance == identity
+    grouping = group(offsets, sample.labels["semantic"], together(VOCABULARY))
+    for identity in np.unique(sample.labels["instance"])[1:]:
+        own = sample.labels["instance"] == identity
         if own.sum() < 40:
             continue
         found = np.bincount(grouping.instance[own]).argmax()
@@ -34,9 +33,9 @@ def test_true_vectors_give_the_true_instances(index, noise):
 
 def test_concentrated_votes_score_higher():
     sample = scene(0, (96, 160))
-    offsets = np.nan_to_num(centroid_offsets(sample))
+    offsets = np.nan_to_num(centroid_offsets(sample.labels["instance"], {}))
     noisy = offsets + np.random.default_rng(0).normal(0, 2.0, offsets.shape).astype(np.float32)
-    sharp, blurred = (group(o, sample.semantic, ((1,),)).instances[0].score for o in (offsets, noisy))
+    sharp, blurred = (group(o, sample.labels["semantic"], ((1,),)).instances[0].score for o in (offsets, noisy))
     assert sharp > blurred + 0.1
 
 
@@ -53,9 +52,7 @@ def test_votes_that_are_not_finite_or_leave_the_image():
 
 
 def true_offsets(instance: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(
-        centroid_offsets(Sample(name="x", image=np.zeros((*instance.shape, 3), np.uint8), instance=instance))
-    )
+    return np.nan_to_num(centroid_offsets(instance, {}))
 
 
 def test_a_person_before_a_car_is_another_object():

@@ -117,7 +117,7 @@ class TestMetres:
             predicted.depth_m()
         with pytest.raises(UsageError, match=r"expected a camera with a baseline.*add baseline_m"):
             predicted.depth_m(Camera(fx=50.0))
-        relative = replace(predicted, inverse_depth_unit="relative")
+        relative = replace(predicted, vocabulary=replace(predicted.vocabulary, inverse_depth_unit="relative"))
         with pytest.raises(ValueError, match="found relative depth, whose scale is not known"):
             relative.depth_m(fx=50.0, baseline=0.2)
         (tmp_path / "less").mkdir()
@@ -144,7 +144,8 @@ class TestMetres:
             load(run).predict(scene(0).image).depth_m(**arguments)
 
     def test_inverse_metres_need_no_camera(self, run):
-        predicted = replace(load(run).predict(scene(0).image), inverse_depth_unit="1/m")
+        predicted = load(run).predict(scene(0).image)
+        predicted = replace(predicted, vocabulary=replace(predicted.vocabulary, inverse_depth_unit="1/m"))
         near = predicted.inverse_depth > 0
         assert np.allclose(predicted.depth_m()[near], 1 / predicted.inverse_depth[near])
         assert predicted.disparity_px is None
@@ -190,7 +191,7 @@ def test_vectors_are_given(run):
     predicted = load(run).predict(scene(0, (61, 90)).image)
     assert predicted.offsets.shape == (2, 61, 90)
     assert predicted.outputs["instance_offsets"] is predicted.offsets
-    assert list(predicted.outputs) == ["semantic", "instance", "instance_offsets", "depth"]
+    assert list(predicted.outputs) == ["semantic", "instance", "depth", "instance_offsets"]
 
 
 def test_saved_files_say_what_they_hold(run, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 
 from equipoise.errors import RunError
 from equipoise.scenes.io.lock import LOCK, alone_in
+from tests.support.commands import heed_signals
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked on Windows")
 HOLDER = """
@@ -26,7 +27,11 @@ with alone_in(Path(sys.argv[1])):
 
 def holder(folder: Path) -> "subprocess.Popen[str]":
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", HOLDER, str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=heed_signals,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"

@@ -44,7 +44,7 @@ def test_images_labels_and_lists_in_any_form_belong_together(tmp_path, listed, i
     description = describe(tmp_path, train='list = "t.txt"')
     dataset = FolderDataset(description, "train")
     assert dataset.names == (composed(name),)
-    assert dataset[0].semantic is not None
+    assert "semantic" in dataset[0].labels
     report = check_split(dataset)
     assert (report.readable, report.faults) == (1, [])
     assert not any(composed(name) in composed(note) for note in report.notes)

@@ -5,7 +5,6 @@ import torch
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.networks.aspp import ASPP, scaled_dilations
-from equipoise.scenes.networks.encoders.encoder import ENCODERS, make_encoder
 from equipoise.scenes.networks.encoders.resnet import ResNet
 from equipoise.scenes.networks.network import SceneNetwork
 
@@ -21,15 +20,6 @@ def make(**changes) -> SceneNetwork:
         "input_size": (64, 96),
     }
     return SceneNetwork(**(arguments | changes))
-
-
-@pytest.mark.parametrize("encoder_name", ENCODERS)
-@pytest.mark.parametrize("stride", [8, 16])
-def test_features_have_the_output_stride(encoder_name, stride):
-    encoder = make_encoder(encoder_name, stride, "batch").eval()
-    with torch.no_grad():
-        features = encoder(torch.zeros(1, 3, 64, 96))
-    assert features.shape == (1, encoder.channels, 64 // stride, 96 // stride)
 
 
 @pytest.mark.parametrize("size", [(64, 96), (33, 47), (40, 100)])

@@ -14,7 +14,7 @@ import pytest
 from equipoise.scenes.config.recipe import RANGES, DataRecipe, Recipe, SetRecipe, TrainingRecipe
 from equipoise.scenes.config.toml import from_table
 from equipoise.scenes.data.description import FolderDescription
-from equipoise.scenes.networks.encoders.encoder import ENCODERS
+from equipoise.scenes.networks.encoders import ENCODERS
 from equipoise.scenes.reference.keys import Table, attribute_texts, tables
 from equipoise.scenes.reference.page import reference_page
 from equipoise.scenes.tasks import TASKS

@@ -16,13 +16,14 @@ from equipoise.scenes.config.recipe import (
     check_recipe,
     read_recipe,
 )
-from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneDataset
+from equipoise.scenes.data.sample import Camera, Sample, SceneDataset
+from equipoise.scenes.labels.vocabulary import IGNORE
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.run import ended
 from equipoise.scenes.runs.validation import ValidationSet, labelled_tasks, selection, validation_sets
 from equipoise.scenes.tasks import TASKS
-from equipoise.scenes.training.loop import Outcome
+from equipoise.scenes.training.outcome import Outcome
 from tests.support.tiny import VOCABULARY, PhotoDataset, TinyDataset, scene
 
 RECIPE = Recipe(
@@ -106,8 +107,10 @@ class PartlyLabelled(TinyDataset):
 
     def __getitem__(self, index: int) -> Sample:
         sample = super().__getitem__(index)
-        bare = replace(sample, inverse_depth=np.full(sample.size, np.nan, np.float32))
-        return bare if index == len(self) - 1 else replace(bare, instance=np.zeros(sample.size, np.int32))
+        labels = {**sample.labels, "inverse_depth": np.full(sample.size, np.nan, np.float32)}
+        if index < len(self) - 1:
+            labels["instance"] = np.zeros(sample.size, np.int32)
+        return replace(sample, labels=labels)
 
 
 def test_tasks_without_a_label_in_the_split_do_not_count(monkeypatch: pytest.MonkeyPatch):

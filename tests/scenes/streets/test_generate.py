@@ -50,8 +50,8 @@ class TestGenerate:
         dataset = CityscapesDataset(tmp_path / "out", "train")
         sample, camera = dataset[0], dataset.camera(0)
         assert sample.size == (64, 128)
-        assert np.nanmax(sample.inverse_depth) < camera.baseline_m * camera.fx / 0.6 + 1
-        assert (sample.inverse_depth[sample.semantic == 10] == 0).all()
+        assert np.nanmax(sample.labels["inverse_depth"]) < camera.baseline_m * camera.fx / 0.6 + 1
+        assert (sample.labels["inverse_depth"][sample.labels["semantic"] == 10] == 0).all()
 
     def test_the_files_are_the_same_whatever_the_workers(self, tmp_path):
         for workers in (1, 2):

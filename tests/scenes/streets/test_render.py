@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis.extra.numpy import arrays
 
-from equipoise.scenes.data.cityscapes import CLASSES, IGNORE, train_ids
+from equipoise.scenes.labels.cityscapes_classes import CLASSES, train_ids
+from equipoise.scenes.labels.vocabulary import IGNORE
 from equipoise.scenes.streets import Street, render
 from equipoise.scenes.streets.camera import StreetCamera
 from equipoise.scenes.streets.canvas import Canvas, Panel, Wall

@@ -7,56 +7,57 @@ import pytest
 import torch
 
 from equipoise.errors import RecipeError
-from equipoise.scenes.data.sample import IGNORE, Sample, SceneVocabulary
+from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.data.transforms import crop, flip, resize
 from equipoise.scenes.evaluation.evaluator import baseline_predictors
+from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 from equipoise.scenes.tasks import TASKS, make_tasks
 from equipoise.scenes.tasks.instance import centroid_offsets
 from tests.support.tiny import VOCABULARY, TinyDataset, scene
 
 
-def blank(height: int, width: int, **labels: np.ndarray) -> Sample:
-    return Sample(name="blank", image=np.zeros((height, width, 3), np.uint8), **labels)
+def offsets_of(sample: Sample) -> np.ndarray:
+    return make_tasks(("instance",), VOCABULARY)["instance"].target(sample)
 
 
 class TestCentroidOffsets:
     def test_value(self):
         instance = np.zeros((4, 6), np.int32)
         instance[1:3, 1:4] = 26001  # centroid (2, 1.5)
-        offsets = centroid_offsets(blank(4, 6, instance=instance))
+        offsets = centroid_offsets(instance, {})
         assert np.isnan(offsets[:, instance == 0]).all()
         assert offsets[:, 1, 1].tolist() == [1.0, 0.5]
         assert offsets[:, 2, 3].tolist() == [-1.0, -0.5]
 
     def test_pixel_plus_vector_is_the_mean_of_the_visible_pixels(self):
         sample = scene(3)
-        votes = centroid_offsets(sample) + np.stack(np.meshgrid(np.arange(56), np.arange(40)))
-        for identity in np.unique(sample.instance)[1:]:
-            own = sample.instance == identity
+        votes = offsets_of(sample) + np.stack(np.meshgrid(np.arange(56), np.arange(40)))
+        for identity in np.unique(sample.labels["instance"])[1:]:
+            own = sample.labels["instance"] == identity
             ys, xs = np.nonzero(own)
             assert np.allclose(votes[:, own].T, [xs.mean(), ys.mean()], atol=1e-4)
 
     def test_flip_negates_dx(self):
         """The published bug: mirrored offsets whose dx still points the old way."""
         sample = scene(5)
-        straight, mirrored = centroid_offsets(sample), centroid_offsets(flip(sample))
+        straight, mirrored = offsets_of(sample), offsets_of(flip(sample))
         assert np.allclose(mirrored[0], -straight[0][:, ::-1], equal_nan=True, atol=1e-4)
         assert np.allclose(mirrored[1], straight[1][:, ::-1], equal_nan=True, atol=1e-4)
 
     def test_resize_scales_the_vectors(self):
         sample = scene(5, (40, 56))
-        large = centroid_offsets(resize(sample, (80, 112), "px"))
-        small = centroid_offsets(sample)
+        large = offsets_of(resize(sample, (80, 112), VOCABULARY))
+        small = offsets_of(sample)
         for axis in (0, 1):
             assert np.nanmax(np.abs(large[axis])) == pytest.approx(2 * np.nanmax(np.abs(small[axis])), abs=1.0)
 
     def test_a_crop_does_not_move_the_centroid(self):
         sample = scene(5)
-        whole, part = centroid_offsets(sample), centroid_offsets(crop(sample, 10, 8, 20, 30))
+        whole, part = offsets_of(sample), offsets_of(crop(sample, 10, 8, 20, 30))
         assert np.allclose(part, whole[:, 10:30, 8:38], equal_nan=True, atol=1e-4)
 
     def test_no_label_is_nan(self):
-        assert np.isnan(centroid_offsets(blank(3, 5))).all()
+        assert np.isnan(offsets_of(Sample(name="blank", image=np.zeros((3, 5, 3), np.uint8)))).all()
 
 
 class TestPrediction:
@@ -106,8 +107,8 @@ class TestBaselines:
         tasks = make_tasks(tuple(TASKS), VOCABULARY)
         image = torch.zeros(1, 3, 40, 56, dtype=torch.uint8)
         located = {name: predict(image) for name, predict in baseline_predictors(dataset, tasks).items()}
-        semantic = np.stack([dataset[i].semantic for i in range(9)])
-        depth = np.stack([dataset[i].inverse_depth for i in range(9)])
+        semantic = np.stack([dataset[i].labels["semantic"] for i in range(9)])
+        depth = np.stack([dataset[i].labels["inverse_depth"] for i in range(9)])
         modes = located["position"]["semantic"][0].argmax(0).numpy()
         for y, x in [(0, 0), (20, 30), (25, 10), (39, 50)]:
             values = semantic[:, y, x][semantic[:, y, x] != IGNORE]

@@ -27,7 +27,7 @@ from equipoise.scenes.config.recipe import (
 from equipoise.scenes.data.joined import JoinedDataset
 from equipoise.scenes.data.transforms import Augmentation
 from equipoise.scenes.model.joint import SceneModel
-from equipoise.scenes.training.distributed import team
+from equipoise.scenes.training.distributed import process_group
 from equipoise.scenes.training.loop import train
 from equipoise.scenes.training.selection import Selection
 from equipoise.scenes.training.validator import Figures, ValidationPlan
@@ -39,7 +39,8 @@ class BrokenDataset(TinyDataset):
 
     def __getitem__(self, index: int):
         sample = super().__getitem__(index)
-        return replace(sample, inverse_depth=sample.inverse_depth * 1e200) if index == 7 else sample
+        depth = sample.labels["inverse_depth"] * (1e200 if index == 7 else 1.0)
+        return replace(sample, labels={**sample.labels, "inverse_depth": depth})
 
 
 def recipe(noise: LikelihoodRecipe) -> Recipe:
@@ -86,12 +87,12 @@ def validated(folder: Path) -> None:
     chosen = replace(chosen, training=training)
     plan = ValidationPlan(selection=Selection(figures={"depth.mae": "lower"}), figures=Judge(folder))
     told = []
-    with team() as here:
+    with process_group() as here:
         if not here.leads:
             threading.Thread(target=signal_when_validating, args=(folder,), daemon=True).start()
         for resume in (False, True):
             outcome = train(
-                chosen, TinyDataset(), folder, precision="float32", team=here, validation=plan, resume=resume
+                chosen, TinyDataset(), folder, precision="float32", group=here, validation=plan, resume=resume
             )
             steps = [each["step"] for each in outcome.validations]
             told.append([outcome.step, outcome.exit_status, outcome.stopped_early, steps])
@@ -108,9 +109,9 @@ def main(folder: Path, how: str) -> None:
     if how == "broken":
         plain = replace(noise, kind="gaussian", standardize=False, init=0.0)
         chosen, dataset = replace(chosen, likelihood={"depth": plain}), BrokenDataset()
-    with team() as here:
+    with process_group() as here:
         try:
-            train(chosen, dataset, folder, precision="float32", team=here)
+            train(chosen, dataset, folder, precision="float32", group=here)
         except UserError as error:
             (folder / f"said-{here.rank}").write_text(str(error))
     return None

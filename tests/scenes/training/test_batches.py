@@ -99,7 +99,8 @@ def test_layout_and_types():
 
 def test_a_batch_whose_labels_are_all_void_has_no_rows():
     """As one without objects: no decoder shall learn its running means from images that it is not asked about."""
-    void = replace(scene(0), inverse_depth=np.full(scene(0).size, np.nan, np.float32))
+    unlabelled = np.full(scene(0).size, np.nan, np.float32)
+    void = replace(scene(0), labels={**scene(0).labels, "inverse_depth": unlabelled})
     tasks = make_tasks(TASKS, VOCABULARY)
 
     def example(sample: Sample) -> dict[str, Any]:
@@ -141,6 +142,6 @@ def test_a_task_has_the_rows_that_are_labelled():
             index = dataset.names.index(batch.names[i])
             assert torch.equal(
                 batch.targets["depth"][row].nan_to_num(-1.0),
-                torch.from_numpy(dataset[index].inverse_depth)[None].nan_to_num(-1.0),
+                torch.from_numpy(dataset[index].labels["inverse_depth"])[None].nan_to_num(-1.0),
             )
     assert {0, 1} <= counts

@@ -86,10 +86,13 @@ def test_a_broken_newer_checkpoint_takes_no_place_from_one_that_holds(tmp_path: 
     [
         ("{}", "does not list state.json"),
         ('{"state.json": {"bytes": 1}}', "instead of 1"),
-        ('{"/dev/zero": {"bytes": 0, "sha256": ""}, "state.json": {}}', "no file beside it"),
-        ('{"../step-00000001/state.json": {"bytes": 11, "sha256": ""}, "state.json": {}}', "no file beside it"),
-        ('{"pipe": {"bytes": 0, "sha256": ""}, "state.json": {}}', "no file beside it"),
-        ('{"link": {"bytes": 11, "sha256": ""}, "state.json": {}}', "no file beside it"),
+        ('{"/dev/zero": {"bytes": 0, "sha256": ""}, "state.json": {}}', "not a file in the same folder"),
+        (
+            '{"../step-00000001/state.json": {"bytes": 11, "sha256": ""}, "state.json": {}}',
+            "not a file in the same folder",
+        ),
+        ('{"pipe": {"bytes": 0, "sha256": ""}, "state.json": {}}', "not a file in the same folder"),
+        ('{"link": {"bytes": 11, "sha256": ""}, "state.json": {}}', "not a file in the same folder"),
         ("[" * 100_000, "cannot be read"),
         ("[]", "cannot be read"),
     ],
@@ -127,6 +130,7 @@ def _killed_at(folder: Path, call: int) -> int:
     return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False).returncode
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_write_boundary_leaves_the_last_whole_checkpoint(tmp_path: Path):
     good = write_checkpoint(tmp_path, 1, FILES)
     statuses = []

@@ -43,6 +43,7 @@ def test_two_processes_equal_one(tmp_path: Path, how: str):
         assert other["gradient_norm"] == pytest.approx(entry["gradient_norm"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_all_processes_stop_before_the_step_that_is_not_finite(tmp_path: Path):
     work(tmp_path / "run", "broken", processes=2)
     said = [(tmp_path / f"run/said-{rank}").read_text() for rank in (0, 1)]
@@ -53,6 +54,7 @@ def test_all_processes_stop_before_the_step_that_is_not_finite(tmp_path: Path):
     assert not (tmp_path / "run/model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_one_process_validates_and_all_agree(tmp_path: Path):
     """A signal to the process that waits ends the validation in both; resumed, both stop early at the same step."""
     work(tmp_path / "run", "validated", processes=2)
@@ -70,6 +72,7 @@ def train(home: Path, *options: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_by_two_processes(home: Path):
     """Whole = stopped by SIGTERM at some step, as a scheduler does it, and resumed: to the bit."""
     (home / "recipe.toml").write_text(RECIPE.format(steps=60))
@@ -100,6 +103,7 @@ def test_stopped_and_resumed_by_two_processes(home: Path):
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_one_process_with_broken_data_ends_both(home: Path):
     (home / "data/classes/a/2.png").write_bytes(b"no picture")
     (home / "recipe.toml").write_text(RECIPE.format(steps=60).replace("[model]", "cache = false\n[model]"))

@@ -9,7 +9,8 @@ import torch
 from equipoise.errors import RunError
 from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.training.log import read_log
-from equipoise.scenes.training.loop import Outcome, train
+from equipoise.scenes.training.loop import train
+from equipoise.scenes.training.outcome import Outcome
 from equipoise.scenes.training.schedule import may_be_lengthened, rate_factor
 from tests.scenes.training.test_loop import RECIPE, stop_after
 from tests.support.tiny import TinyDataset

@@ -27,7 +27,8 @@ from equipoise.scenes.model.files import load_model
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training import loop
 from equipoise.scenes.training.log import read_log
-from equipoise.scenes.training.loop import Outcome, train
+from equipoise.scenes.training.loop import train
+from equipoise.scenes.training.outcome import Outcome
 from tests.support.tiny import PhotoDataset, TinyDataset
 
 RECIPE = Recipe(
@@ -48,8 +49,8 @@ def likelihoods(update: str) -> dict[str, LikelihoodRecipe]:
     return {name: LikelihoodRecipe(update=update) for name in ("semantic", "instance", "depth")}
 
 
-def test_a_signal_while_the_last_step_is_saved_is_heeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The model is whole, and whoever asked for the end gets it before a long evaluation starts."""
+def test_a_signal_while_the_last_step_is_saved_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The model is complete, and the process ends before a long evaluation starts."""
 
     def written(path: Path, data: bytes) -> None:
         if path.name == "model.json":
@@ -143,7 +144,7 @@ def test_a_task_without_labels_stays_as_it_is(tmp_path: Path, update: str):
     )
     both = replace(recipe, tasks=("semantic", "depth"))
     photos = PhotoDataset()
-    photos.vocabulary = replace(photos.vocabulary, inverse_depth_unit="px")
+    photos.vocabulary = replace(photos.vocabulary, labels=("semantic", "inverse_depth"), inverse_depth_unit="px")
     trained = run(both, tmp_path / "both", dataset=photos).model
     torch.manual_seed(RECIPE.training.seed)
     start = SceneModel(describe(both, photos.vocabulary)).state_dict()
@@ -160,7 +161,8 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(tmp_path: Path)
     class Broken(TinyDataset):
         def __getitem__(self, index: int):
             sample = super().__getitem__(index)
-            return replace(sample, inverse_depth=sample.inverse_depth * 1e30) if index == 7 else sample
+            depth = sample.labels["inverse_depth"] * (1e30 if index == 7 else 1.0)
+            return replace(sample, labels={**sample.labels, "inverse_depth": depth})
 
     recipe = replace(
         RECIPE,

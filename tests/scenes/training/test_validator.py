@@ -1,8 +1,7 @@
-"""Validation during training: it changes nothing that is trained, resumes to the bit, and keeps the best model."""
+"""Validation during training: it changes nothing that is trained, and resumes to the bit."""
 
 import json
 import random
-import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,83 +13,24 @@ import torch
 from safetensors.torch import load_file
 
 from equipoise.errors import DataError, RunError
-from equipoise.scenes.config.recipe import Recipe
-from equipoise.scenes.model.description import describe
-from equipoise.scenes.model.files import load_model
 from equipoise.scenes.model.joint import SceneModel
-from equipoise.scenes.runs.record import Watch
-from equipoise.scenes.runs.validation import ValidationSet, plan_validation, selection
 from equipoise.scenes.training.checkpoint import write_checkpoint
 from equipoise.scenes.training.log import read_log
-from equipoise.scenes.training.loop import Outcome, train
-from equipoise.scenes.training.selection import Selection
+from equipoise.scenes.training.loop import train
 from equipoise.scenes.training.validator import Figures, ValidationPlan
-from tests.scenes.training.test_loop import RECIPE, likelihoods
-from tests.support.commands import uncounted
+from tests.scenes.training.test_loop import likelihoods
+from tests.scenes.training.validated import (
+    MAE,
+    real_plan,
+    recipe,
+    run,
+    run_scripted,
+    same,
+    scripted,
+    signal_at,
+    validations,
+)
 from tests.support.tiny import TinyDataset
-
-MAE = Selection(figures={"depth.mae": "lower"})
-QUIET = Watch(on_log=lambda entry: None, on_notice=lambda line: None, counting=uncounted)
-
-
-CONSTANT = replace(RECIPE, optimizer=replace(RECIPE.optimizer, schedule="constant"))
-
-
-def recipe(steps: int, **training: object) -> Recipe:
-    options = {"steps": steps, "validate_every": 2, **training}
-    return replace(CONSTANT, training=replace(CONSTANT.training, **options))
-
-
-def real_plan(chosen: Recipe) -> ValidationPlan:
-    """Figures of three scenes, as a run evaluates them."""
-    dataset = TinyDataset(3)
-    tasks = SceneModel(describe(chosen, dataset.vocabulary)).tasks
-    sets = [ValidationSet(prefix="", dataset=dataset, tasks=tasks)]
-    return plan_validation(chosen, sets, selection(sets, chosen.training.best_by), "float32", QUIET)
-
-
-def scripted(values: dict[int, float | None], step_of: Callable[[], int]) -> ValidationPlan:
-    """Figures as written down beforehand, by step."""
-
-    def figures(model: SceneModel, on_image: Callable[[], None]) -> Figures:
-        on_image()
-        return {"depth.mae": values[step_of()]}
-
-    return ValidationPlan(selection=MAE, figures=figures)
-
-
-def run(
-    chosen: Recipe,
-    folder: Path,
-    plan: ValidationPlan | None,
-    *,
-    resume: bool = False,
-    on_log: Callable[[dict], None] = lambda entry: None,
-    said: list[str] | None = None,
-) -> Outcome:
-    folder.mkdir(exist_ok=True)
-    notices = [] if said is None else said
-    return train(
-        chosen, TinyDataset(), folder, precision="float32", resume=resume, validation=plan, on_log=on_log,
-        on_notice=notices.append,
-    )  # fmt: skip
-
-
-def run_scripted(folder: Path, values: list[float | None], said: list[str] | None = None, **training) -> Outcome:
-    """Validated at steps 2, 4, …, with these values."""
-    logged = [0]
-    plan = scripted({2 * k: v for k, v in enumerate(values, 1)}, lambda: logged[0])
-    chosen = recipe(2 * len(values), **training)
-    return run(chosen, folder, plan, on_log=lambda entry: logged.__setitem__(0, entry["step"]), said=said)
-
-
-def validations(folder: Path) -> list[dict]:
-    rows = [json.loads(line) for line in (folder / "validation.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
-
-
-def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
 @pytest.mark.parametrize("update", ["gradient", "closed_form"])
@@ -130,10 +70,6 @@ def test_resume_is_bit_exact_with_validation_in_between(tmp_path: Path, update: 
     assert whole.model_step == resumed.model_step
     weights = [load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts")]
     assert same(*weights)
-
-
-def signal_at(step: int) -> Callable[[dict], None]:
-    return lambda entry: signal.raise_signal(signal.SIGTERM) if entry["step"] == step else None
 
 
 def test_a_signal_during_the_last_validation(tmp_path: Path):
@@ -179,31 +115,6 @@ def test_a_signal_during_a_validation_that_was_due_from_before(tmp_path: Path):
     assert same(whole.model.state_dict(), resumed.model.state_dict())
 
 
-def test_the_best_model_is_kept_and_is_what_the_run_ends_with(tmp_path: Path):
-    said: list[str] = []
-    outcome = run_scripted(tmp_path / "run", [3.0, 1.0, 2.0, 2.5], said, checkpoint_every=1, keep_checkpoints=2)
-    assert outcome.model_step == 4
-    assert [path.name for path in (tmp_path / "run/best").iterdir()] == ["step-00000004"]
-    assert len(list((tmp_path / "run/checkpoints").iterdir())) == 2, "step 4 is no longer among the checkpoints"
-    at_four = run(recipe(4, validate_every=0), tmp_path / "four", None)
-    assert same(load_file(tmp_path / "run/model.safetensors"), at_four.model.state_dict())
-    assert same(load_model(tmp_path / "run").state_dict(), at_four.model.state_dict())
-    kept = json.loads((tmp_path / "run/best/step-00000004/validation.json").read_text())
-    assert (kept["step"], kept["score"]) == (4, 1.0)
-    assert "the model is that of step 4, the best of 4 validations by depth.mae" in said
-
-
-def test_a_new_best_replaces_the_old_one_unless_a_checkpoint_needs_it(tmp_path: Path):
-    """The newest checkpoint may be damaged: the one before must find its best model, too."""
-    run_scripted(tmp_path / "run", [5.0, 4.0, 3.0, 2.0], checkpoint_every=2, keep_checkpoints=2)
-    assert sorted(path.name for path in (tmp_path / "run/best").iterdir()) == ["step-00000006", "step-00000008"]
-    (tmp_path / "run/checkpoints/step-00000008/state.json").write_bytes(b"")
-    resumed = run(recipe(8, checkpoint_every=2), tmp_path / "run", scripted({8: 9.0}, lambda: 8), resume=True)
-    assert resumed.model_step == 6
-    weights = load_file(tmp_path / "run/best/step-00000006/model.safetensors")
-    assert same(load_file(tmp_path / "run/model.safetensors"), weights)
-
-
 def test_early_stopping(tmp_path: Path):
     said: list[str] = []
     values = [3.0, 2.0, 2.5, 2.0, 1.0]
@@ -230,40 +141,6 @@ def test_early_stopping_counts_on_after_resuming(tmp_path: Path):
     resumed = True
     ended = run(chosen, tmp_path / "run", plan, resume=True, on_log=on_log)
     assert (ended.step, ended.model_step, ended.stopped_early) == (6, 2, True)
-
-
-def test_a_figure_without_a_value_is_no_best(tmp_path: Path):
-    said: list[str] = []
-    assert run_scripted(tmp_path / "some", [None, 5.0, None], said).model_step == 4
-    assert any("depth.mae no value" in line for line in said)
-    assert run_scripted(tmp_path / "none", [None, None], said).model_step == 4
-    assert "no validation gave a depth.mae: the model is that of the last step" in said
-
-
-@pytest.mark.parametrize("damage", ["flipped", "missing"])
-def test_a_damaged_best_model_is_never_loaded(tmp_path: Path, damage: str):
-    run_scripted(tmp_path / "run", [1.0, 2.0])
-    best = tmp_path / "run/best/step-00000002"
-    if damage == "missing":
-        shutil.rmtree(best)
-    else:
-        whole = bytearray((best / "model.safetensors").read_bytes())
-        whole[-1] ^= 1
-        (best / "model.safetensors").write_bytes(whole)
-    said: list[str] = []
-    resumed = run(recipe(4), tmp_path / "run", scripted({}, lambda: 0), resume=True, said=said)
-    assert resumed.model_step == 4
-    assert any(str(best) in line and "the model is that of step 4" in line for line in said)
-    assert same(load_file(tmp_path / "run/model.safetensors"), resumed.model.state_dict())
-
-
-def test_a_full_disk_is_reported_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def full(folder: Path, step: int, files: dict[str, bytes]) -> Path:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("equipoise.scenes.training.validator.write_checkpoint", full)
-    with pytest.raises(RunError, match="No space left on device: make room, then go on with --resume"):
-        run_scripted(tmp_path / "run", [1.0])
 
 
 def test_speed_does_not_count_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,10 +1,12 @@
 """Inverse depth as people read it: metres where they are known, else disparity, else a number without a unit."""
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.scenes.data.sample import InverseDepthUnit
-
+InverseDepthUnit = Literal["px", "1/m", "relative"]
+"""``px``: stereo disparity in pixels of the image it lies on; ``1/m``: inverse metres; ``relative``: no unit."""
 READ_AS: dict[InverseDepthUnit | None, str] = {"1/m": "m", "px": "px", "relative": "", None: ""}
 """The unit of ``distances`` for each unit of inverse depth."""
 KINDS: dict[InverseDepthUnit | None, str] = {

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 
 from equipoise.errors import UsageError
 from equipoise.scenes.cameras.camera import Camera, camera_doubts, camera_fault, same_shape
+from equipoise.scenes.cameras.distances import InverseDepthUnit
 from equipoise.scenes.cameras.model_camera import ALIKE, SAME, ModelCamera
-from equipoise.scenes.data.sample import InverseDepthUnit
 
 
 class DepthUnknownError(UsageError, ValueError):

@@ -1,4 +1,4 @@
-"""From TOML to frozen dataclasses, strictly: an unknown key gets a suggestion, a wrong type names the key."""
+"""Read TOML strictly into frozen dataclasses: unknown keys get a suggestion, and wrong types name the key."""
 
 import dataclasses
 import difflib
@@ -17,11 +17,11 @@ T = TypeVar("T")
 
 LARGEST = 1e300
 DEEP = re.compile(r"""(?<![\w'"-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){32}""")
-"""A key of so many parts that tomllib, whose memory grows with their square, must not see it."""
+"""A key of 32 parts or more: tomllib's memory grows with the square of their number."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The table in a TOML file; raises ``RecipeError`` naming the file, and the line that does not parse."""
+    """Parse a TOML file; raises ``RecipeError`` naming the file and the line at fault."""
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise RecipeError(f"expected a TOML file at {path}, found no regular file: name another")
@@ -67,14 +67,14 @@ def from_table(kind: type[T], table: Mapping[str, Any], where: str) -> T:
 
 
 def suggestion(word: str, known: typing.Iterable[str]) -> str:
-    """A short end for a message about an unknown word: the nearest known one, else all of them."""
+    """The end of a message about an unknown word: the nearest known word, or else all of them."""
     known = list(known)
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f": did you mean {near[0]!r}?" if near else f": expected one of {', '.join(known)}"
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
-    """``value`` as the annotation ``hint`` wants it."""
+    """``value`` converted to the type that the annotation ``hint`` asks for."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return _union(arguments, value, where)
@@ -97,13 +97,13 @@ def _value(hint: Any, value: Any, where: str) -> Any:
 
 
 def _union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
-    """The first member of a union that takes the value; its members are told together where none does."""
+    """The value as the first member of the union that accepts it; the error names all members where none does."""
     if value is None and type(None) in arguments:
         return None
     if len(named := [a for a in arguments if a is not type(None)]) == 1:
         return _value(named[0], value, where)
     if isinstance(value, list | tuple) and all(typing.get_origin(a) is tuple for a in named):
-        # A list, or a list of lists: the value's own shape tells which of them is meant, and so what is wrong with it.
+        # The value's shape decides whether a list or a list of lists is meant, so that the error is about that one.
         return _value(named[any(isinstance(item, list | tuple) for item in value)], value, where)
     for argument in named:
         try:
@@ -127,7 +127,7 @@ def _tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...
 
 
 def _plain(hint: Any, value: Any, where: str) -> Any:
-    """A number, a string or a truth value; whole numbers serve as floats, ``true`` is no number."""
+    """A number, string or Boolean; whole numbers are accepted as floats, Booleans are not numbers."""
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         if abs(value) > LARGEST:
             raise RecipeError(f"{where}: expected a number of at most {LARGEST:g} in size, found a larger one")

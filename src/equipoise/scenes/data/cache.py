@@ -13,20 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import DataError, RunError
-from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneDataset
+from equipoise.scenes.data.sample import Camera, Sample, SceneDataset
 from equipoise.scenes.data.transforms import resize
 from equipoise.scenes.io.json import read_json
 from equipoise.scenes.io.lock import alone_in
 from equipoise.scenes.io.prefetch import ahead
+from equipoise.scenes.labels import LABELS
 
-FORMAT = 1
-KINDS: dict[str, tuple[str, tuple[int, ...], Any]] = {
-    "image": ("uint8", (3,), 0),
-    "semantic": ("uint8", (), IGNORE),
-    "instance": ("int32", (), 0),
-    "inverse_depth": ("float32", (), np.nan),
-}
-"""Array → type, shape of a pixel, and what stands where a sample lacks it."""
+FORMAT = 2
+IMAGE = "image"
 
 
 class CachedDataset:
@@ -62,11 +57,8 @@ class CachedDataset:
 
     def __getitem__(self, index: int) -> Sample:
         """One sample at the cache's size."""
-        image = np.array(self._arrays["image"][index])
-        labels: dict[str, Any] = {
-            kind: np.array(self._arrays[kind][index]) for kind in KINDS if kind != "image" and self._has[kind][index]
-        }
-        return Sample(name=self.names[index], image=image, **labels)
+        arrays = {kind: np.array(self._arrays[kind][index]) for kind, has in self._has.items() if has[index]}
+        return Sample(name=self.names[index], image=arrays.pop(IMAGE), labels=arrays)
 
     def camera(self, index: int) -> Camera | None:
         """The camera of the image as given."""
@@ -87,7 +79,7 @@ def _open(folder: Path, expected: dict[str, Any]) -> _Present | None:
         if manifest != expected:
             return None
         arrays = {
-            kind: np.load(folder / f"{kind}.npy", mmap_mode="r", allow_pickle=False) for kind in KINDS if any(has[kind])
+            kind: np.load(folder / f"{kind}.npy", mmap_mode="r", allow_pickle=False) for kind in has if any(has[kind])
         }
     except (OSError, ValueError, KeyError, EOFError):
         return None
@@ -142,23 +134,24 @@ def _build(
 def _fill(
     dataset: SceneDataset, size: tuple[int, int], folder: Path, progress: Callable[[], None]
 ) -> dict[str, list[bool]]:
+    shapes: dict[str, tuple[str, tuple[int, ...]]] = {IMAGE: ("uint8", (3,))}
+    shapes |= {name: (LABELS[name].dtype, LABELS[name].pixel) for name in dataset.vocabulary.labels}
     count = len(dataset)
     arrays: dict[str, np.memmap[Any, Any]] = {
         kind: np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
             folder / f"{kind}.npy", "w+", np.dtype(dtype), (count, *size, *pixel)
         )
-        for kind, (dtype, pixel, _) in KINDS.items()
+        for kind, (dtype, pixel) in shapes.items()
     }
-    has = {kind: [False] * count for kind in KINDS}
-    for kind in KINDS:
+    has = {kind: [False] * count for kind in shapes}
+    for kind in shapes:
         _reserve(folder / f"{kind}.npy")
 
     def put(index: int) -> None:
-        sample = resize(dataset[index], size, dataset.vocabulary.inverse_depth_unit)
-        for kind, (_, _, absent) in KINDS.items():
-            value = getattr(sample, kind)
-            has[kind][index] = value is not None
-            arrays[kind][index] = absent if value is None else value
+        sample = resize(dataset[index], size, dataset.vocabulary)
+        for kind, array in {IMAGE: sample.image, **sample.labels}.items():
+            has[kind][index] = True
+            arrays[kind][index] = array
 
     for _ in ahead(put, range(count)):
         progress()

@@ -1,32 +1,41 @@
 """Find what is wrong with a data set before training does: every image is read, nothing is written."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from equipoise.errors import DataError
-from equipoise.scenes.cameras.distances import KINDS, READ_AS
 from equipoise.scenes.data.counts import counts
 from equipoise.scenes.data.sample import FileDataset
-from equipoise.scenes.data.split_report import SplitReport
-from equipoise.scenes.data.suspicions import suspicions
 from equipoise.scenes.io.images import stored_bits
 from equipoise.scenes.io.prefetch import ahead
+from equipoise.scenes.labels import LABELS
+from equipoise.scenes.labels.split_report import SplitReport
 
 
 def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: None) -> SplitReport:
     """Read every image of a split with all its labels, and say what it holds and what is wrong with it."""
-    unit = dataset.vocabulary.inverse_depth_unit
-    report = SplitReport(depth_kind=KINDS[unit], depth_unit=READ_AS[unit])
+    report = SplitReport()
     for one in ahead(partial(counts, dataset), range(len(dataset))):
         report.add(one)
         on_image()
-    report.faults += [*_mixed(dataset, report, "inverse_depth"), *dataset.without_image()]
-    if report.agreement > 0:
-        report.faults += report.crossed
-    report.notes += [*dataset.left_out().lines(), *dataset.remarks(), *suspicions(report, dataset.vocabulary)]
-    report.notes += _mixed(dataset, report, "instance")
+    kinds = dataset.vocabulary.labels
+    mixed = {kind: list(_mixed(dataset, report, kind)) for kind in kinds}
+    report.faults += [line for kind in kinds if LABELS[kind].mixed_bits == "fault" for line in mixed[kind]]
+    report.faults += dataset.without_image()
+    report.faults += [line for kind in kinds for line in LABELS[kind].split_faults(report)]
+    report.notes += [*dataset.left_out().lines(), *dataset.remarks(), *_nowhere(report, kinds)]
+    report.notes += [line for kind in kinds for line in LABELS[kind].suspicions(report)]
+    report.notes += [line for kind in kinds if LABELS[kind].mixed_bits == "note" for line in mixed[kind]]
     return report
+
+
+def _nowhere(report: SplitReport, kinds: Sequence[str]) -> Iterator[str]:
+    """Kinds of label that are described and that no readable image has."""
+    images = "the only one" if report.readable == 1 else f"all {report.readable}"
+    for kind in kinds if report.readable else ():
+        if not report.labels[kind]:
+            yield f"expected {kind} labels in some image, found none in {images}: check where they lie"
 
 
 def _mixed(dataset: FileDataset, report: SplitReport, kind: str) -> Iterator[str]:

@@ -8,7 +8,10 @@ import numpy.typing as npt
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.config.toml import suggestion
-from equipoise.scenes.data.sample import IGNORE, Camera, Sample, SceneClass, SceneDataset, SceneVocabulary
+from equipoise.scenes.data.sample import Camera, Sample, SceneDataset
+from equipoise.scenes.labels import LABELS
+from equipoise.scenes.labels.semantic import reindexed
+from equipoise.scenes.labels.vocabulary import IGNORE, SceneClass, SceneVocabulary
 from equipoise.scenes.visual.colors import distinct_colors
 
 
@@ -72,7 +75,7 @@ def union(vocabularies: Mapping[str, SceneVocabulary]) -> SceneVocabulary:
         classes=tuple(classes.values()),
         sky=list(classes).index(next(iter(skies.values()))) if skies else None,
         inverse_depth_unit=next(iter(units.values()), None),
-        has_instances=any(v.has_instances for v in vocabularies.values()),
+        labels=tuple(name for name in LABELS if any(name in v.labels for v in vocabularies.values())),
     )
 
 
@@ -96,7 +99,8 @@ class RenamedDataset:
 
     def __getitem__(self, index: int) -> Sample:
         """One sample, its classes by their new indices."""
-        return relabelled(self._dataset[index], self._table)
+        sample = self._dataset[index]
+        return replace(sample, labels=reindexed(sample.labels, self._table))
 
     def camera(self, index: int) -> Camera | None:
         """The camera of one image."""
@@ -142,8 +146,9 @@ class JoinedDataset:
     def __getitem__(self, index: int) -> Sample:
         """One sample, its classes by their common indices."""
         number, own = self._places[index]
-        sample = relabelled(self._sets[number][own], self._tables[number])
-        return replace(sample, name=self.names[index], weight=self._weights[number])
+        sample = self._sets[number][own]
+        labels = reindexed(sample.labels, self._tables[number])
+        return replace(sample, name=self.names[index], labels=labels, weight=self._weights[number])
 
     def camera(self, index: int) -> Camera | None:
         """The camera of one image."""
@@ -153,8 +158,3 @@ class JoinedDataset:
     def fingerprint(self) -> str:
         """Changes when any of the sets does."""
         return " ".join(one.fingerprint() for one in self._sets)
-
-
-def relabelled(sample: Sample, table: npt.NDArray[np.uint8]) -> Sample:
-    """The sample with other class indices."""
-    return sample if sample.semantic is None else replace(sample, semantic=table[sample.semantic])

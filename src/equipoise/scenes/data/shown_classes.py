@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from equipoise.scenes.data.split_report import SplitReport
+from equipoise.scenes.labels.split_report import SplitReport
 
 SHOWN = 6
 

@@ -13,13 +13,15 @@ import numpy as np
 
 from equipoise.errors import DataError, RecipeError
 from equipoise.scenes.cameras.model_camera import ModelCamera, known_cameras, middle_camera, told_of_cameras
-from equipoise.scenes.config.recipe import DataRecipe, Recipe, SetRecipe
+from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.data.cache import CachedDataset
 from equipoise.scenes.data.description import read_description
 from equipoise.scenes.data.joined import JoinedDataset, RenamedDataset, union
 from equipoise.scenes.data.open import open_dataset
 from equipoise.scenes.data.readable import ReadableDataset, Reading, read_through
-from equipoise.scenes.data.sample import FileDataset, SceneDataset, SceneVocabulary
+from equipoise.scenes.data.sample import FileDataset, SceneDataset
+from equipoise.scenes.data.settings import DataRecipe, SetRecipe
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.tasks import TASKS, Task, has_label
 from equipoise.scenes.wording import counted
 

@@ -3,6 +3,7 @@
 Disparity in px is tied to the width of its array: resizing multiplies it by the ratio of widths, in augmentation too.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,8 +11,10 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from equipoise.scenes.data.centroids import instance_centroids
-from equipoise.scenes.data.sample import IGNORE, InverseDepthUnit, Sample
+from equipoise.scenes.data.sample import Sample
+from equipoise.scenes.labels import LABELS, Label
+from equipoise.scenes.labels.label import Array
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +36,14 @@ def augment(
     sample: Sample,
     augmentation: Augmentation,
     size: tuple[int, int],
-    unit: InverseDepthUnit | None,
+    vocabulary: SceneVocabulary,
     rng: np.random.Generator,
 ) -> Sample:
     """One random version of a sample at ``size``; all that is random comes from ``rng``."""
     low, high = augmentation.scale
     factor = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     scaled = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
-    sample = resize(sample, scaled, unit)
+    sample = resize(sample, scaled, vocabulary)
     if scaled != size:
         sample = pad(sample, size)
         height, width = sample.size
@@ -53,27 +56,19 @@ def augment(
     return sample
 
 
-def resize(sample: Sample, size: tuple[int, int], unit: InverseDepthUnit | None) -> Sample:
+def resize(sample: Sample, size: tuple[int, int], vocabulary: SceneVocabulary) -> Sample:
     """The sample at another size: the image averaged, labels taken from the nearest pixel."""
     if sample.size == size:
         return sample
     height, width = sample.size
     rows, columns = _nearest(height, size[0])[:, None], _nearest(width, size[1])
     ratio_x, ratio_y = size[1] / width, size[0] / height
-    inverse_depth = None if sample.inverse_depth is None else sample.inverse_depth[rows, columns]
-    if inverse_depth is not None and unit == "px":
-        inverse_depth = inverse_depth * np.float32(ratio_x)
-    centroids = sample.centroids
-    if centroids is not None:
-        centroids = {k: ((x + 0.5) * ratio_x - 0.5, (y + 0.5) * ratio_y - 0.5) for k, (x, y) in centroids.items()}
-    return replace(
+    resized = _moved(
         sample,
-        image=resize_image(sample.image, size),
-        semantic=None if sample.semantic is None else sample.semantic[rows, columns],
-        instance=None if sample.instance is None else sample.instance[rows, columns],
-        inverse_depth=inverse_depth,
-        centroids=centroids,
+        lambda label, array: label.resized(array[rows, columns], ratio_x, vocabulary),
+        lambda x, y: ((x + 0.5) * ratio_x - 0.5, (y + 0.5) * ratio_y - 0.5),
     )
+    return replace(resized, image=resize_image(sample.image, size))
 
 
 def resize_image(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -88,31 +83,24 @@ def resize_image(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDA
 def flip(sample: Sample) -> Sample:
     """Mirrored left to right. Vectors are made later, so their dx comes out negated."""
     last = sample.size[1] - 1
-    centroids = sample.centroids
-    return replace(
+    flipped = _moved(
         sample,
-        image=np.ascontiguousarray(sample.image[:, ::-1]),
-        semantic=None if sample.semantic is None else np.ascontiguousarray(sample.semantic[:, ::-1]),
-        instance=None if sample.instance is None else np.ascontiguousarray(sample.instance[:, ::-1]),
-        inverse_depth=None if sample.inverse_depth is None else np.ascontiguousarray(sample.inverse_depth[:, ::-1]),
-        centroids=None if centroids is None else {k: (last - x, y) for k, (x, y) in centroids.items()},
+        lambda label, array: label.flipped(np.ascontiguousarray(array[:, ::-1])),
+        lambda x, y: (last - x, y),
     )
+    return replace(flipped, image=np.ascontiguousarray(sample.image[:, ::-1]))
 
 
 def crop(sample: Sample, top: int, left: int, height: int, width: int) -> Sample:
     """A part of the sample; an object that it cuts keeps the centroid it has in the whole."""
-    ids, centroids = instance_centroids(sample)
+    points = {name: LABELS[name].points(array, sample.points.get(name, {})) for name, array in sample.labels.items()}
     window = (slice(top, top + height), slice(left, left + width))
-    return replace(
-        sample,
-        image=sample.image[window],
-        semantic=None if sample.semantic is None else sample.semantic[window],
-        instance=None if sample.instance is None else sample.instance[window],
-        inverse_depth=None if sample.inverse_depth is None else sample.inverse_depth[window],
-        centroids={
-            int(k): (float(x) - left, float(y) - top) for k, (x, y) in zip(ids.tolist(), centroids, strict=True)
-        },
+    cropped = _moved(
+        replace(sample, points={name: some for name, some in points.items() if some}),
+        lambda label, array: array[window],
+        lambda x, y: (x - left, y - top),
     )
+    return replace(cropped, image=sample.image[window])
 
 
 def pad(sample: Sample, size: tuple[int, int]) -> Sample:
@@ -122,13 +110,24 @@ def pad(sample: Sample, size: tuple[int, int]) -> Sample:
     if not below and not right:
         return sample
     around = ((0, below), (0, right))
-    semantic, instance, inverse_depth = sample.semantic, sample.instance, sample.inverse_depth
+    padded = _moved(
+        sample,
+        lambda label, array: np.pad(array, (*around, *[(0, 0)] * len(label.pixel)), constant_values=label.absent),
+        lambda x, y: (x, y),
+    )
+    return replace(padded, image=np.pad(sample.image, (*around, (0, 0)), constant_values=128))
+
+
+def _moved(
+    sample: Sample,
+    array: Callable[[Label, Array], Array],
+    point: Callable[[float, float], tuple[float, float]],
+) -> Sample:
+    """The sample with its labels' arrays and points changed; its image as it is."""
     return replace(
         sample,
-        image=np.pad(sample.image, (*around, (0, 0)), constant_values=128),
-        semantic=None if semantic is None else np.pad(semantic, around, constant_values=IGNORE),
-        instance=None if instance is None else np.pad(instance, around),
-        inverse_depth=None if inverse_depth is None else np.pad(inverse_depth, around, constant_values=np.nan),
+        labels={name: array(LABELS[name], value) for name, value in sample.labels.items()},
+        points={name: {k: point(x, y) for k, (x, y) in some.items()} for name, some in sample.points.items()},
     )
 
 

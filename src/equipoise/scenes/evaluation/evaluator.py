@@ -38,9 +38,9 @@ def evaluate(
     """Every image counts with every labelled pixel: one accumulator over the data set, never a mean of means."""
     totals = {name: task.metrics() for name, task in tasks.items()}
     per_image: list[dict[str, Any]] = []
-    of_depth = any(task.label == "inverse_depth" for task in tasks.values())
+    with_camera = any(task.uses_camera for task in tasks.values())
     for sample, locations in located(predict, dataset, range(len(dataset)), input_size, batch_size=batch_size):
-        camera = dataset.camera(len(per_image)) if of_depth else None
+        camera = dataset.camera(len(per_image)) if with_camera else None
         scores: dict[str, Any] = {"name": sample.name}
         for name, task in tasks.items():
             image = task.image_metrics(sample.size, camera)

@@ -82,14 +82,14 @@ def pictures(tasks: Mapping[str, Task], sample: Sample, locations: Mapping[str, 
     for name, task in tasks.items():
         truth = task.target(sample)
         shown[name] = task.colors(predictions[name], truth)
-        if getattr(sample, task.label) is not None:
+        if task.label in sample.labels:
             shown[f"{name}_truth"] = task.colors(truth, truth)
     countable = together(tasks["semantic"].vocabulary) if "semantic" in tasks else ()
     if countable and "instance" in tasks:
         grouped = group(predictions["instance"], predictions["semantic"], countable)
         shown["instance"] = objects(sample.image, grouped.instance)
-        if sample.instance is not None:
-            shown["instance_truth"] = objects(sample.image, sample.instance)
+        if "instance" in sample.labels:
+            shown["instance_truth"] = objects(sample.image, sample.labels["instance"])
     return shown
 
 

@@ -13,12 +13,13 @@ from equipoise.errors import DataError, RunError, UsageError
 from equipoise.scenes.cameras.model_camera import known_cameras
 from equipoise.scenes.config.recipe import Recipe, read_recipe
 from equipoise.scenes.config.toml import suggestion
-from equipoise.scenes.data.sample import SceneDataset, SceneVocabulary
+from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.sources import cached_set, open_raw, open_set
 from equipoise.scenes.evaluation.evaluator import Evaluation, Predictor, baseline_predictors, evaluate
 from equipoise.scenes.evaluation.examples import write_examples
 from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.io.json import as_json
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.model.files import load_model
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.record import Watch, model_behind, read_run

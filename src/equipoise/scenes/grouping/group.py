@@ -14,7 +14,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from equipoise.errors import UsageError
-from equipoise.scenes.data.sample import SceneVocabulary
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
 
 RADIUS = 1 / 100
 """How far votes for one centre spread, as a share of the image's width.

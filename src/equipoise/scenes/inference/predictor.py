@@ -72,20 +72,18 @@ class ScenePredictor:
             raise RunError(f"expected finite predictions, found others of {wild[0]}: the model's weights are damaged")
         tasks, vocabulary = self.model.tasks, self.model.description.vocabulary
         answers = {name: task.prediction(locations[name], size) for name, task in tasks.items()}
+        outputs = {name: task.answer(answers[name]) for name, task in tasks.items()}
         grouping = self._grouped(locations, answers, size) if "instance" in answers else None
-        depth = answers.get("depth")
+        if grouping is not None:
+            outputs |= {"instance": grouping.instance, "instance_offsets": answers["instance"]}
         described = self.model.description
         camera, doubt = default_camera(ModelCamera(camera=described.camera, spread=described.camera_spread), size)
         return Scene(
             image=pixels,
             vocabulary=vocabulary,
-            semantic=answers.get("semantic"),
-            instance=None if grouping is None else grouping.instance,
+            outputs=outputs,
             instances=None if grouping is None else grouping.instances,
-            inverse_depth=None if depth is None else np.ascontiguousarray(depth[0]),
-            inverse_depth_unit=None if depth is None else vocabulary.inverse_depth_unit,
             sigma=self.model.likelihood.sigmas(),
-            offsets=answers.get("instance"),
             camera=camera,
             camera_doubt=doubt,
         )

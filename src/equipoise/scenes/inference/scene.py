@@ -10,32 +10,25 @@ from PIL import Image
 
 from equipoise.errors import UsageError
 from equipoise.scenes.cameras.camera import Camera
+from equipoise.scenes.cameras.distances import InverseDepthUnit
 from equipoise.scenes.cameras.metres import chosen_camera, metres_factor
-from equipoise.scenes.data.sample import InverseDepthUnit, SceneVocabulary
 from equipoise.scenes.grouping import Instance
-from equipoise.scenes.visual.colors import (
-    class_colors,
-    disparity_colors,
-    instance_colors,
-    outlines,
-    overlay,
-)
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
+from equipoise.scenes.tasks import TASKS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scene:
-    """One image's prediction; what its model does not predict is ``None``.
+    """One image's prediction. What its model does not predict is not in ``outputs``, and its property is ``None``.
 
     Attributes:
         image: as given, upright, ``uint8 (H, W, 3)`` RGB.
         vocabulary: what the class indices mean.
-        semantic: ``uint8 (H, W)`` class indices.
-        instance: ``int32 (H, W)``, 0 = none, else the id of one of ``instances``.
+        outputs: every array that was predicted, by the task's name, at the image's size: ``semantic``, ``instance``,
+            ``depth`` (inverse depth), and any further task; with ``instance`` also ``instance_offsets``,
+            ``float32 (2, H, W)``: (dx, dy) from each pixel to the centroid of its object, px, which mean something on
+            objects alone.
         instances: class, score in 0…1, box and pixel count of each object.
-        offsets: ``float32 (2, H, W)``: (dx, dy) from each pixel to the centroid of its object, px. They mean something
-            on objects alone.
-        inverse_depth: ``float32 (H, W)`` in ``inverse_depth_unit``; 0 = infinitely far.
-        inverse_depth_unit: ``px`` (disparity in px of this image), ``1/m``, or ``relative``.
         sigma: the learned noise of each task, in its target's unit at the size the network was trained at.
         camera: that of the images the model was trained on, scaled to this image; ``None`` where none is known.
         camera_doubt: why metres from ``camera`` may be wrong, or why there is none; empty where all is well.
@@ -43,15 +36,36 @@ class Scene:
 
     image: npt.NDArray[np.uint8]
     vocabulary: SceneVocabulary
-    semantic: npt.NDArray[np.uint8] | None = None
-    instance: npt.NDArray[np.int32] | None = None
+    outputs: dict[str, npt.NDArray[Any]]
     instances: tuple[Instance, ...] | None = None
-    inverse_depth: npt.NDArray[np.float32] | None = None
-    inverse_depth_unit: InverseDepthUnit | None = None
     sigma: dict[str, Any]
-    offsets: npt.NDArray[np.float32] | None = None
     camera: Camera | None = None
     camera_doubt: str = ""
+
+    @property
+    def semantic(self) -> npt.NDArray[np.uint8] | None:
+        """Class indices, ``uint8 (H, W)``."""
+        return self.outputs.get("semantic")
+
+    @property
+    def instance(self) -> npt.NDArray[np.int32] | None:
+        """The id of one of ``instances`` for each pixel, ``int32 (H, W)``, 0 = none."""
+        return self.outputs.get("instance")
+
+    @property
+    def offsets(self) -> npt.NDArray[np.float32] | None:
+        """The vectors that instances were found from: ``outputs["instance_offsets"]``."""
+        return self.outputs.get("instance_offsets")
+
+    @property
+    def inverse_depth(self) -> npt.NDArray[np.float32] | None:
+        """Inverse depth in ``inverse_depth_unit``, ``float32 (H, W)``, 0 = infinitely far."""
+        return self.outputs.get("depth")
+
+    @property
+    def inverse_depth_unit(self) -> InverseDepthUnit | None:
+        """``px`` (disparity in px of this image), ``1/m``, or ``relative``."""
+        return self.vocabulary.inverse_depth_unit if "depth" in self.outputs else None
 
     @property
     def grouped_by_votes(self) -> bool:
@@ -62,17 +76,6 @@ class Scene:
     def size(self) -> tuple[int, int]:
         """Height and width of the image, px."""
         return self.image.shape[0], self.image.shape[1]
-
-    @property
-    def outputs(self) -> dict[str, npt.NDArray[Any]]:
-        """Every array that was predicted: ``semantic``, ``instance``, ``instance_offsets``, ``depth`` (inverse)."""
-        known = {
-            "semantic": self.semantic,
-            "instance": self.instance,
-            "instance_offsets": self.offsets,
-            "depth": self.inverse_depth,
-        }
-        return {name: array for name, array in known.items() if array is not None}
 
     @property
     def disparity_px(self) -> npt.NDArray[np.float32] | None:
@@ -122,24 +125,20 @@ class Scene:
         return np.divide(np.float32(factor), self.inverse_depth, out=far, where=self.inverse_depth > 0)
 
     def overlay(self, task: str, alpha: float = 0.6) -> Image.Image:
-        """The image with one task's answer over it: ``semantic``, ``instance`` or ``depth``."""
+        """The image with one task's answer over it, ``alpha`` of it in 0 … 1.
+
+        Raises:
+            UsageError: the task was not predicted, or ``alpha`` is out of range.
+        """
         if not 0 <= alpha <= 1:
             raise UsageError(f"overlay: expected alpha in 0 … 1, found {alpha}")
-        if task == "semantic" and self.semantic is not None:
-            return Image.fromarray(overlay(self.image, class_colors(self.semantic, self.vocabulary), alpha))
-        if task == "instance" and self.instance is not None:
-            drawn = overlay(self.image, instance_colors(self.instance), alpha, self.instance > 0)
-            return Image.fromarray(np.where(outlines(self.instance)[..., None], np.uint8(255), drawn))
-        if task == "depth" and self.inverse_depth is not None:
-            # A bright car is no nearer than a dark one: the picture is but hinted at.
-            dim = Image.fromarray(self.image).convert("L").point(lambda grey: grey * 2 // 5).convert("RGB")
-            return Image.blend(dim, Image.fromarray(disparity_colors(self.inverse_depth)), alpha)
-        raise UsageError(f"overlay: expected one of {', '.join(self.predicted()) or 'no task'}, found {task!r}")
+        if task not in self.predicted():
+            raise UsageError(f"overlay: expected one of {', '.join(self.predicted()) or 'no task'}, found {task!r}")
+        return Image.fromarray(TASKS[task](self.vocabulary).overlay(self.image, self.outputs[task], alpha))
 
     def predicted(self) -> tuple[str, ...]:
         """The tasks that have an answer."""
-        answers = {"semantic": self.semantic, "instance": self.instance, "depth": self.inverse_depth}
-        return tuple(name for name, answer in answers.items() if answer is not None)
+        return tuple(name for name in TASKS if name in self.outputs)
 
     def save(self, folder: str | Path, *, name: str = "scene", overwrite: bool = False) -> list[Path]:
         """Write overlays, class and instance PNGs, 16-bit inverse depth, and ``NAME.json`` that says what they hold.

@@ -15,6 +15,7 @@ from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.io.files import there
 from equipoise.scenes.io.json import read_json
+from equipoise.scenes.tasks import TASKS
 from equipoise.scenes.visual.colors import offset_colors
 
 DISPARITY_SCALE = 256.0
@@ -102,6 +103,11 @@ def _files(scene: Scene, name: str) -> tuple[dict[str, Image.Image], dict[str, A
         if scene.camera is not None:
             facts["camera"] = dataclasses.asdict(scene.camera) | {"doubt": scene.camera_doubt}
         facts["inverse_depth"]["depth_m"] = _metres_in_words(scene)
+    for task in scene.predicted():
+        picture = TASKS[task](scene.vocabulary).label_picture(scene.outputs[task])
+        if picture is not None:
+            files[f"{name}_{task}.png"] = Image.fromarray(picture)
+            facts[task] = {"file": f"{name}_{task}.png"}
     facts["files"] = list(files)
     return files, facts
 

@@ -1,6 +1,7 @@
 """The files below a folder, through links too."""
 
 import os
+import re
 from collections.abc import Iterable
 from heapq import heappop, heappush
 from pathlib import Path
@@ -62,10 +63,17 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 def predicted(names: Iterable[str]) -> set[str]:
     """Of the names in a folder those that predictions have: ``NAME.json``, its overlays, and what goes with them."""
     here = set(names)
-    endings = [f"_{task}{end}.png" for task in ("semantic", "instance", "depth") for end in ("_overlay", "")]
-    stems = {name.removesuffix(end) for name in here for end in endings[::2] if name.endswith(end)}
-    endings += ["_disparity.png", "_offsets.png", ".json"]
-    return {stem + end for stem in stems if f"{stem}.json" in here for end in endings}
+    found = set()
+    for match in filter(None, map(OVERLAY.fullmatch, here)):
+        stem, task = match.groups()
+        if f"{stem}.json" in here:
+            found |= {stem + end for end in (f"_{task}_overlay.png", f"_{task}.png", *WITH_OVERLAYS)}
+    return found
+
+
+OVERLAY = re.compile(r"(.+)_([a-z]+)_overlay\.png", re.DOTALL)
+"""The name of a prediction, and its task."""
+WITH_OVERLAYS = ("_disparity.png", "_offsets.png", ".json")
 
 
 def there(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What a model is, apart from its weights: enough to build it, and nothing that runs."""
+"""The description of a model: all that is needed to build it, apart from its weights."""
 
 import math
 from dataclasses import dataclass
@@ -7,10 +7,16 @@ from pathlib import Path
 from equipoise.errors import RecipeError, RunError
 from equipoise.scenes.cameras.camera import Camera, camera_fault
 from equipoise.scenes.cameras.model_camera import ModelCamera
-from equipoise.scenes.config.recipe import LikelihoodRecipe, ModelRecipe, Recipe, check_range
+from equipoise.scenes.config.ranges import check_ranges
+from equipoise.scenes.config.recipe import Recipe, check_tasks
 from equipoise.scenes.config.toml import from_table
-from equipoise.scenes.data.sample import IGNORE, SceneVocabulary
+from equipoise.scenes.data.settings import DATA_RANGES
 from equipoise.scenes.io.json import read_json
+from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
+from equipoise.scenes.networks.encoders import find_encoder
+from equipoise.scenes.networks.encoders.encoder import IMAGENET, Preprocessing
+from equipoise.scenes.networks.settings import MODEL_RANGES, ModelRecipe
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 
 FORMAT = 1
 DESCRIPTION = "model.json"
@@ -20,7 +26,16 @@ DESCRIPTION = "model.json"
 class ModelDescription:
     """All that is needed to build a model, apart from its weights.
 
-    ``camera`` is that of its training images, and ``camera_spread`` how much they differ: see ``ModelCamera``.
+    Attributes:
+        format: of the file, ``FORMAT``.
+        tasks: by name, in the order of the network's decoders.
+        vocabulary: classes and the unit of depth.
+        input_size: height and width of the training images, px.
+        model: the network.
+        likelihood: of each task; one that is absent has the defaults.
+        preprocessing: how pixels are normalised; a file without it means ImageNet's statistics.
+        camera: that of the training images.
+        camera_spread: how much the cameras of the training images differ, see ``ModelCamera``.
     """
 
     format: int = FORMAT
@@ -29,12 +44,13 @@ class ModelDescription:
     input_size: tuple[int, int]
     model: ModelRecipe
     likelihood: dict[str, LikelihoodRecipe]
+    preprocessing: Preprocessing = IMAGENET
     camera: Camera | None = None
     camera_spread: float = 0.0
 
 
 def describe(recipe: Recipe, vocabulary: SceneVocabulary, known: ModelCamera | None = None) -> ModelDescription:
-    """The model that a recipe asks for, on data of this vocabulary, taken by this camera."""
+    """The model that a recipe asks for, for data of this vocabulary and camera; raises ``RecipeError``."""
     known = known or ModelCamera()
     return ModelDescription(
         tasks=recipe.tasks,
@@ -42,20 +58,21 @@ def describe(recipe: Recipe, vocabulary: SceneVocabulary, known: ModelCamera | N
         input_size=recipe.data.size,
         model=recipe.model,
         likelihood=recipe.likelihood,
+        preprocessing=find_encoder(recipe.model.encoder_name).preprocessing,
         camera=known.camera,
         camera_spread=known.spread,
     )
 
 
 def read_description(folder: Path) -> ModelDescription:
-    """``model.json`` of a run or export."""
+    """Read ``model.json`` of a run or export; raises ``RunError`` where it is missing or damaged."""
     path = folder / DESCRIPTION
     try:
         table = read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"expected a model at {folder}, found no {DESCRIPTION}: {_hint(folder)}") from None
     except OSError as error:
-        raise RunError(f"{path}: expected JSON that may be read, found: {error.strerror}") from None
+        raise RunError(f"{path}: expected a readable JSON file, found: {error.strerror}") from None
     except ValueError as error:
         raise RunError(f"{path}: expected JSON, found a mistake: {error}") from None
     if not isinstance(table, dict) or table.get("format") != FORMAT:
@@ -72,26 +89,36 @@ def read_description(folder: Path) -> ModelDescription:
 
 
 def check_description(description: ModelDescription, where: str) -> None:
-    """What types cannot rule out; raises ``RecipeError``."""
-    check_range("tasks", description.tasks, where)
-    check_range("data.size", description.input_size, where)
-    for key in ("aspp_channels", "decoder_channels"):
-        check_range(f"model.{key}", getattr(description.model, key), where)
+    """Raise ``RecipeError`` for values that types cannot rule out."""
+    check_tasks(description.tasks, description.likelihood, where)
+    is_allowed, expected = DATA_RANGES["size"]
+    if not is_allowed(description.input_size):
+        raise RecipeError(f"{where}: input_size: expected {expected}, found {description.input_size}")
+    check_ranges(description.model, MODEL_RANGES, "model", where)
     classes, sky = description.vocabulary.classes, description.vocabulary.sky
     if len(classes) > IGNORE or not (sky is None or 0 <= sky < len(classes)):
         raise RecipeError(f"{where}: vocabulary: expected at most {IGNORE} classes, one of them the sky, found others")
     if not all(0 <= value <= 255 for c in classes for value in c.color):
         raise RecipeError(f"{where}: vocabulary: expected colours of 0 … 255, found others")
+    _check_preprocessing(description.preprocessing, where)
     if description.camera is not None:
         if (fault := camera_fault(description.camera)) is not None:
             raise RecipeError(f"{where}: camera.{fault}")
         if description.camera.size is None or not 0 <= description.camera_spread < math.inf:
             raise RecipeError(f"{where}: camera: expected its size, and a spread of 0 or more, found others")
-    if len({c.name for c in classes}) != len(classes) or not description.likelihood.keys() <= set(description.tasks):
-        raise RecipeError(f"{where}: expected different classes, and likelihoods of its tasks alone, found others")
+    if len({c.name for c in classes}) != len(classes):
+        raise RecipeError(f"{where}: vocabulary: expected classes with different names, found two with the same")
+
+
+def _check_preprocessing(preprocessing: Preprocessing, where: str) -> None:
+    values = (*preprocessing.mean, *preprocessing.std, preprocessing.input_max)
+    if not all(map(math.isfinite, values)) or min(*preprocessing.std, preprocessing.input_max) <= 0:
+        raise RecipeError(
+            f"{where}: preprocessing: expected finite numbers, std and input_max above 0, found {preprocessing}"
+        )
 
 
 def _hint(folder: Path) -> str:
     if (folder / "recipe.json").exists():
-        return "the run is not finished: go on with equipoise train RECIPE --resume"
+        return "the run is not finished: continue it with equipoise train RECIPE --resume"
     return "name the folder of a run"

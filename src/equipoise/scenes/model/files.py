@@ -1,6 +1,6 @@
 """A model's form on disk: ``model.safetensors`` (weights, noise, units) and ``model.json`` (what to build).
 
-Loading runs no code from them: architectures come from a closed list.
+Loading runs no code from these files: architectures come from a closed list.
 """
 
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ def model_files(model: SceneModel) -> dict[str, bytes]:
 
 
 def load_weights(model: SceneModel, path: Path) -> None:
-    """Put saved weights into a model; raises ``RunError`` where names or shapes differ."""
+    """Load saved weights into a model; raises ``RunError`` where names, shapes or dtypes differ."""
     fit(model, read_tensors(path), path)
 
 
 def fit(model: SceneModel, tensors: Mapping[str, Tensor], path: Path, *, only_try: bool = False) -> None:
-    """Put tensors into a model, or, on a model without memory (torch's device meta), only try whether they fit."""
+    """Load tensors into a model; with ``only_try``, check only that they fit a model on the meta device."""
     for name, wanted in model.state_dict().items():
         if name in tensors and tensors[name].dtype != wanted.dtype:
             raise RunError(f"{path}: expected {name} as {wanted.dtype}, found {tensors[name].dtype}")
@@ -50,16 +50,19 @@ def fit(model: SceneModel, tensors: Mapping[str, Tensor], path: Path, *, only_tr
 
 
 def expect_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Raise ``RunError`` for weights that are infinite or no numbers."""
+    """Raise ``RunError`` for weights that are infinite or NaN."""
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise RunError(f"{path}: expected finite weights, found infinity or NaN in {name}: train the run again")
 
 
 def load_model(folder: Path) -> SceneModel:
-    """The model of a run, ready to predict.
+    """Load the model of a run or export, in evaluation mode and float32.
 
-    It gets no memory before its weights are known to fit: a damaged description may ask for any amount.
+    No memory is allocated before the weights are known to fit, since a damaged description may ask for any amount.
+
+    Raises:
+        RunError: the folder has no model, or a damaged one.
     """
     description = read_description(folder)
     try:

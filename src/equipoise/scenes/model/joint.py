@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from equipoise.errors import RecipeError
 from equipoise.multitask import MultiTaskLikelihood
-from equipoise.scenes.config.recipe import LikelihoodRecipe
 from equipoise.scenes.model.description import ModelDescription
 from equipoise.scenes.networks.network import SceneNetwork
 from equipoise.scenes.tasks import make_tasks
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 
 
 class SceneModel(nn.Module):
-    """Images in, the location of each task's distribution out.
+    """Maps images to the location of each task's distribution.
 
     Shapes: images ``uint8`` or float 0…255 ``(B, 3, H, W)``; outputs ``(B, C_task, H, W)``, or as many as a task has
     ``rows``.
@@ -29,6 +29,7 @@ class SceneModel(nn.Module):
             **dataclasses.asdict(description.model),
             heads={name: task.channels for name, task in self.tasks.items()},
             input_size=description.input_size,
+            preprocessing=description.preprocessing,
         )
         recipes = {name: description.likelihood.get(name, LikelihoodRecipe()) for name in self.tasks}
         for name, task in self.tasks.items():
@@ -45,12 +46,12 @@ class SceneModel(nn.Module):
         self.likelihood = MultiTaskLikelihood(likelihoods)
 
     def forward(self, images: Tensor, rows: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-        """The network's outputs, as the likelihood takes them."""
+        """The network's outputs, which the likelihood takes as they are."""
         outputs: dict[str, Tensor] = self.network(images, rows)
         return outputs
 
     @torch.no_grad()
     def locations(self, images: Tensor) -> dict[str, Tensor]:
-        """Logits, and regressions in the unit of their targets, float32."""
+        """Logits of classes, and regressions in their target's unit, float32 ``(B, C_task, H, W)``."""
         outputs = self(images)
         return {name: self.likelihood[name].location(output.float()) for name, output in outputs.items()}

@@ -6,12 +6,12 @@ from torch import Tensor, nn
 from equipoise.scenes.networks.layers import conv_norm
 
 DILATIONS = (12, 24, 36)
-"""At output stride 8 and an input 512 px high."""
+"""For output stride 8 and an input 512 px high."""
 REFERENCE_STRIDE, REFERENCE_SIZE = 8, 512
 
 
 def scaled_dilations(output_stride: int, input_size: tuple[int, int]) -> tuple[int, ...]:
-    """12, 24 and 36, scaled with the feature map: a kernel whose arms all lie outside of it would be a 1×1.
+    """12, 24 and 36, scaled with the feature map, since a kernel larger than the map would act as a 1×1.
 
     >>> scaled_dilations(8, (512, 1024)), scaled_dilations(16, (512, 1024)), scaled_dilations(8, (128, 256))
     ((12, 24, 36), (6, 12, 18), (3, 6, 9))
@@ -21,10 +21,10 @@ def scaled_dilations(output_stride: int, input_size: tuple[int, int]) -> tuple[i
 
 
 class ASPP(nn.Module):
-    """Convolutions 1×1 and 3×3 at three dilations, and the pooled image; all concatenated.
+    """A 1×1 convolution, 3×3 convolutions at three dilations, and the pooled image, concatenated.
 
-    Shapes: ``(B, inputs, h, w)`` → ``(B, 5·channels, h, w)``: 1280 for the paper's 256. Batch normalisation on each,
-    except on the pooled branch, whose single value a channel has no spread in a batch of one.
+    Shapes: ``(B, inputs, h, w)`` → ``(B, 5·channels, h, w)``: 1280 channels for the paper's 256. Each branch is
+    normalised but the pooled one, which has a single value per channel and so no spread in a batch of one.
 
     Source: Chen et al. (arXiv 1706.05587); Kendall, Gal & Cipolla (CVPR 2018), appendix.
     """

@@ -9,17 +9,17 @@ GROUPS = 16
 
 
 class FrozenBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation that always uses its stored statistics: the same result whatever else is in the batch."""
+    """Batch normalisation that always uses its stored statistics, so a result does not depend on the batch."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise by the running mean and variance, and leave them as they are."""
+        """Normalise by the running mean and variance without updating them."""
         return functional.batch_norm(
             input, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
         )
 
 
 def norm(channels: int, normalization: str) -> nn.Module:
-    """``batch``; ``group`` (independent of the batch); ``frozen`` (stored statistics, for published weights)."""
+    """``batch``, ``group`` (independent of the batch) or ``frozen`` (the stored statistics of published weights)."""
     if normalization == "batch":
         return nn.BatchNorm2d(channels)
     if normalization == "group":
@@ -32,7 +32,7 @@ def norm(channels: int, normalization: str) -> nn.Module:
 def conv_norm(
     inputs: int, outputs: int, kernel: int, *, stride: int = 1, dilation: int = 1, normalization: str
 ) -> nn.Sequential:
-    """A convolution that keeps the size (over its stride), and its normalisation."""
+    """A padded convolution, whose output is the input's size divided by the stride, and its normalisation."""
     padding = dilation * (kernel - 1) // 2
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
     return nn.Sequential(convolution, norm(outputs, normalization))

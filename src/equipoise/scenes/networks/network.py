@@ -7,11 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equipoise.scenes.networks.aspp import ASPP, scaled_dilations
-from equipoise.scenes.networks.encoders.encoder import make_encoder
+from equipoise.scenes.networks.encoders import make_encoder
+from equipoise.scenes.networks.encoders.encoder import IMAGENET, Preprocessing
 from equipoise.scenes.networks.layers import conv_norm
-
-MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-"""Of ImageNet's pixels in 0…255: what published weights expect."""
 
 
 class SceneNetwork(nn.Module):
@@ -21,19 +19,30 @@ class SceneNetwork(nn.Module):
     interpolation to the input's size. (The paper's text has 3×3 in one place and 1×1 in another.)
 
     Args:
-        encoder_name: ``small``, ``resnet18``, ``resnet34``, ``resnet50`` or ``resnet101``.
-        output_stride: 8 (the paper's) or 16.
+        encoder_name: a name in ``encoders.ENCODERS``.
+        output_stride: 8 (the paper's) or another that the encoder supports.
         aspp_channels: of each branch; 256 in the paper.
         decoder_channels: of each decoder's 3×3; ``None``: as many as ``aspp_channels``.
         normalization: ``batch``, ``group`` or ``frozen``.
         heads: channels by task name.
-        input_size: height and width it is trained at, which the dilations follow.
+        input_size: height and width of the training images, from which the dilations follow.
+        preprocessing: how pixels are normalised for the encoder.
 
     Shapes: images ``(B, 3, H, W)``, uint8 or float in 0…255 → ``(B, C_task, H, W)``.
+
+    Raises:
+        RecipeError: no such encoder, or a stride that it does not support.
+
+    >>> network = SceneNetwork(
+    ...     encoder_name="small", output_stride=8, aspp_channels=16, decoder_channels=None, normalization="batch",
+    ...     heads={"depth": 1}, input_size=(64, 96),
+    ... )
+    >>> network(torch.zeros(2, 3, 64, 96, dtype=torch.uint8))["depth"].shape
+    torch.Size([2, 1, 64, 96])
     """
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
 
     def __init__(
         self,
@@ -45,11 +54,14 @@ class SceneNetwork(nn.Module):
         normalization: str,
         heads: dict[str, int],
         input_size: tuple[int, int],
+        preprocessing: Preprocessing = IMAGENET,
     ) -> None:
         super().__init__()
         width = aspp_channels if decoder_channels is None else decoder_channels
-        self.register_buffer("mean", torch.tensor(MEAN).reshape(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(DEVIATION).reshape(3, 1, 1), persistent=False)
+        scale = 255 / preprocessing.input_max
+        for key, values in (("mean", preprocessing.mean), ("std", preprocessing.std)):
+            # Not in the weights: the model's description has them.
+            self.register_buffer(key, torch.tensor([v * scale for v in values]).reshape(3, 1, 1), persistent=False)
         self.heads = dict(heads)
         self.encoder = make_encoder(encoder_name, output_stride, normalization)
         dilations = scaled_dilations(output_stride, input_size)
@@ -71,16 +83,16 @@ class SceneNetwork(nn.Module):
 
         Args:
             images_B3HW: the images.
-            rows: for some or all tasks: which images to decode, by index; the others cost no decoder.
+            rows: for some or all tasks: the indices of the images to decode, int64; the decoder skips the others.
         """
-        normalized = (images_B3HW - self.mean) / self.deviation
+        normalized = (images_B3HW - self.mean) / self.std
         shared = self.aspp(self.encoder(normalized))
         return {name: self._decoded(name, shared, images_B3HW, (rows or {}).get(name)) for name in self.decoders}
 
     def _decoded(self, name: str, shared: Tensor, images: Tensor, rows: Tensor | None) -> Tensor:
         size = images.shape[2:]
         if rows is not None and len(rows) == 0:
-            # With the decoder in its graph all the same: DistributedDataParallel waits for every gradient.
+            # The decoder stays in the graph, since DistributedDataParallel waits for every gradient.
             nothing = sum(parameter.sum() for parameter in self.decoders[name].parameters()) * 0.0
             return shared.new_zeros(0, self.heads[name], *size) + nothing
         if rows is not None and len(rows) < len(images):
@@ -88,13 +100,13 @@ class SceneNetwork(nn.Module):
         return functional.interpolate(self.decoders[name](shared), size=size, mode="bilinear", align_corners=False)
 
     def shared_parameters(self) -> Iterator[nn.Parameter]:
-        """The parameters that every task trains."""
+        """The parameters that all tasks share."""
         yield from self.encoder.parameters()
         yield from self.aspp.parameters()
 
 
 def _initialize(module: nn.Module) -> None:
-    """He's initialisation for convolutions, none for the rest."""
+    """Draw convolutions as He et al. do; leave other modules as they are."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         if module.bias is not None:

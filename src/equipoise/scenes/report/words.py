@@ -4,9 +4,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from equipoise.scenes.tasks import TASKS
 from equipoise.scenes.wording import counted, number
 
-TASKS = {"semantic": "semantic classes", "instance": "instances", "depth": "depth"}
 COUNTS = {2: "both tasks", 3: "all three tasks"}
 
 
@@ -44,7 +44,7 @@ def listed(names: list[str]) -> str:
 
 def lead(record: dict[str, Any], metrics: dict[str, Any], *, judged: bool = False) -> str:
     """What was learned, from how many images, how long, and, where the verdict does not say it, on what measured."""
-    tasks = [TASKS.get(task, str(task)) for task in record.get("tasks") or []]
+    tasks = [TASKS[task].title if task in TASKS else str(task) for task in record.get("tasks") or []]
     told = (listed(tasks) or "tasks") + (", learned together" if len(tasks) > 1 else ", learned")
     if record.get("train_images"):
         told += f" from {counted(record['train_images'], 'image')}"

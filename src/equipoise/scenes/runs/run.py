@@ -24,14 +24,15 @@ from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.record import FORMAT, Watch, read_run
 from equipoise.scenes.runs.validation import plan_validation, selection, validation_record, validation_sets
+from equipoise.scenes.training.best import BEST, BEST_FILES
 from equipoise.scenes.training.checkpoint import checkpoints, remove_checkpoint
-from equipoise.scenes.training.distributed import ALONE, Team
+from equipoise.scenes.training.distributed import ALONE, ProcessGroup
 from equipoise.scenes.training.log import VALIDATION_CSV, VALIDATION_JSONL
-from equipoise.scenes.training.loop import Outcome, train
+from equipoise.scenes.training.loop import train
+from equipoise.scenes.training.outcome import Outcome
 from equipoise.scenes.training.precision import Precision, choose_precision
 from equipoise.scenes.training.selection import best_of
 from equipoise.scenes.training.state import FILES
-from equipoise.scenes.training.validator import BEST, BEST_FILES
 from equipoise.version import __version__
 
 CPU = torch.device("cpu")
@@ -98,11 +99,11 @@ def _table(path: Path) -> dict[str, Any]:
     return table if isinstance(table, dict) else {}
 
 
-def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, team: Team = ALONE) -> Outcome:
+def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, group: ProcessGroup = ALONE) -> Outcome:
     """Train a recipe into a prepared folder. The outcome says whether a signal ended it early."""
-    if recipe.training.batch_size < team.world:
+    if recipe.training.batch_size < group.world:
         size = recipe.training.batch_size
-        raise RecipeError(f"training.batch_size: expected at least 1 for each of {team.world} processes, found {size}")
+        raise RecipeError(f"training.batch_size: expected at least 1 for each of {group.world} processes, found {size}")
     known = survey(recipe)
     for line in known.notices:
         watch.on_notice(line)
@@ -110,20 +111,20 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, 
         model = SceneModel(describe(recipe, known.vocabulary))
     sets = validation_sets(recipe, model, watch.on_notice) if recipe.training.validate_every else []
     chosen = selection(sets, recipe.training.best_by) if sets else None
-    with team.leader_first():
+    with group.leader_first():
         dataset = training_data(recipe, watch.counting)
     expect_labels(dataset, model.tasks)
     precision = choose_precision(recipe.training.precision, CPU)
-    if team.largest(precision == "float32"):
+    if group.largest(precision == "float32"):
         precision = "float32"
     if resume:
         _, record = read_run(run)
         precision = record["precision"]
     else:
-        record = describe_run(recipe, precision, known, team)
+        record = describe_run(recipe, precision, known, group)
     if chosen is not None:
         record["validation"] = validation_record(recipe, sets, chosen)
-    if team.leads and not resume:
+    if group.leads and not resume:
         clear(run)
         write_atomic(run / "recipe.json", as_json(recipe))
         write_atomic(run / "run.json", as_json(record))
@@ -135,12 +136,12 @@ def train_run(recipe: Recipe, run: Path, watch: Watch, *, resume: bool = False, 
         resume=resume,
         identity=known.identity,
         camera=known.camera,
-        team=team,
+        group=group,
         validation=None if chosen is None else plan_validation(recipe, sets, chosen, precision, watch),
         on_log=watch.on_log,
         on_notice=watch.on_notice,
     )
-    if team.leads:
+    if group.leads:
         write_atomic(run / "recipe.json", as_json(recipe))  # A resumed run's data may lie elsewhere now.
         write_atomic(run / "run.json", as_json(record | ended(recipe, record, outcome)))
     return outcome
@@ -171,7 +172,7 @@ def judged(record: dict[str, Any], outcome: Outcome) -> dict[str, Any]:
     return {"chosen": "best", "score": best["score"], "validations": len(outcome.validations)}
 
 
-def describe_run(recipe: Recipe, precision: Precision, known: Survey, team: Team) -> dict[str, Any]:
+def describe_run(recipe: Recipe, precision: Precision, known: Survey, group: ProcessGroup) -> dict[str, Any]:
     """How a run is made, for the record."""
     return {
         "format": FORMAT,
@@ -183,7 +184,7 @@ def describe_run(recipe: Recipe, precision: Precision, known: Survey, team: Team
         "precision": precision,
         "device": str(CPU),
         "threads": torch.get_num_threads(),
-        "processes": team.world,
+        "processes": group.world,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": None,
         "steps": recipe.training.steps,

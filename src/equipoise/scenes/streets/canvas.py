@@ -1,7 +1,7 @@
-"""What a scene is painted on: colour, depth, label and instance of every pixel, nearest surface first.
+"""What a scene is painted on: colour, depth, label, instance and normal of every pixel, nearest surface first.
 
-A surface writes a pixel only where it is nearer than what is there, and writes all four at once: so labels are exact,
-and the order of occlusion is the order of depth, whatever the order of painting.
+A surface writes a pixel only where it is nearer than what is there, and writes all of them at once: so labels are
+exact, and the order of occlusion is the order of depth, whatever the order of painting.
 """
 
 import math
@@ -56,7 +56,10 @@ class Panel:
 
 
 class Canvas:
-    """The picture so far. Empty pixels are infinitely far and have the label 0."""
+    """The picture so far. Empty pixels are infinitely far, have the label 0 and no normal.
+
+    Normals are unit vectors in camera axes (x right, y down, z forward), as facades and panels really stand.
+    """
 
     def __init__(self, camera: StreetCamera, light: Floats) -> None:
         """``light``: the colour of the light on everything, RGB."""
@@ -66,6 +69,7 @@ class Canvas:
         self.depth_m = np.full((height, width), np.inf, np.float32)
         self.label = np.zeros((height, width), np.uint8)
         self.instance = np.zeros((height, width), np.uint16)
+        self.normal = np.full((height, width, 3), np.nan, np.float32)
         self.slope_x = camera.slope_x().astype(np.float32)
         self.slope_y = camera.slope_y().astype(np.float32)
 
@@ -93,7 +97,8 @@ class Canvas:
         color, where = shader(along[None], y, (depth / self.camera.fx)[None])
         if where is not None:
             ok &= where
-        self._write(window, ok, color, np.broadcast_to(depth, ok.shape), label, instance)
+        normal = _towards_camera((dz, 0.0, -dx), (wall.x0, 0.0, wall.z0))
+        self._write(window, ok, color, np.broadcast_to(depth, ok.shape), label, instance, normal)
 
     def panel(self, panel: Panel, shader: Shader, label: int, instance: int = 0) -> None:
         """Paint a parallelogram of any slant; the shader is given places along its two edges, from the corner.
@@ -121,7 +126,7 @@ class Canvas:
         color, where = shader(a, b, depth / np.float32(self.camera.fx))
         if where is not None:
             ok &= where
-        self._write(window, ok, color, depth, label, instance)
+        self._write(window, ok, color, depth, label, instance, _towards_camera(normal, corner))
 
     def _on_rays(self, vector: Vector, window: tuple[slice, slice]) -> Floats:
         """``vector`` · r for the ray r = (X/Z, Y/Z, 1) of each pixel."""
@@ -163,16 +168,24 @@ class Canvas:
         depth: Floats,
         label: int,
         instance: int,
+        normal: Vector,
     ) -> None:
         self.color[window][ok] = np.broadcast_to(color, (*ok.shape, 3))[ok] * self.light
         self.depth_m[window][ok] = depth[ok]
         self.label[window][ok] = label
         self.instance[window][ok] = instance
+        self.normal[window][ok] = normal
 
 
 def _within(places: list[float], count: int) -> slice:
     """The whole numbers below ``count`` between the least and the largest place."""
     return slice(min(max(math.ceil(min(places)), 0), count), min(max(math.floor(max(places)) + 1, 0), count))
+
+
+def _towards_camera(normal: Vector, point: Vector) -> Vector:
+    """The unit normal of a plane through a point seen from the camera, on the camera's side, with y downwards."""
+    length = _dot(normal, normal) ** 0.5 * (-1.0 if _dot(normal, point) > 0 else 1.0)
+    return normal[0] / length, -normal[1] / length, normal[2] / length
 
 
 def _vector(array: Floats) -> Vector:

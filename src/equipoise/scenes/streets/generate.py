@@ -19,9 +19,11 @@ from PIL import Image
 from equipoise.errors import RunError, UsageError
 from equipoise.scenes.io.lock import LOCK, alone_in
 from equipoise.scenes.streets.render import render
+from equipoise.scenes.visual.colors import normal_colors
 
 CITY = "streets"
 FOLDERS = ("leftImg8bit", "gtFine", "disparity", "camera")
+NORMALS = "normals"
 MANIFEST = "streets.json"
 UNFINISHED = ".unfinished"
 """Where a set is written until it is whole: no reader looks there."""
@@ -45,6 +47,7 @@ def generate(
     seed: int = 0,
     workers: int | None = None,
     overwrite: bool = False,
+    normals: bool = False,
     progress: Callable[[], None] | None = None,
 ) -> None:
     """Write streets below ``out``: images, label ids, instance ids, disparity and cameras.
@@ -62,6 +65,7 @@ def generate(
         seed: of the set.
         workers: processes; ``None``: as many as there are cores.
         overwrite: replace streets that lie there, and nothing else: not other data of the same layout.
+        normals: write surface normals too, as ``normals/SPLIT/streets/NAME_normals.png``.
         progress: called after each image.
 
     Raises:
@@ -75,7 +79,7 @@ def generate(
         _refuse(out, overwrite)
         out.mkdir(parents=True, exist_ok=True)
         with alone_in(out):
-            _write_all(out, size, seed, jobs, workers, progress)
+            _write_all(out, size, seed, jobs, workers, progress, normals=normals)
             manifest = {"format": 1, "seed": seed, "size": list(size), **counts}
             (out / UNFINISHED / MANIFEST).write_text(json.dumps(manifest) + "\n", encoding="utf-8")
             _finish(out)
@@ -90,15 +94,17 @@ def _write_all(
     jobs: list[Job],
     workers: int | None,
     progress: Callable[[], None] | None,
+    *,
+    normals: bool,
 ) -> None:
     """Write all streets beside their place; what there is of them goes where one fails."""
     unfinished = out / UNFINISHED
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
         for split in {split for split, _ in jobs}:
-            for folder in FOLDERS:
+            for folder in (*FOLDERS, NORMALS) if normals else FOLDERS:
                 (unfinished / folder / split / CITY).mkdir(parents=True)
-        with contextlib.closing(_each(unfinished, size, seed, jobs, workers)) as written:
+        with contextlib.closing(_each(unfinished, size, seed, jobs, workers, normals=normals)) as written:
             for _ in written:
                 if progress is not None:
                     progress()
@@ -107,8 +113,8 @@ def _write_all(
         raise
 
 
-def write_street(out: Path, size: tuple[int, int], seed: int, job: Job) -> None:
-    """Render and write one street."""
+def write_street(out: Path, size: tuple[int, int], seed: int, job: Job, *, normals: bool) -> None:
+    """Render and write one street; ``normals``: its surface normals, too."""
     split, index = job
     street = render(seed, zlib.crc32(split.encode()), index, size)
     name = f"{split}/{CITY}/{CITY}_{index:06d}_000019"
@@ -116,21 +122,26 @@ def write_street(out: Path, size: tuple[int, int], seed: int, job: Job) -> None:
     _save(out / f"gtFine/{name}_gtFine_labelIds.png", street.label)
     _save(out / f"gtFine/{name}_gtFine_instanceIds.png", street.instance)
     _save(out / f"disparity/{name}_disparity.png", street.disparity)
+    if normals:
+        _save(out / f"{NORMALS}/{name}_normals.png", normal_colors(street.normal))
     camera = json.dumps(street.camera.as_table(), indent=4) + "\n"
     (out / f"camera/{name}_camera.json").write_text(camera, encoding="utf-8")
 
 
-def _each(out: Path, size: tuple[int, int], seed: int, jobs: list[Job], workers: int | None) -> Generator[None]:
+def _each(
+    out: Path, size: tuple[int, int], seed: int, jobs: list[Job], workers: int | None, *, normals: bool
+) -> Generator[None]:
     """Write all jobs, by so many processes; yields after each."""
     count = min(workers or os.cpu_count() or 1, max(len(jobs) // 8, 1))
     if count == 1:
         for job in jobs:
-            write_street(out, size, seed, job)
+            write_street(out, size, seed, job, normals=normals)
             yield
         return
     # Processes of their own kind, not multiprocessing's, which would run the caller's main module again.
     # -P: what lies in the caller's folder is not imported.
     command = [sys.executable, "-P", "-m", "equipoise.scenes.streets", str(out), *map(str, size), str(seed)]
+    command += [NORMALS] * normals
     done: queue.Queue[str] = queue.Queue()
     with contextlib.ExitStack() as stack:
         processes = []
@@ -196,9 +207,9 @@ def _refuse(out: Path, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise RunError(f"expected a folder at {out}, found a file: choose another place")
     present = {path.name for path in out.iterdir()} - {UNFINISHED, LOCK} if out.exists() else set()
-    strange = sorted(present - {*FOLDERS, MANIFEST})
+    strange = sorted(present - {*FOLDERS, NORMALS, MANIFEST})
     # Cityscapes itself has these folders too; what this module wrote has one city in them.
-    for folder in FOLDERS:
+    for folder in (*FOLDERS, NORMALS):
         strange += sorted(str(p.relative_to(out)) for p in out.glob(f"{folder}/*/*") if p.name != CITY)
     if strange or (present and not overwrite):
         what = f"expected an empty folder at {out}, found {(strange or sorted(present))[0]!r} in it"
@@ -208,9 +219,10 @@ def _refuse(out: Path, overwrite: bool) -> None:
 def _finish(out: Path) -> None:
     """Move a whole set to its place, in the place of an older one; the manifest goes first and comes last."""
     (out / MANIFEST).unlink(missing_ok=True)
-    for folder in FOLDERS:
+    for folder in (*FOLDERS, NORMALS):
         if (out / folder).exists():
             shutil.rmtree(out / folder)
-        (out / UNFINISHED / folder).rename(out / folder)
+        if (out / UNFINISHED / folder).exists():
+            (out / UNFINISHED / folder).rename(out / folder)
     (out / UNFINISHED / MANIFEST).rename(out / MANIFEST)
     (out / UNFINISHED).rmdir()

@@ -90,6 +90,7 @@ def paint_ground(canvas: Canvas, road: Road, weather: Weather, shadows: "list[Sh
     canvas.color[first:] = color * canvas.light
     canvas.label[first:] = label
     canvas.depth_m[first:] = np.broadcast_to(z, u.shape)
+    canvas.normal[first:] = (0.0, -1.0, 0.0)
 
 
 def _surface(road: Road, u: Floats, z: Floats, pixel: Floats, deep: Floats) -> tuple[Floats, npt.NDArray[np.uint8]]:

@@ -26,6 +26,7 @@ class Street:
         instance: ``uint16 (H, W)``, class · 1000 + index for countable classes, the label id elsewhere.
         disparity: ``uint16 (H, W)``, as stored: round(256·d) + 1, 0 = no label.
         depth_m: ``float32 (H, W)``, exact, infinite in the sky; not written.
+        normal: ``float32 (H, W, 3)``, exact unit vectors in camera axes, NaN in the sky; written where asked for.
         camera: of this image.
     """
 
@@ -34,6 +35,7 @@ class Street:
     instance: npt.NDArray[np.uint16]
     disparity: npt.NDArray[np.uint16]
     depth_m: npt.NDArray[np.float32]
+    normal: npt.NDArray[np.float32]
     camera: StreetCamera
 
 
@@ -63,6 +65,7 @@ def render(seed: int, split: int, index: int, size: tuple[int, int]) -> Street:
         instance=renumbered(instance),
         disparity=disparity,
         depth_m=canvas.depth_m,
+        normal=canvas.normal,
         camera=canvas.camera,
     )
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from equipoise.errors import RecipeError
-from equipoise.scenes.data.sample import SceneVocabulary
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.tasks.depth import DepthTask
 from equipoise.scenes.tasks.instance import InstanceTask
+from equipoise.scenes.tasks.normals import NormalsTask
 from equipoise.scenes.tasks.semantic import SemanticTask
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, has_label
 
@@ -13,6 +14,7 @@ TASKS: dict[str, type[Task]] = {
     SemanticTask.name: SemanticTask,
     InstanceTask.name: InstanceTask,
     DepthTask.name: DepthTask,
+    NormalsTask.name: NormalsTask,
 }
 
 __all__ = ["TASKS", "Metrics", "Picture", "Primary", "Task", "has_label", "make_tasks"]

@@ -4,24 +4,25 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from torch import Tensor
 
-from equipoise.likelihoods import Likelihood
 from equipoise.scenes.cameras.camera import Camera
-from equipoise.scenes.config.recipe import LikelihoodRecipe
 from equipoise.scenes.data.sample import Sample
+from equipoise.scenes.labels.inverse_depth import InverseDepthLabel
 from equipoise.scenes.metrics.depth import FARTHEST_M, InverseDepthErrors, Metres
-from equipoise.scenes.tasks.regression import KINDS, regression_likelihood
-from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, median_constant, median_per_position, upsampled
+from equipoise.scenes.tasks.regression import RegressionTask
+from equipoise.scenes.tasks.task import Metrics, Picture, Primary, upsampled
 from equipoise.scenes.visual.colors import disparity_colors
 
 
-class DepthTask(Task):
+class DepthTask(RegressionTask):
     """Inverse depth in the vocabulary's unit; disparity is in px of the array it lies on."""
 
-    name, label = "depth", "inverse_depth"
+    name, label = "depth", InverseDepthLabel.name
+    title = "depth"
     channels = 1
-    kinds = KINDS
+    uses_camera = True
 
     @property
     def primary(self) -> Primary:  # type: ignore[override]
@@ -34,15 +35,9 @@ class DepthTask(Task):
         """Errors are better the lower, shares of pixels the higher."""
         return "higher" if figure.startswith(("delta_", "share_")) else "lower"
 
-    def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
-        """Laplace fits L1; ``laplace-paper`` weighs L1 as the paper does."""
-        return regression_likelihood(recipe)
-
-    def target(self, sample: Sample) -> npt.NDArray[np.float32]:
+    def target_of(self, array: npt.NDArray[np.float32], sample: Sample) -> npt.NDArray[np.float32]:
         """Inverse depth ``(1, H, W)``."""
-        if sample.inverse_depth is None:
-            return np.full((1, *sample.size), np.nan, np.float32)
-        return sample.inverse_depth[None]
+        return array[None]
 
     def prediction(self, location: Tensor, size: tuple[int, int]) -> npt.NDArray[np.float32]:
         """Inverse depth at ``size``, never below zero (nothing is farther than infinity)."""
@@ -67,10 +62,11 @@ class DepthTask(Task):
         known = truth[np.isfinite(truth)]
         return disparity_colors(values[0], maximum=float(np.quantile(known, 0.995)) if known.size else None)
 
-    def constant(self, targets: npt.NDArray[Any]) -> Tensor:
-        """The median."""
-        return median_constant(targets)
+    def answer(self, prediction: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Inverse depth ``(H, W)``."""
+        return np.ascontiguousarray(prediction[0])
 
-    def per_position(self, targets: npt.NDArray[Any]) -> Tensor:
-        """The median of each place."""
-        return median_per_position(targets)
+    def overlay(self, image: Picture, answer: npt.NDArray[np.float32], alpha: float) -> Picture:
+        """Depth over the darkened grey image: a bright car is no nearer than a dark one."""
+        dim = Image.fromarray(image).convert("L").point(lambda grey: grey * 2 // 5).convert("RGB")
+        return np.asarray(Image.blend(dim, Image.fromarray(disparity_colors(answer)), alpha))

@@ -7,31 +7,27 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from equipoise.likelihoods import Likelihood
-from equipoise.scenes.config.recipe import LikelihoodRecipe
-from equipoise.scenes.data.centroids import instance_centroids
 from equipoise.scenes.data.sample import Sample
+from equipoise.scenes.labels.centroids import instance_centroids
+from equipoise.scenes.labels.instance import InstanceLabel
+from equipoise.scenes.labels.label import Points
 from equipoise.scenes.metrics.offsets import OffsetErrors
-from equipoise.scenes.tasks.regression import KINDS, regression_likelihood
-from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, median_constant, median_per_position, upsampled
-from equipoise.scenes.visual.colors import offset_colors
+from equipoise.scenes.tasks.regression import RegressionTask
+from equipoise.scenes.tasks.task import Metrics, Picture, Primary, upsampled
+from equipoise.scenes.visual.colors import instance_colors, offset_colors, outlines, overlay
 
 
-class InstanceTask(Task):
+class InstanceTask(RegressionTask):
     """Centroid offsets (dx, dy) in pixels of the array they lie on; L1, over instance pixels only."""
 
-    name = label = "instance"
+    name = label = InstanceLabel.name
+    title = "instances"
     primary = Primary(metric="mae_px", label="offset error", unit="px", better="lower")
     channels = 2
-    kinds = KINDS
 
-    def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
-        """Laplace fits L1; ``laplace-paper`` weighs L1 as the paper does; see ``regression_likelihood``."""
-        return regression_likelihood(recipe)
-
-    def target(self, sample: Sample) -> npt.NDArray[np.float32]:
+    def target_of(self, array: npt.NDArray[np.int32], sample: Sample) -> npt.NDArray[np.float32]:
         """The vectors from each instance pixel to its centroid."""
-        return centroid_offsets(sample)
+        return centroid_offsets(array, sample.points.get(self.label, {}))
 
     def prediction(self, location: Tensor, size: tuple[int, int]) -> npt.NDArray[np.float32]:
         """Vectors at ``size``: interpolated, and scaled with the picture."""
@@ -49,27 +45,22 @@ class InstanceTask(Task):
         radius = float(np.linalg.norm(truth[:, labelled], axis=0).max()) if labelled.any() else 1.0
         return offset_colors(np.where(labelled, values, 0.0).astype(np.float32), labelled, max(radius, 1.0))
 
-    def constant(self, targets: npt.NDArray[Any]) -> Tensor:
-        """The median of each component."""
-        return median_constant(targets)
-
-    def per_position(self, targets: npt.NDArray[Any]) -> Tensor:
-        """The median of each component at each place."""
-        return median_per_position(targets)
+    def overlay(self, image: Picture, answer: npt.NDArray[np.int32], alpha: float) -> Picture:
+        """Each object in a colour of its own, with a white outline; ``answer`` holds ids."""
+        drawn = overlay(image, instance_colors(answer), alpha, answer > 0)
+        return np.where(outlines(answer)[..., None], np.uint8(255), drawn)
 
 
-def centroid_offsets(sample: Sample) -> npt.NDArray[np.float32]:
+def centroid_offsets(instance: npt.NDArray[np.int32], known: Points) -> npt.NDArray[np.float32]:
     """``(2, H, W)``: (dx, dy) = centroid − pixel, NaN where there is no instance.
 
-    Made after the geometry: flip, resize and crop act on ids and centroids, never on vectors.
+    Made after the geometry: flip, resize and crop act on ids and on the centroids that are ``known``, never on vectors.
     """
-    height, width = sample.size
-    if sample.instance is None:
-        return np.full((2, height, width), np.nan, np.float32)
-    ids, centroids = instance_centroids(sample)
+    height, width = instance.shape
+    ids, centroids = instance_centroids(instance, known)
     table = np.vstack([np.full((1, 2), np.nan), centroids]).astype(np.float32)
-    row = np.searchsorted(ids, sample.instance) + 1
-    row[sample.instance == 0] = 0
+    row = np.searchsorted(ids, instance) + 1
+    row[instance == 0] = 0
     centre = table[row]
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
     return np.stack([centre[..., 0] - x, centre[..., 1] - y])

@@ -1,9 +1,39 @@
-"""The likelihoods of tasks, by the names that recipes use."""
+"""What tasks that regress have in common: targets, likelihoods by the names that recipes use, baselines."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from equipoise.likelihoods import Gaussian, Laplace, Likelihood, NoiseOptions
-from equipoise.scenes.config.recipe import LikelihoodRecipe
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
+from equipoise.scenes.tasks.task import Task
 
 KINDS = ("laplace", "laplace-paper", "gaussian")
+
+
+class RegressionTask(Task):
+    """A task whose target is ``float32 (C, H, W)``, NaN where there is no label."""
+
+    kinds: tuple[str, ...] = KINDS
+
+    def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
+        """Laplace fits L1; ``laplace-paper`` weighs L1 as the paper does; see ``regression_likelihood``."""
+        return regression_likelihood(recipe)
+
+    def blank(self, size: tuple[int, int]) -> npt.NDArray[np.float32]:
+        """NaN everywhere."""
+        return np.full((self.channels, *size), np.nan, np.float32)
+
+    def constant(self, targets: npt.NDArray[Any]) -> Tensor:
+        """The median of each channel."""
+        return median_constant(targets)
+
+    def per_position(self, targets: npt.NDArray[Any]) -> Tensor:
+        """The median of each channel at each place."""
+        return median_per_position(targets)
 
 
 def regression_likelihood(recipe: LikelihoodRecipe) -> Likelihood:
@@ -20,3 +50,17 @@ def regression_likelihood(recipe: LikelihoodRecipe) -> Likelihood:
 def noise_options(recipe: LikelihoodRecipe) -> NoiseOptions:
     """What a recipe says of a task's noise."""
     return {"init": recipe.init, "update": recipe.update, "momentum": recipe.momentum, "floor": recipe.floor}
+
+
+def median_constant(targets: npt.NDArray[np.float32]) -> Tensor:
+    """Each channel's median over ``(N, C, H, W)``: the constant of the least mean absolute error; 0 where no label."""
+    channels = targets.shape[1]
+    values = targets.transpose(1, 0, 2, 3).reshape(channels, -1)
+    medians = [np.median(v[~np.isnan(v)]) if not np.isnan(v).all() else 0.0 for v in values]
+    return torch.tensor(medians, dtype=torch.float32)[:, None, None].expand(targets.shape[1:]).clone()
+
+
+def median_per_position(targets: npt.NDArray[np.float32]) -> Tensor:
+    """Each place's median over the images of ``(N, C, H, W)``; the overall median where no image has a label."""
+    medians = torch.from_numpy(targets).nanquantile(0.5, dim=0)
+    return torch.where(medians.isnan(), median_constant(targets), medians)

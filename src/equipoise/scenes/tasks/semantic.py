@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from equipoise.likelihoods import Categorical, Likelihood
-from equipoise.scenes.config.recipe import LikelihoodRecipe
-from equipoise.scenes.data.sample import IGNORE, Sample, SceneVocabulary
+from equipoise.scenes.data.sample import Sample
+from equipoise.scenes.labels.semantic import SemanticLabel
+from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 from equipoise.scenes.metrics.confusion import ConfusionMatrix
 from equipoise.scenes.tasks.regression import noise_options
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, upsampled
 from equipoise.scenes.visual.colors import class_colors
 
@@ -22,7 +24,8 @@ MOST_LOGITS = 1 << 25
 class SemanticTask(Task):
     """Classes of the vocabulary, one a pixel."""
 
-    name = label = "semantic"
+    name = label = SemanticLabel.name
+    title = "semantic classes"
     primary = Primary(metric="mean_iou", label="mean IoU", unit="%", better="higher")
     kinds = ("categorical", "categorical-exact")
 
@@ -48,9 +51,13 @@ class SemanticTask(Task):
             raise ValueError(f"class_weights: expected classes among {', '.join(names)}, found {unknown[0]!r}")
         return [given.get(name, 1.0) for name in names] if given else None
 
-    def target(self, sample: Sample) -> npt.NDArray[np.uint8]:
+    def target_of(self, array: npt.NDArray[np.uint8], sample: Sample) -> npt.NDArray[np.uint8]:
         """The class indices as they are."""
-        return np.full(sample.size, IGNORE, np.uint8) if sample.semantic is None else sample.semantic
+        return array
+
+    def blank(self, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """``IGNORE`` everywhere."""
+        return np.full(size, IGNORE, np.uint8)
 
     def within(self, location: Tensor, wider: SceneVocabulary) -> Tensor:
         """The logits of the classes that both know, by name: which of *these* classes a pixel shows."""
@@ -77,7 +84,7 @@ class SemanticTask(Task):
 
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
         """Each class in its own colour."""
-        return class_colors(values, self.vocabulary)
+        return class_colors(values, self.vocabulary.colors)
 
     def constant(self, targets: npt.NDArray[Any]) -> Tensor:
         """The most frequent class everywhere."""

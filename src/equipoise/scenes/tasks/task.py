@@ -6,17 +6,16 @@ from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from equipoise.likelihoods import Likelihood
 from equipoise.scenes.cameras.camera import Camera
-from equipoise.scenes.config.recipe import LikelihoodRecipe
-from equipoise.scenes.data.sample import IGNORE, Sample, SceneVocabulary
-
-Picture = npt.NDArray[np.uint8]
-"""``(H, W, 3)`` RGB."""
+from equipoise.scenes.data.sample import Sample
+from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
+from equipoise.scenes.visual.colors import Picture as Picture
+from equipoise.scenes.visual.colors import overlay
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +61,12 @@ class Task(ABC):
     name: str
     """The key in outputs, targets and recipes."""
     label: str
-    """The field of ``Sample`` that its target is made from."""
+    """The label of a ``Sample`` that its target is made from."""
     primary: Primary
+    title: str
+    """What it predicts, in words."""
+    uses_camera: bool = False
+    """Whether figures of an image depend on its camera."""
     kinds: tuple[str, ...]
     """The likelihoods that suit this task, by the names recipes use; the first is the default."""
 
@@ -79,12 +82,21 @@ class Task(ABC):
     def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
         """The observation model, of one of ``kinds``."""
 
-    @abstractmethod
     def target(self, sample: Sample) -> npt.NDArray[Any]:
         """The target on the sample's own pixels; nothing is labelled where the sample lacks the label.
 
         Integers ``(H, W)``, ``IGNORE`` = no label, for classes; ``float32 (C, H, W)``, NaN = no label, for regressions.
         """
+        array = sample.labels.get(self.label)
+        return self.blank(sample.size) if array is None else self.target_of(array, sample)
+
+    @abstractmethod
+    def target_of(self, array: npt.NDArray[Any], sample: Sample) -> npt.NDArray[Any]:
+        """The target that a sample's label ``array`` gives."""
+
+    @abstractmethod
+    def blank(self, size: tuple[int, int]) -> npt.NDArray[Any]:
+        """A target of ``size`` without any label."""
 
     def better(self, figure: str) -> Literal["higher", "lower"]:
         """Which way one of the figures of ``metrics`` is better; by default as the primary one is."""
@@ -110,6 +122,18 @@ class Task(ABC):
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
         """Show a prediction or a target; ``truth`` sets what pictures to be compared must share (a range)."""
 
+    def answer(self, prediction: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What ``Scene.outputs`` holds of a prediction."""
+        return prediction
+
+    def overlay(self, image: Picture, answer: npt.NDArray[Any], alpha: float) -> Picture:
+        """An answer over its image, ``alpha`` of it."""
+        return overlay(image, self.colors(answer, answer), alpha)
+
+    def label_picture(self, answer: npt.NDArray[Any]) -> Picture | None:
+        """The answer as a label picture that could be read again; ``None`` where colours cannot hold it."""
+        return None
+
     @abstractmethod
     def constant(self, targets: npt.NDArray[Any]) -> Tensor:
         """The best constant ``location``, from training targets stacked as ``(N, …, H, W)``."""
@@ -129,17 +153,3 @@ def upsampled(location: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(location.shape[-2:]) == size:
         return location
     return functional.interpolate(location[None], size=size, mode="bilinear", align_corners=False)[0]
-
-
-def median_constant(targets: npt.NDArray[np.float32]) -> Tensor:
-    """Each channel's median over ``(N, C, H, W)``: the constant of the least mean absolute error; 0 where no label."""
-    channels = targets.shape[1]
-    values = targets.transpose(1, 0, 2, 3).reshape(channels, -1)
-    medians = [np.median(v[~np.isnan(v)]) if not np.isnan(v).all() else 0.0 for v in values]
-    return torch.tensor(medians, dtype=torch.float32)[:, None, None].expand(targets.shape[1:]).clone()
-
-
-def median_per_position(targets: npt.NDArray[np.float32]) -> Tensor:
-    """Each place's median over the images of ``(N, C, H, W)``; the overall median where no image has a label."""
-    medians = torch.from_numpy(targets).nanquantile(0.5, dim=0)
-    return torch.where(medians.isnan(), median_constant(targets), medians)

@@ -18,7 +18,7 @@ from equipoise.errors import RunError, UserError
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.transforms import Augmentation, augment
 from equipoise.scenes.tasks import Task, has_label
-from equipoise.scenes.training.distributed import ALONE, Team
+from equipoise.scenes.training.distributed import ALONE, ProcessGroup
 from equipoise.scenes.training.signals import ENDING
 from equipoise.scenes.wording import counted
 
@@ -56,14 +56,14 @@ def places(count: int, seed: int, start: int) -> Iterator[Place]:
 class _Steps:
     """A batch sampler: the places of each step from ``start`` to ``stop`` that are this process's part."""
 
-    def __init__(self, count: int, seed: int, batch_size: int, start: int, stop: int, team: Team) -> None:
+    def __init__(self, count: int, seed: int, batch_size: int, start: int, stop: int, group: ProcessGroup) -> None:
         self.count, self.seed, self.batch_size, self.start, self.stop = count, seed, batch_size, start, stop
-        self.team = team
+        self.group = group
 
     def __iter__(self) -> Iterator[list[Place]]:
         order = places(self.count, self.seed, self.start * self.batch_size)
         for _ in range(self.start, self.stop):
-            yield [next(order) for _ in range(self.batch_size)][self.team.rank :: self.team.world]
+            yield [next(order) for _ in range(self.batch_size)][self.group.rank :: self.group.world]
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -91,11 +91,10 @@ class _Examples(Dataset[dict[str, Any]]):
     def _example(self, place: Place) -> dict[str, Any]:
         epoch, index = place
         rng = np.random.default_rng((self.seed, epoch, index))
-        unit = self.dataset.vocabulary.inverse_depth_unit
         stored = self.dataset[index]
-        sample = augment(stored, self.augmentation, self.size, unit, rng)
+        sample = augment(stored, self.augmentation, self.size, self.dataset.vocabulary, rng)
         targets = {name: task.target(sample) for name, task in self.tasks.items()}
-        labelled = {name: getattr(sample, task.label) is not None for name, task in self.tasks.items()}
+        labelled = {name: task.label in sample.labels for name, task in self.tasks.items()}
         return {
             "name": sample.name,
             "epoch": epoch,
@@ -147,11 +146,11 @@ def batches(
     start: int,
     stop: int,
     workers: int,
-    team: Team = ALONE,
+    group: ProcessGroup = ALONE,
 ) -> Generator[Batch]:
     """This process's part of the batches of steps ``start`` … ``stop`` − 1.
 
-    ``batch_size`` is that of the whole team; ``workers`` processes make them (0: this one does).
+    ``batch_size`` is that of all processes together; ``workers`` processes make them (0: this one does).
 
     Raises:
         DataError: a sample cannot be read.
@@ -159,7 +158,7 @@ def batches(
     """
     loader = DataLoader(
         _Examples(dataset, tasks, augmentation, size, seed),
-        batch_sampler=_Steps(len(dataset), seed, batch_size, start, stop, team),
+        batch_sampler=_Steps(len(dataset), seed, batch_size, start, stop, group),
         collate_fn=collate,
         num_workers=workers,
         prefetch_factor=4 if workers else None,

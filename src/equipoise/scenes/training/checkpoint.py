@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there: written beside, synced, the manifest last, then renamed."""
+"""Checkpoints are complete or absent: written to a temporary folder, synced, the manifest last, then renamed."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ NAME = re.compile(r"step-\d{8,}")
 
 
 def write_checkpoint(folder: Path, step: int, files: Mapping[str, bytes]) -> Path:
-    """Write ``folder/step-XXXXXXXX`` so that a reader sees all of it or nothing, whatever kills this process."""
+    """Write ``folder/step-XXXXXXXX`` atomically: readers see all of it or nothing, even if this process is killed."""
     final, temporary = folder / f"step-{step:08d}", folder / f".writing-{step:08d}"
     shutil.rmtree(temporary, ignore_errors=True)
     manifest = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
@@ -31,16 +31,16 @@ def write_checkpoint(folder: Path, step: int, files: Mapping[str, bytes]) -> Pat
             remove_checkpoint(final, files)
         temporary.rename(final)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)  # A full disk shall not stay fuller for it.
+        shutil.rmtree(temporary, ignore_errors=True)  # Free the space again where the disk is full.
         raise
     sync_folder(folder)
     return final
 
 
 def newest_checkpoint(folder: Path, needed: Iterable[str] = ()) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint whose files are all as its manifest says, and what was passed over, with the reason.
+    """The newest checkpoint whose files match its manifest, and those passed over, each with the reason.
 
-    ``needed``: files that it must have.
+    ``needed``: files that it must contain.
     """
     passed_over: list[str] = []
     for path in checkpoints(folder)[::-1]:
@@ -52,13 +52,13 @@ def newest_checkpoint(folder: Path, needed: Iterable[str] = ()) -> tuple[Path | 
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Whatever is called as a checkpoint is, by step; other names are the user's."""
+    """Everything named like a checkpoint, in the order of steps; other names belong to the user."""
     found = {path: NAME.fullmatch(path.name) for path in folder.glob("step-*")}
     return sorted((path for path, match in found.items() if match), key=lambda path: int(path.name[5:]))
 
 
 def checkpoint_fault(path: Path, needed: Iterable[str] = ()) -> str | None:
-    """What is wrong with a checkpoint; ``None`` where nothing is."""
+    """What is wrong with a checkpoint, or ``None``."""
     try:
         if not (path / MANIFEST).is_file():
             return f"{MANIFEST} is missing"
@@ -68,7 +68,7 @@ def checkpoint_fault(path: Path, needed: Iterable[str] = ()) -> str | None:
         for name, entry in manifest.items():
             file = path / name
             if Path(name).name != name or file.is_symlink() or (file.exists() and not file.is_file()):
-                return f"{MANIFEST} names {name!r}, which is no file beside it"
+                return f"{MANIFEST} names {name!r}, which is not a file in the same folder"
             if (size := file.stat().st_size) != entry["bytes"]:
                 return f"{name} has {size} bytes instead of {entry['bytes']}"
             if hashlib.sha256(file.read_bytes()).hexdigest() != entry["sha256"]:
@@ -81,9 +81,9 @@ def checkpoint_fault(path: Path, needed: Iterable[str] = ()) -> str | None:
 
 
 def prune_checkpoints(folder: Path, keep: int, step: int, files: Iterable[str]) -> None:
-    """Remove all but the newest ``keep`` checkpoints up to ``step``, and what an interrupted write left.
+    """Remove all but the newest ``keep`` checkpoints up to ``step``, and the leftovers of interrupted writes.
 
-    Those beyond the step were passed over when the run was resumed: they take no place from those that hold.
+    Checkpoints beyond the step were passed over when the run was resumed, so they are not counted.
     """
     known = [path for path in checkpoints(folder) if int(path.name[5:]) <= step]
     kept = [path for path in known if (path / MANIFEST).is_file()][-keep:]
@@ -92,7 +92,7 @@ def prune_checkpoints(folder: Path, keep: int, step: int, files: Iterable[str]) 
 
 
 def remove_checkpoint(path: Path, files: Iterable[str]) -> None:
-    """Remove the files of a checkpoint and, if nothing else lies there, its folder; of a link the link alone."""
+    """Remove a checkpoint's files, and its folder if that is then empty; of a symbolic link only the link."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return

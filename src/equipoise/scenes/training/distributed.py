@@ -1,41 +1,50 @@
-"""Several processes that train one model: who is who, and what they agree on. ``torchrun`` starts them."""
+"""The processes that train one model together, started by ``torchrun``: their ranks, and how they agree on values."""
 
 import gc
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from equipoise.errors import RunError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Team:
-    """This process among ``world`` ones; alone, everything here does nothing."""
+class ProcessGroup:
+    """This process's rank among ``world`` processes. With a single process no method communicates."""
 
     rank: int = 0
     world: int = 1
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes the run's files and speaks."""
+        """Whether this process writes the run's files and prints."""
         return self.rank == 0
 
     def largest(self, number: int) -> int:
-        """The largest of the numbers that all processes bring."""
+        """The largest of the numbers that the processes pass."""
         if self.world == 1:
             return number
         agreed = torch.tensor(number)
         dist.all_reduce(agreed, dist.ReduceOp.MAX)
         return int(agreed)
 
+    def any(self, flags: Sequence[bool]) -> list[bool]:
+        """For each flag, whether any process passes a true one; all pass equally many."""
+        if self.world == 1:
+            return list(flags)
+        agreed = torch.tensor(flags, dtype=torch.int64)
+        dist.all_reduce(agreed, dist.ReduceOp.MAX)
+        return [flag > 0 for flag in agreed.tolist()]
+
     def gathered(self, value: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The values of all processes, one after the other."""
+        """The values of all processes, concatenated in the order of their ranks."""
         if self.world == 1:
             return value
         found: list[Any] = [None] * self.world
@@ -43,28 +52,32 @@ class Team:
         return tuple(item for part in found for item in part)
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Block until all processes have called this."""
         self.largest(0)
 
     @contextmanager
     def leader_first(self) -> Iterator[None]:
-        """The leader runs the block; then the others do, and find what it made."""
+        """Run the block in the leader first; the others run it afterwards and find what the leader made."""
         if not self.leads:
             self.wait()
         yield
         if self.leads:
             self.wait()
 
+    def parallel(self, network: nn.Module) -> nn.Module:
+        """The network, with its gradients averaged over the processes."""
+        return network if self.world == 1 else nn.parallel.DistributedDataParallel(network)
 
-ALONE = Team()
+
+ALONE = ProcessGroup()
 
 
 @contextmanager
-def team() -> Iterator[Team]:
-    """The processes that torchrun started, as its environment says.
+def process_group() -> Iterator[ProcessGroup]:
+    """Join the processes that torchrun started, as its environment variables describe them.
 
     Raises:
-        RunError: the environment tells half of it, or another process of the team ended on its own.
+        RunError: some of torchrun's variables are missing, or another process ended with an error.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         yield ALONE
@@ -77,14 +90,14 @@ def team() -> Iterator[Team]:
         )
     dist.init_process_group("gloo")
     try:
-        yield Team(rank=dist.get_rank(), world=dist.get_world_size())
+        yield ProcessGroup(rank=dist.get_rank(), world=dist.get_world_size())
     except BaseException as error:
         traceback.clear_frames(error.__traceback__)
         if isinstance(error, RuntimeError) and _lost(error):
             raise RunError("another process of this training ended: its own message says why") from None
         raise
     finally:
-        # DistributedDataParallel lies in cycles that keep gloo's threads, and a process that ends with them aborts.
+        # Reference cycles of DistributedDataParallel keep gloo's threads alive; exiting with them would abort.
         gc.collect()
         dist.destroy_process_group()
 

@@ -1,4 +1,4 @@
-"""The log of a run: one JSON object a logged step, and the same as CSV; likewise its validations."""
+"""The log of a run, as JSON lines and as CSV: one entry for each logged step, and one for each validation."""
 
 import csv
 import io
@@ -15,11 +15,11 @@ VALIDATION_JSONL, VALIDATION_CSV = "validation.jsonl", "validation.csv"
 
 Entry = dict[str, Any]
 """``step``, ``epoch``, ``learning_rate``, ``loss``, ``gradient_norm``, ``images_per_second``, ``seconds``, ``tasks``;
-the last holds by name the raw ``loss``, ``nll``, ``weight`` and ``sigma``."""
+``tasks`` holds by task name the raw ``loss``, ``nll``, ``weight`` and ``sigma``."""
 
 
 class RunLog:
-    """Appends to ``log.jsonl`` and ``log.csv``; a resumed run drops what lies after its checkpoint first."""
+    """Appends to ``log.jsonl`` and ``log.csv``; a resumed run first drops the entries after its checkpoint."""
 
     def __init__(self, run: Path, *, last_step: int = 0) -> None:
         self.jsonl, self.csv = run / "log.jsonl", run / "log.csv"
@@ -29,7 +29,7 @@ class RunLog:
         write_atomic(self.csv, (_csv([list(rows[0]), *(list(r.values()) for r in rows)]) if rows else "").encode())
 
     def append(self, entry: Entry) -> None:
-        """Write one entry; what was written stays readable whenever the process ends."""
+        """Write one entry; earlier entries stay readable even if the process is killed meanwhile."""
         with naming(self.jsonl), self.jsonl.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
         row = flat(entry)
@@ -38,10 +38,10 @@ class RunLog:
 
 
 def read_log(run: Path) -> list[Entry]:
-    """The entries of ``log.jsonl``; a last line cut short by a kill is left out.
+    """The entries of ``log.jsonl``; a last line that was cut short is left out.
 
     Raises:
-        RunError: another line is no entry.
+        RunError: another line is not an entry.
     """
     return _entries(run / "log.jsonl", "a logged step", "tasks")
 
@@ -50,13 +50,13 @@ def read_validations(run: Path) -> list[Validation]:
     """The entries of ``validation.jsonl``; none where the run was not validated.
 
     Raises:
-        RunError: a line is no entry.
+        RunError: a line is not an entry.
     """
     return _entries(run / VALIDATION_JSONL, "a validation", "figures")
 
 
 def _entries(path: Path, what: str, table: str) -> list[dict[str, Any]]:
-    """The objects of a JSONL file; each has a ``step``, and a table of this name."""
+    """The objects of a JSONL file, each with a ``step`` and the table named ``table``; ``what`` is for messages."""
     if path.exists() and not path.is_file():
         raise RunError(f"{path}: expected a log, found no regular file: remove it")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
@@ -76,7 +76,7 @@ def _entries(path: Path, what: str, table: str) -> list[dict[str, Any]]:
 
 
 def write_validations(run: Path, validations: list[Validation]) -> None:
-    """Replace ``validation.jsonl`` and ``validation.csv`` by these."""
+    """Rewrite ``validation.jsonl`` and ``validation.csv``."""
     lines = "".join(json.dumps(validation) + "\n" for validation in validations)
     write_atomic(run / VALIDATION_JSONL, lines.encode(), sync=False)
     head = [["step", "seconds", "score", *row["figures"]] for row in validations[:1]]
@@ -85,7 +85,7 @@ def write_validations(run: Path, validations: list[Validation]) -> None:
 
 
 def flat(entry: Entry) -> Entry:
-    """One level of names: ``tasks.depth.sigma`` becomes ``depth_sigma``."""
+    """The entry as one row: ``tasks.depth.sigma`` becomes ``depth_sigma``."""
     row = {key: value for key, value in entry.items() if key != "tasks"}
     for task, figures in entry["tasks"].items():
         row |= {f"{task}_{name}": value for name, value in figures.items()}

@@ -1,4 +1,4 @@
-"""Which number format this machine trains fastest in."""
+"""The number format of the network's forward pass."""
 
 from typing import Literal
 
@@ -8,9 +8,9 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def choose_precision(wanted: Literal["auto", "float32", "bfloat16"], device: torch.device) -> Precision:
-    """``auto`` is bfloat16 where the processor or GPU multiplies it natively, else float32.
+    """Resolve ``auto``: bfloat16 where the processor or GPU computes in it natively, otherwise float32.
 
-    A processor without such instructions emulates bfloat16, several times slower than float32.
+    A processor without such instructions emulates bfloat16, which is several times slower than float32.
     """
     if wanted != "auto":
         return wanted

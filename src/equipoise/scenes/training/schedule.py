@@ -1,8 +1,8 @@
-"""The learning rate as a factor of its start: warm-up, then down to zero."""
+"""The learning rate's schedule, as a factor of the initial rate."""
 
 import math
 
-from equipoise.scenes.config.recipe import OptimizerRecipe
+from equipoise.scenes.training.settings import OptimizerRecipe
 
 
 def rate_factor(step: int, steps: int, optimizer: OptimizerRecipe) -> float:
@@ -23,5 +23,5 @@ def rate_factor(step: int, steps: int, optimizer: OptimizerRecipe) -> float:
 
 
 def may_be_lengthened(optimizer: OptimizerRecipe) -> bool:
-    """Whether ``rate_factor`` at a step is the same for any number of steps in all."""
+    """Whether ``rate_factor`` at a step does not depend on the total number of steps."""
     return optimizer.schedule == "constant"

@@ -1,4 +1,7 @@
-"""Which step's model is the best, and when to stop: decided by the validations alone, so resuming decides the same."""
+"""Which step's model is the best, and when to stop early.
+
+Both depend on the validations alone, so a resumed run decides as an uninterrupted one does.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,41 +10,41 @@ from typing import Any, Literal
 
 Validation = dict[str, Any]
 """One validation, as JSON holds it: ``step``, ``seconds`` since training began, ``figures`` (name → value) and
-``score``, the value that validations are compared by. A value is ``None`` where there is none."""
+``score``, by which validations are compared. A value is ``None`` where a figure has none."""
 
 Better = Literal["higher", "lower"]
 
 COMBINED = "geometric mean of the errors"
 SMALLEST_ERROR = 1e-12
-"""An error below this counts as this, so that its logarithm is finite."""
+"""Smaller errors count as this one, so that logarithms are finite."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
     """How validations are compared.
 
-    One figure is compared as it is. Of several, the geometric mean of their errors is, the lower the better: the error
-    is the figure itself where lower is better, and 1 − figure where higher is better (figures in 0 … 1, as IoU is).
-    Halving the error of any one task then counts the same, whatever its unit, and no task's scale or baseline enters.
+    A single figure is compared directly. Several are compared by the geometric mean of their errors, lower being
+    better: a figure's error is the figure itself where lower is better, and 1 − figure where higher is better (such
+    figures, IoU for one, lie in 0 … 1). Halving any task's error then counts the same, whatever its unit or scale.
 
     Args:
-        figures: name → which way it is better; at least one.
+        figures: whether higher or lower is better, by the figure's name; at least one.
     """
 
     figures: Mapping[str, Better]
 
     @property
     def name(self) -> str:
-        """What the score is called."""
+        """The name of the score."""
         return COMBINED if len(self.figures) > 1 else next(iter(self.figures))
 
     @property
     def better(self) -> Better:
-        """Which way the score is better."""
+        """Whether a higher or a lower score is better."""
         return "lower" if len(self.figures) > 1 else next(iter(self.figures.values()))
 
     def score(self, values: Mapping[str, float | None]) -> float | None:
-        """The value to compare; ``None`` where one of the figures has none.
+        """The value to compare; ``None`` where one of the figures has no value.
 
         >>> both = Selection(figures={"semantic.mean_iou": "higher", "depth.mae": "lower"})
         >>> round(both.score({"semantic.mean_iou": 0.5, "depth.mae": 8.0}), 6)
@@ -55,11 +58,11 @@ class Selection:
         return math.exp(sum(logarithms) / len(logarithms)) if len(logarithms) == len(errors) else None
 
     def best(self, validations: Sequence[Validation]) -> Validation | None:
-        """The validation with the best score, of equal ones the first; ``None`` where none has a score."""
+        """The first validation with the best score; ``None`` where none has a score."""
         return best_of(validations, self.better)
 
     def exhausted(self, validations: Sequence[Validation], patience: int) -> bool:
-        """Whether the last ``patience`` validations brought no new best; never with a patience of 0."""
+        """Whether the last ``patience`` validations brought no improvement; never with a patience of 0."""
         best = self.best(validations)
         since_best = len(validations) if best is None else len(validations) - 1 - list(validations).index(best)
         return 0 < patience <= since_best

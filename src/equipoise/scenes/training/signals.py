@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a lost terminal as a request: finish the step, save, stop. A second one ends at once."""
+"""SIGINT (Ctrl-C), SIGTERM and SIGHUP ask training to finish its step, save and stop; a second one ends it at once."""
 
 import signal
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ ENDING = (signal.SIGINT, signal.SIGTERM, HANGUP)
 
 
 class StopRequest:
-    """Which signal asked for the end, if any."""
+    """The signal that asked training to stop, if one came."""
 
     signal: int | None = None
 
     @property
     def exit_status(self) -> int:
-        """What a shell expects of a process that a signal ended: 130 for SIGINT, 143 for SIGTERM; 0 for none."""
+        """The customary exit status after a signal, 128 + its number: 130 for SIGINT, 143 for SIGTERM; 0 for none."""
         return 0 if self.signal is None else 128 + self.signal
 
 

@@ -1,6 +1,5 @@
-"""Validation inside the training loop: when it is due, what a signal does to it, and the best model, kept apart."""
+"""Validation during training: when it is due, how signals interrupt it, and which model is kept."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,28 +8,23 @@ from pathlib import Path
 
 import torch
 
-from equipoise.errors import RunError
-from equipoise.scenes.config.recipe import TrainingRecipe
-from equipoise.scenes.io.json import read_json
 from equipoise.scenes.model.description import DESCRIPTION
 from equipoise.scenes.model.files import WEIGHTS, model_files
 from equipoise.scenes.model.joint import SceneModel
-from equipoise.scenes.training.checkpoint import checkpoint_fault, checkpoints, remove_checkpoint, write_checkpoint
-from equipoise.scenes.training.distributed import Team
+from equipoise.scenes.training.best import BEST_FILES, best_folder, keep_best, prune_best
+from equipoise.scenes.training.checkpoint import checkpoint_fault
+from equipoise.scenes.training.distributed import ProcessGroup
+from equipoise.scenes.training.finite import expect_finite
 from equipoise.scenes.training.log import write_validations
 from equipoise.scenes.training.selection import Selection
+from equipoise.scenes.training.settings import TrainingRecipe
 from equipoise.scenes.training.signals import StopRequest
-from equipoise.scenes.training.state import STATE, State, expect_finite
+from equipoise.scenes.training.state import State
 from equipoise.scenes.wording import counted
-
-BEST = "best"
-"""The folder of a run that holds the best model, as ``step-XXXXXXXX`` with a manifest."""
-VALIDATION = "validation.json"
-BEST_FILES = (WEIGHTS, DESCRIPTION, VALIDATION)
 
 Figures = dict[str, float | None]
 DONE = 1 << 16
-"""What the leader says when its evaluation is over; exit statuses are smaller."""
+"""What the leader sends when its evaluation is over; exit statuses are smaller."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +41,9 @@ class ValidationPlan:
 
 
 class Validator:
-    """Validates a run in training; without a plan it does nothing.
+    """Validates a run during training; without a plan it does nothing.
 
-    Everything it decides follows from ``state.validations``, which is part of every checkpoint and the same in all
+    Its decisions depend on ``state.validations`` alone, which is saved in every checkpoint and is the same in all
     processes. A validation that a signal interrupts leaves the state as it was, and is due again when the run is
     resumed.
     """
@@ -61,7 +55,7 @@ class Validator:
         options: TrainingRecipe,
         run: Path,
         *,
-        team: Team,
+        group: ProcessGroup,
         request: StopRequest,
         on_notice: Callable[[str], None],
     ) -> None:
@@ -69,13 +63,13 @@ class Validator:
             raise ValueError("training.validate_every: expected a plan of how to validate, found none")
         self.plan = plan if options.validate_every else None
         self.state, self.options, self.run = state, options, run
-        self.team, self.request, self.on_notice = team, request, on_notice
-        if self.plan is not None and team.leads:
-            write_validations(run, state.validations)  # Those after the checkpoint are made again.
+        self.group, self.request, self.on_notice = group, request, on_notice
+        if self.plan is not None and group.leads:
+            write_validations(run, state.validations)  # Drops those after the checkpoint.
 
     @property
     def due(self) -> bool:
-        """Whether this step is to be validated, and is not yet."""
+        """Whether this step must still be validated."""
         if self.plan is None or self.state.step == 0:
             return False
         step, done = self.state.step, self.state.validations
@@ -84,11 +78,11 @@ class Validator:
 
     @property
     def finished(self) -> bool:
-        """Whether training is over: the last step is done, or validation no longer improves, and nothing is due."""
+        """Whether training is over: all steps are done, or it stopped early, and no validation is due."""
         return (self.state.step >= self.options.steps or self.state.stopped_early) and not self.due
 
     def validate_if_due(self) -> float:
-        """Validate this step if it is to be; returns the seconds that took."""
+        """Validate this step if that is due; returns the seconds it took."""
         if self.plan is None or not self.due:
             return 0.0
         started = time.perf_counter()
@@ -101,27 +95,27 @@ class Validator:
     def _evaluate(self, plan: ValidationPlan) -> Figures | None:
         """The leader's figures, in all processes; ``None`` where a signal interrupted it."""
         figures: Figures = {}
-        if self.team.leads:
+        if self.group.leads:
             try:
                 self._stop_on_signal()
                 with evaluating(self.state.model):
                     figures = plan.figures(self.state.model, self._stop_on_signal)
             except _InterruptedError:
                 return None
-            self.team.largest(DONE)
+            self.group.largest(DONE)
         elif self._leader_was_interrupted():
             return None
-        (shared,) = self.team.gathered((figures,))[:1]
+        (shared,) = self.group.gathered((figures,))[:1]
         return dict(shared)
 
     def _stop_on_signal(self) -> None:
-        """Before and after every image of the leader: raise if a signal asks any of the processes to end."""
-        if self.team.largest(self.request.exit_status):
+        """Raise if any process got a signal; the leader calls this before its first image and after each."""
+        if self.group.largest(self.request.exit_status):
             raise _InterruptedError
 
     def _leader_was_interrupted(self) -> bool:
-        """Keep step with the leader, image by image: no process waits longer than an image takes."""
-        while not (said := self.team.largest(self.request.exit_status)):
+        """Follow the leader image by image, so that no process waits longer than one image takes."""
+        while not (said := self.group.largest(self.request.exit_status)):
             pass
         return said < DONE
 
@@ -135,7 +129,7 @@ class Validator:
         state.stopped_early = state.step < self.options.steps and selection.exhausted(
             state.validations, self.options.early_stopping
         )
-        if not self.team.leads:
+        if not self.group.leads:
             return
         if state.best_step == state.step:
             keep_best(self.run, state)
@@ -150,7 +144,7 @@ class Validator:
     def chosen(self) -> tuple[int, dict[str, bytes]]:
         """The step of the model that the run ends with, and its files.
 
-        That is the best one; without validation, or where the best one is not there any more, the last one.
+        That is the best model; without validation, or where the best model is missing or damaged, the last one.
         """
         state = self.state
         last = state.step, model_files(state.model)
@@ -178,7 +172,7 @@ class _InterruptedError(Exception):
 
 @contextmanager
 def evaluating(model: SceneModel) -> Iterator[None]:
-    """The model in evaluation mode; afterwards every module's mode and torch's generator are as they were."""
+    """Put the model into evaluation mode; restore every module's mode and torch's random generator afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         model.eval()
@@ -189,49 +183,12 @@ def evaluating(model: SceneModel) -> Iterator[None]:
                 module.training = mode
 
 
-def best_folder(run: Path, step: int) -> Path:
-    """Where the model of a step lies if it is the best."""
-    return run / BEST / f"step-{step:08d}"
-
-
-def keep_best(run: Path, state: State) -> None:
-    """Write the present model as the best one, and prune earlier ones."""
-    files = model_files(state.model) | {VALIDATION: json.dumps(state.validations[-1]).encode()}
-    try:
-        write_checkpoint(run / BEST, state.step, files)
-    except OSError as error:
-        raise RunError(
-            f"{run / BEST}: expected to write the best model, of step {state.step}, found: {error.strerror or error}: "
-            "make room, then go on with --resume"
-        ) from None
-    prune_best(run, state.step)
-
-
-def prune_best(run: Path, best_step: int) -> None:
-    """Remove all best models but the one of ``best_step`` and those that a checkpoint may have to go on with."""
-    kept = {best_step, *_referred(run / "checkpoints")}
-    old = [path for path in checkpoints(run / BEST) if int(path.name[5:]) not in kept]
-    for path in [*old, *(run / BEST).glob(".writing-*")]:
-        remove_checkpoint(path, BEST_FILES)
-
-
-def _referred(folder: Path) -> set[int]:
-    """The best steps that checkpoints know: a run may have to go on from any of them."""
-    steps: set[int] = set()
-    for path in checkpoints(folder):
-        try:
-            steps.add(int(read_json(path / STATE)["best_step"]))
-        except (OSError, ValueError, TypeError, KeyError):
-            continue  # Damaged, or without a best step: nothing to go on from.
-    return steps
-
-
 def _line(selection: Selection, state: State) -> str:
-    """A validation in one line: the figures that decide, and how it compares."""
+    """A validation in one line: the figures that decide, and the best step."""
     now = state.validations[-1]
     values = {name: now["figures"].get(name) for name in selection.figures}
     if len(values) > 1:
         values[selection.name] = now["score"]
-    told = ", ".join(f"{name} {'no value' if value is None else f'{value:.4g}'}" for name, value in values.items())
+    figures = ", ".join(f"{name} {'no value' if value is None else f'{value:.4g}'}" for name, value in values.items())
     best = "the best so far" if state.best_step == state.step else f"the best is that of step {state.best_step}"
-    return f"validated at step {state.step}: {told}" + (f"; {best}" if state.best_step is not None else "")
+    return f"validated at step {state.step}: {figures}" + (f"; {best}" if state.best_step is not None else "")

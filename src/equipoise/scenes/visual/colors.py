@@ -8,19 +8,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from equipoise.scenes.data.sample import SceneVocabulary
-
 Picture = npt.NDArray[np.uint8]
+"""``(H, W, 3)`` RGB."""
 NO_LABEL = (0, 0, 0)
 OUTLINE = 600
 """So many px of a picture's shorter side for each px of an outline."""
 
 
-def class_colors(values: npt.NDArray[Any], vocabulary: SceneVocabulary) -> Picture:
-    """Class indices ``(H, W)`` in the vocabulary's colours; black where there is no label."""
+def class_colors(values: npt.NDArray[Any], colors: Sequence[tuple[int, int, int]]) -> Picture:
+    """Class indices ``(H, W)``, each in its colour; black where there is no label."""
     table = np.zeros((256, 3), np.uint8)
-    for index, scene_class in enumerate(vocabulary.classes):
-        table[index] = scene_class.color
+    table[: len(colors)] = np.array(colors, np.uint8).reshape(-1, 3)
     return table[values.astype(np.uint8)]
 
 
@@ -110,3 +108,13 @@ def hsv(hue: npt.NDArray[Any], saturation: npt.NDArray[Any], value: npt.NDArray[
     rgb = value[..., None] * (1.0 - saturation[..., None] * ramp)
     colors: Picture = (rgb * 255).round().astype(np.uint8)
     return colors
+
+
+def normal_colors(normals: npt.NDArray[np.float32]) -> Picture:
+    """Unit vectors ``(H, W, 3)`` as colours v = 127.5·(n + 1); black where there is no label.
+
+    >>> normal_colors(np.array([[[0, 0, -1], [1, 0, 0], [np.nan] * 3]], np.float32)).tolist()
+    [[[128, 128, 0], [255, 128, 128], [0, 0, 0]]]
+    """
+    values = np.where(np.isnan(normals), -1.0, normals)
+    return np.clip(np.round((values + 1.0) * 127.5), 0, 255).astype(np.uint8)

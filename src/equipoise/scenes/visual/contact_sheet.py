@@ -6,23 +6,22 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from equipoise.errors import DataError
-from equipoise.scenes.cameras.distances import KINDS, READ_AS, distances, spread
-from equipoise.scenes.data.sample import Camera, InverseDepthUnit, Sample, SceneDataset, SceneVocabulary
+from equipoise.scenes.data.sample import Camera, Sample, SceneDataset
 from equipoise.scenes.data.transforms import resize
-from equipoise.scenes.visual.colors import NO_LABEL, Picture, class_colors, disparity_colors, instance_colors
-from equipoise.scenes.wording import counted
+from equipoise.scenes.labels import LABELS
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
+from equipoise.scenes.visual.colors import NO_LABEL, Picture
 
 WIDTH, GAP, LINE = 320, 6, 22
-COLUMNS = {"image": "image", "semantic": "classes", "instance": "instances", "inverse_depth": "depth"}
+COLUMNS = {"image": "image"} | {name: label.title for name, label in LABELS.items()}
 PAPER, INK, BLANK = (255, 255, 255), (30, 30, 30), (235, 235, 235)
 
 
 def contact_sheet(datasets: Mapping[str, SceneDataset], *, rows: int = 6) -> Picture | None:
-    """A row a sample: image, classes, instances, depth, as far as there are; ``None`` where none is readable.
+    """A row a sample: the image and each kind of label; ``None`` where no sample can be read.
 
     Evenly chosen from each of the splits, two of each at least; samples that cannot be read are left out. Every label
     is drawn on the pixels it lies on. Above each row stand the sample's name, its size, how many objects it has and the
@@ -62,7 +61,9 @@ def _strips(title: str, dataset: SceneDataset, kinds: list[str], rows: int) -> l
 
 def _strip(facts: list[str], sample: Sample, vocabulary: SceneVocabulary, kinds: list[str]) -> Image.Image:
     height = max(1, round(sample.size[0] * WIDTH / sample.size[1]))
-    small = resize(sample, (height, WIDTH), vocabulary.inverse_depth_unit)
+    small = resize(sample, (height, WIDTH), vocabulary)
+    pictures = {"image": small.image}
+    pictures |= {name: LABELS[name].colors(array, vocabulary) for name, array in small.labels.items()}
     width = len(kinds) * (WIDTH + GAP) - GAP
     lines = _wrapped(facts, width)
     top = LINE * len(lines)
@@ -71,8 +72,8 @@ def _strip(facts: list[str], sample: Sample, vocabulary: SceneVocabulary, kinds:
         strip.paste(_text_line(line, width), (0, number * LINE))
     for column, kind in enumerate(kinds):
         left = column * (WIDTH + GAP)
-        if getattr(small, kind) is not None:
-            strip.paste(Image.fromarray(_cell(kind, small, vocabulary)), (left, top))
+        if kind in pictures:
+            strip.paste(Image.fromarray(pictures[kind]), (left, top))
             continue
         draw = ImageDraw.Draw(strip)
         draw.rectangle((left, top, left + WIDTH - 1, top + height - 1), fill=BLANK)
@@ -92,45 +93,12 @@ def _wrapped(facts: list[str], width: int) -> list[str]:
     return lines
 
 
-def _cell(kind: str, sample: Sample, vocabulary: SceneVocabulary) -> Picture:
-    if kind == "semantic" and sample.semantic is not None:
-        return class_colors(sample.semantic, vocabulary)
-    if kind == "instance" and sample.instance is not None:
-        return instance_colors(sample.instance)
-    if kind == "inverse_depth" and sample.inverse_depth is not None:
-        return disparity_colors(sample.inverse_depth)
-    return sample.image
-
-
 def _facts(sample: Sample, vocabulary: SceneVocabulary, camera: Camera | None) -> list[str]:
     """What stands above a row."""
     facts = [sample.name, f"{sample.size[1]}x{sample.size[0]}"]
-    if sample.instance is not None:
-        facts.append(counted(int(np.count_nonzero(np.unique(sample.instance))), "object"))
-    if sample.inverse_depth is not None:
-        facts.append(depth_caption(sample.inverse_depth, vocabulary.inverse_depth_unit, camera))
-        facts.append("near is bright, grey has no label")
+    for name, array in sample.labels.items():
+        facts += LABELS[name].facts(array, vocabulary, camera)
     return facts
-
-
-def depth_caption(
-    inverse_depth: npt.NDArray[np.float32], unit: InverseDepthUnit | None, camera: Camera | None = None
-) -> str:
-    """The range and the median of depth in words: metres, and disparity where that is what is stored.
-
-    >>> depth_caption(np.array([0.5, 0.25, 0.1, np.nan, 0.0], np.float32), "1/m")
-    'depth 2 … 10 m, median 4 m'
-    """
-    found = distances(inverse_depth, unit)
-    if not found.size:
-        return "no depth"
-    said = f"{KINDS[unit]} {spread(found.min(), float(np.median(found)), found.max(), READ_AS[unit])}"
-    if unit == "px" and camera is not None:
-        height, width = inverse_depth.shape
-        if metre_pixels := camera.scaled_to((height, width)).metre_pixels:
-            metres = metre_pixels / found
-            said += f" (depth {spread(metres.min(), float(np.median(metres)), metres.max(), 'm')})"
-    return said
 
 
 def _legend(vocabulary: SceneVocabulary, width: int) -> Image.Image:

@@ -5,9 +5,11 @@ stride as in DeepLab (Chen et al., arXiv 1706.05587).
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import Tensor, nn
 
+from equipoise.scenes.networks.encoders.encoder import Encoder, EncoderModule
 from equipoise.scenes.networks.layers import norm
 
 LAYERS: dict[str, tuple[bool, tuple[int, int, int, int]]] = {
@@ -16,7 +18,7 @@ LAYERS: dict[str, tuple[bool, tuple[int, int, int, int]]] = {
     "resnet50": (True, (3, 4, 6, 3)),
     "resnet101": (True, (3, 4, 23, 3)),
 }
-"""Name → (bottleneck blocks?, blocks a stage)."""
+"""Name → (whether blocks are bottlenecks, blocks in each stage)."""
 
 
 class BasicBlock(nn.Module):
@@ -71,7 +73,7 @@ def _downsample(inputs: int, outputs: int, stride: int, normalization: str) -> n
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), norm(outputs, normalization))
 
 
-class ResNet(nn.Module):
+class ResNet(EncoderModule):
     """``(B, 3, H, W)`` → ``(B, channels, ⌈H/stride⌉, ⌈W/stride⌉)``; output stride 8, 16 or 32."""
 
     def __init__(self, encoder_name: str, output_stride: int, normalization: str) -> None:
@@ -89,7 +91,7 @@ class ResNet(nn.Module):
             if stride_so_far * stride > output_stride:
                 dilation, stride = dilation * stride, 1
             stride_so_far *= stride
-            # What lies before the place of a stride keeps its dilation; what lies behind it is spread.
+            # Where dilation replaces a stride, convolutions before that place keep the earlier dilation.
             blocks = [block(inputs, width, stride, before, dilation, normalization)]
             inputs = width * expansion
             blocks += [block(inputs, width, 1, dilation, dilation, normalization) for _ in range(count - 1)]
@@ -97,8 +99,11 @@ class ResNet(nn.Module):
         self.channels = inputs
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images to features."""
+        """Preprocessed images to features."""
         features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         for stage in (1, 2, 3, 4):
             features = getattr(self, f"layer{stage}")(features)
         return features  # type: ignore[no-any-return]
+
+
+ENCODERS = {name: Encoder(build=partial(ResNet, name)) for name in LAYERS}

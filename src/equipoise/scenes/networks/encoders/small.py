@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from equipoise.scenes.networks.encoders.encoder import Encoder, EncoderModule
 from equipoise.scenes.networks.layers import conv_norm
 
 
@@ -22,8 +23,8 @@ class ResidualBlock(nn.Module):
         return self.relu(hidden + self.skip(features))  # type: ignore[no-any-return]
 
 
-class SmallEncoder(nn.Module):
-    """Stem of stride 2, five residual blocks, then strides until the output stride; dilation instead of strides after.
+class SmallEncoder(EncoderModule):
+    """A stem of stride 2 and five residual blocks; dilation replaces the strides beyond the output stride.
 
     Shapes: ``(B, 3, H, W)`` → ``(B, 128, ⌈H/stride⌉, ⌈W/stride⌉)``.
     """
@@ -43,5 +44,8 @@ class SmallEncoder(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalised images to features."""
+        """Preprocessed images to features."""
         return self.blocks(self.stem(images))  # type: ignore[no-any-return]
+
+
+ENCODERS = {"small": Encoder(build=SmallEncoder)}

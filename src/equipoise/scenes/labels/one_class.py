@@ -6,12 +6,15 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.scenes.data.sample import IGNORE, SceneVocabulary
+from equipoise.scenes.labels.label import LabelledImage
+from equipoise.scenes.labels.semantic import SemanticLabel
+from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 
 AcrossClasses = Literal["error", "split", "merge"]
 HIGHEST_STORED = 65535
 """Ids above the highest number of a 16-bit picture tell no class of their own."""
 CLASSES = 256
+SHOWN_INSTANCES = 3
 
 
 def shared_ids(instance: npt.NDArray[np.int32], semantic: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
@@ -64,3 +67,46 @@ def split_by_class(instance: npt.NDArray[np.int32], semantic: npt.NDArray[np.uin
 
 def _keys(instance: npt.NDArray[np.int32], semantic: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     return instance.astype(np.int64) * CLASSES + semantic
+
+
+def misplaced(image: LabelledImage, name: str) -> str:
+    """Instances most of whose pixels have no class label, or that of a class whose objects are not counted."""
+    ids, counts = _pixels_by_class(image, name)
+    wrong = []
+    for identity, k in zip(ids.tolist(), counts.argmax(1).tolist(), strict=True):
+        if k == IGNORE:
+            wrong.append(f"{identity} without a class label")
+        elif k not in image.vocabulary.countable:
+            wrong.append(f"{identity} on {image.vocabulary.classes[k].name}")
+    return _some(wrong)
+
+
+def unlike_their_ids(image: LabelledImage, name: str) -> tuple[int, str]:
+    """How many more instances lie on the class that their id implies than on another countable one, and the latter."""
+    agreement, crossed, vocabulary = 0, [], image.vocabulary
+    ids, counts = _pixels_by_class(image, name)
+    for identity, k in zip(ids.tolist(), counts.argmax(1).tolist(), strict=True):
+        implied = image.readers[name].class_of(identity)
+        if implied is None or k not in vocabulary.countable:
+            continue
+        agreement += 1 if implied == k else -1
+        if implied != k:
+            called = "no class" if implied == IGNORE else vocabulary.classes[implied].name
+            crossed.append(f"{identity} ({called}) on {vocabulary.classes[k].name}")
+    return agreement, _some(crossed)
+
+
+def _pixels_by_class(image: LabelledImage, name: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The ids of an image's instances, and how many pixels each has of each class index: ``(K, 256)``."""
+    instance, semantic = image.labels[name], image.labels.get(SemanticLabel.name)
+    where = np.flatnonzero(instance)
+    classes = np.full(len(where), IGNORE, np.uint8) if semantic is None else semantic.reshape(-1)[where]
+    ids, index = np.unique(instance.reshape(-1)[where], return_inverse=True)
+    counts = np.bincount(index * CLASSES + classes, minlength=CLASSES * len(ids)).reshape(len(ids), CLASSES)
+    return ids.astype(np.int64), counts
+
+
+def _some(found: list[str]) -> str:
+    """A few of them, and how many more there are."""
+    more = f" and {len(found) - SHOWN_INSTANCES} more" if len(found) > SHOWN_INSTANCES else ""
+    return ", ".join(found[:SHOWN_INSTANCES]) + more

@@ -1,23 +1,23 @@
-"""The centroids of a sample's instances."""
+"""The centroids of instances."""
 
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.scenes.data.sample import Sample
+from equipoise.scenes.labels.label import Points
 
 SMALL_ID = 1 << 20
 """Below it, counting by id is faster than sorting the ids."""
 
 
-def instance_centroids(sample: Sample) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+def instance_centroids(
+    instance: npt.NDArray[np.int32], known: Points
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
     """Instance ids in ascending order, and their centroids (x, y) in px, ``(K, 2)``.
 
-    The mean of an instance's visible pixels, unless the sample says where it is (a crop cut the object).
+    The mean of an instance's visible pixels, unless ``known`` holds its centroid (a crop cut the object).
     """
-    if sample.instance is None:
-        return np.empty(0, np.int32), np.empty((0, 2))
-    width = sample.instance.shape[1]
-    flat = sample.instance.reshape(-1)
+    width = instance.shape[1]
+    flat = instance.reshape(-1)
     pixels = np.flatnonzero(flat)
     if not pixels.size:
         return np.empty(0, np.int32), np.empty((0, 2))
@@ -32,6 +32,6 @@ def instance_centroids(sample: Sample) -> tuple[npt.NDArray[np.int32], npt.NDArr
     y = np.bincount(key, weights=pixels // width)[present] / counts[present]
     ids = (present if names is None else names[present]).astype(np.int32)
     centroids = np.stack([x, y], 1)
-    for row, identity in enumerate(ids.tolist() if sample.centroids else ()):
-        centroids[row] = (sample.centroids or {}).get(identity, centroids[row])
+    for row, identity in enumerate(ids.tolist() if known else ()):
+        centroids[row] = known.get(identity, centroids[row])
     return ids, centroids

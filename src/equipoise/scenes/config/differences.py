@@ -1,0 +1,22 @@
+"""How two recipes differ, and which differences matter to a run."""
+
+import re
+from typing import Any
+
+
+def changes_nothing(key: str) -> bool:
+    """Whether a run's results do not depend on a key: how the work is done, and where the data lie."""
+    workings = ("training.workers", "training.checkpoint_every", "training.keep_checkpoints", "data.cache_folder")
+    return key in workings or re.fullmatch(r"(data|also\.[^.]+)\.(path|root)", key) is not None
+
+
+def differing_keys(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
+    """The dotted keys whose values differ between two tables."""
+    keys: list[str] = []
+    for key in sorted(one.keys() | other.keys()):
+        a, b = one.get(key), other.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            keys += differing_keys(a, b, f"{prefix}{key}.")
+        elif a != b:
+            keys.append(f"{prefix}{key}")
+    return keys

@@ -1,0 +1,31 @@
+"""Reads all labels of one image, and reports everything that is wrong with them at once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from equipoise.errors import DataError
+from equipoise.scenes.io.images import expect_size
+from equipoise.scenes.labels.label import Array, Files, Reader
+
+
+def read_labels(
+    readers: Mapping[str, Reader], files: Files, image: npt.NDArray[np.uint8], image_path: Path
+) -> dict[str, Array]:
+    """The labels whose files exist, by name; raises ``DataError`` with all that is wrong with them in one line."""
+    found: dict[str, Array] = {}
+    wrong: list[str] = []
+    for name, path in files.items():
+        try:
+            stored = readers[name].stored(path)
+            expect_size(stored, path, image, image_path)
+            found[name] = readers[name].understood(stored, path)
+        except DataError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise DataError("; ".join(wrong))
+    for name in files:
+        found[name] = readers[name].settled(name, found, files)
+    return found

@@ -1,0 +1,192 @@
+"""How instance ids are stored: in described folders by number, colour or class and index, in Cityscapes by the last."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from equipoise.errors import DataError, RecipeError
+from equipoise.scenes.io.images import read_colors, read_labels
+from equipoise.scenes.labels.cityscapes_classes import (
+    COUNTABLE_IDS,
+    HIGHEST_ID,
+    INSTANCE_FACTOR,
+    LOWEST_COUNTABLE,
+    train_ids,
+)
+from equipoise.scenes.labels.label import Array, Files, Labels, Reader, Stored
+from equipoise.scenes.labels.one_class import HIGHEST_STORED, contradiction, split_by_class
+from equipoise.scenes.labels.semantic import SemanticDescription, SemanticLabel, meanings
+from equipoise.scenes.labels.values import code, expect_storable
+from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
+
+ZERO_OBJECT = {"id": 1 << 16, "color": 1 << 24}
+"""Encoding → the id of an object that is stored as 0 or black, since id 0 means none: above all numbers and colours."""
+SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceDescription:
+    """Where instance labels lie and how ids are written.
+
+    Attributes:
+        files: the pattern of the label pictures.
+        encoding: ``class_factor``: class · factor + index, numbers below ``factor`` are no instance; ``id``: any
+            number but those in ``background``; ``color``: any colour but those in ``background``.
+        factor: the factor of ``class_factor``, 1 … 65,535; other encodings have none.
+        background: numbers or colours that are no instance.
+        only_countable: pixels whose class is not countable are no instance (panoptic pictures have ids everywhere).
+        across_classes: what an id on several classes means. ``error``: the labels contradict each other; ``split``:
+            an object for each class, since each class counts its own ids; ``merge``: one object whose borders are
+            not exactly those of its class.
+        optional: images may lack their label.
+    """
+
+    files: str
+    encoding: Literal["class_factor", "id", "color"] = "class_factor"
+    factor: int = 1000
+    background: tuple[int | tuple[int, int, int], ...] = (0,)
+    only_countable: bool = False
+    across_classes: Literal["error", "split", "merge"] = "error"
+    optional: bool = False
+
+
+def check_instances(described: InstanceDescription, semantic: SemanticDescription | None, where: str) -> None:
+    """Raise ``RecipeError`` for numbers out of range, and where instances and classes do not go together."""
+    if not 1 <= described.factor <= 65535:
+        raise RecipeError(f"{where}: instance.factor: expected 1 … 65,535, found {described.factor}")
+    for key in described.background:
+        if isinstance(key, tuple) != (described.encoding == "color") and described.background != (0,):
+            wanted = "colours [red, green, blue]" if described.encoding == "color" else "numbers"
+            raise RecipeError(f"{where}: instance.background: expected {wanted}, found {key}")
+        expect_storable(key, f"{where}: instance.background")
+    _check_with_classes(described, semantic, where)
+
+
+def _check_with_classes(described: InstanceDescription, semantic: SemanticDescription | None, where: str) -> None:
+    """What instances and classes say of each other."""
+    if described.only_countable and not (semantic and any(c.countable for c in semantic.classes)):
+        raise RecipeError(f"{where}: instance.only_countable: expected [semantic] with countable classes, found none")
+    if described.across_classes != "error" and semantic is None:
+        raise RecipeError(f"{where}: instance.across_classes: expected [semantic] to tell the classes, found none")
+    if semantic is None or (described.encoding, semantic.encoding) != ("class_factor", "value"):
+        return
+    for c in semantic.classes:
+        for number in c.numbers if c.countable else ():
+            if not 0 < number * described.factor <= 65535:
+                told = "which means no instance" if number == 0 else "which 16 bit cannot hold"
+                raise RecipeError(
+                    f"{where}: instance.encoding: expected class · {described.factor} + index of {described.factor} … "
+                    f"65,535, found {number * described.factor} for {c.name!r}, {told}: renumber the class or change "
+                    'the factor, or write plain ids and encoding = "id"'
+                )
+
+
+class DescribedIds(Reader):
+    """Numbers or colours, as a description says."""
+
+    def __init__(
+        self, described: InstanceDescription, semantic: SemanticDescription | None, vocabulary: SceneVocabulary
+    ) -> None:
+        self._described, self._semantic, self._vocabulary = described, semantic, vocabulary
+        special = [number for number in described.background if isinstance(number, int) and number]
+        factor = described.factor if described.encoding == "class_factor" else 0
+        self._wide = min(special, default=0) > 255 or factor > 255
+
+    def stored(self, path: Path) -> Stored:
+        """Grey of 8 or 16 bits, a palette's indices, or colours."""
+        return read_colors(path) if self._described.encoding == "color" else read_labels(path, wide=self._wide)
+
+    def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.int32]:
+        """Ids are the stored numbers, but for ``ZERO_OBJECT``.
+
+        Where classes are not described by numbers, ``class_factor`` cannot tell an object of class 0 from no instance:
+        raises ``DataError`` for such numbers.
+        """
+        described = self._described
+        background = np.isin(stored, [code(value) for value in described.background])
+        if described.encoding == "class_factor":
+            small = (stored < described.factor) & ~background
+            numbered = self._semantic is not None and self._semantic.encoding == "value"
+            if not numbered and small.any():
+                raise DataError(_class_zero(np.unique(stored[small]), described.factor, path))
+            background |= small
+        named = np.where(stored == 0, ZERO_OBJECT.get(described.encoding, 0), stored)
+        return np.where(background, 0, named).astype(np.int32)
+
+    def settled(self, name: str, found: Labels, files: Files) -> Array:
+        """Instances as the class labels divide them; raises for an id on several classes where that is an error."""
+        described, semantic, instance = self._described, found.get(SemanticLabel.name), found[name]
+        if semantic is None:
+            if described.only_countable or described.across_classes == "split":
+                key = "only_countable" if described.only_countable else "across_classes"
+                raise DataError(
+                    f"{files[name]}: expected class labels for this image too, found none: instance.{key} needs them"
+                )
+            return instance
+        if described.only_countable:
+            instance = np.where(np.isin(semantic, self._vocabulary.countable), instance, 0).astype(np.int32)
+        if described.across_classes == "split":
+            return split_by_class(instance, semantic)
+        if described.across_classes == "error" and (wrong := contradiction(instance, semantic, self._vocabulary)):
+            raise DataError(
+                f"{files[name]}: expected each instance on one class, found {wrong}: set instance.across_classes to "
+                '"split" if each class counts its own ids, or to "merge" if it is one object with ragged borders'
+            )
+        return instance
+
+    def class_of(self, number: int) -> int | None:
+        """The class of class · factor + index, where classes are numbers."""
+        semantic, described = self._semantic, self._described
+        if semantic is None or number > HIGHEST_STORED:
+            return None
+        if (semantic.encoding, described.encoding) != ("value", "class_factor"):
+            return None
+        return min(int(meanings(semantic)[number // described.factor]), IGNORE)
+
+
+class InstanceIds(Reader):
+    """Cityscapes' instance ids: class · 1000 + index; smaller numbers are groups or stuff, which are no objects."""
+
+    def __init__(self, vocabulary: SceneVocabulary) -> None:
+        self._vocabulary = vocabulary
+
+    def stored(self, path: Path) -> Stored:
+        """Grey of 16 bits."""
+        return read_labels(path, wide=True)
+
+    def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.int32]:
+        """The ids of countable classes; raises for a number that is no id."""
+        label = stored // INSTANCE_FACTOR
+        unknown = (label > HIGHEST_ID) | ((label > 0) & (label < LOWEST_COUNTABLE))
+        if unknown.any():
+            raise DataError(
+                f"{path}: expected ids of classes {LOWEST_COUNTABLE} … {HIGHEST_ID} times {INSTANCE_FACTOR} plus an "
+                f"index, or label ids, found {int(stored[unknown][0])}"
+            )
+        return np.where(np.isin(label, COUNTABLE_IDS), stored, 0).astype(np.int32)
+
+    def settled(self, name: str, found: Labels, files: Files) -> Array:
+        """The ids as they are; raises for one on several classes, whose centroid would lie between them."""
+        semantic = found.get(SemanticLabel.name)
+        if semantic is not None and (wrong := contradiction(found[name], semantic, self._vocabulary)):
+            raise DataError(
+                f"{files[name]}: expected each instance on one class, found {wrong}: correct it or "
+                f"{files[SemanticLabel.name]}"
+            )
+        return found[name]
+
+    def class_of(self, number: int) -> int | None:
+        """The class of class · 1000 + index."""
+        return int(train_ids()[number // INSTANCE_FACTOR])
+
+
+def _class_zero(found: npt.NDArray[np.int32], factor: int, path: Path) -> str:
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return (
+        f"{path}: expected numbers from {factor} on (class · {factor} + index) or of instance.background, found "
+        f"{', '.join(map(str, found[:SHOWN].tolist()))}{more}: objects of class 0, or no instances? Add them to "
+        'instance.background, or set instance.encoding = "id"'
+    )

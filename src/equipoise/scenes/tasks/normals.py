@@ -1,0 +1,81 @@
+"""Surface normals: a unit vector for every pixel, in camera axes (x right, y down, z forward)."""
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from equipoise.likelihoods import Likelihood, VonMisesFisher
+from equipoise.scenes.data.sample import Sample
+from equipoise.scenes.labels.normals import NormalsLabel
+from equipoise.scenes.metrics.normals import AngularErrors
+from equipoise.scenes.tasks.regression import RegressionTask, noise_options, regression_likelihood
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
+from equipoise.scenes.tasks.task import Metrics, Picture, Primary, upsampled
+from equipoise.scenes.visual.colors import normal_colors
+
+TOWARDS_CAMERA = (0.0, 0.0, -1.0)
+
+
+class NormalsTask(RegressionTask):
+    """Unit vectors ``(3, H, W)``; the angle counts."""
+
+    name = label = title = NormalsLabel.name
+    primary = Primary(metric="mean_deg", label="angular error", unit="°", better="lower")
+    channels = 3
+    kinds = ("von-mises-fisher", "gaussian")
+
+    def better(self, figure: str) -> Literal["higher", "lower"]:
+        """Angles are better the lower, shares of pixels the higher."""
+        return "higher" if figure.startswith("within_") else "lower"
+
+    def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
+        """``von-mises-fisher`` fits 1 − cosine, and learns a concentration; ``gaussian`` fits the components."""
+        if recipe.kind == "gaussian":
+            return regression_likelihood(recipe)
+        if recipe.class_weights or recipe.label_smoothing or recipe.standardize is not None:
+            raise ValueError(
+                "class_weights, label_smoothing and standardize: expected none, since directions have none"
+            )
+        return VonMisesFisher(**noise_options(recipe))
+
+    def target_of(self, array: npt.NDArray[np.float32], sample: Sample) -> npt.NDArray[np.float32]:
+        """The vectors, components first."""
+        return np.ascontiguousarray(array.transpose(2, 0, 1))
+
+    def prediction(self, location: Tensor, size: tuple[int, int]) -> npt.NDArray[np.float32]:
+        """Vectors at ``size``, interpolated and brought to unit length."""
+        return directions(upsampled(location, size)).numpy()
+
+    def metrics(self) -> Metrics:
+        """Mean and median angle, and shares of pixels within three angles."""
+        return AngularErrors()
+
+    def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
+        """The vector as a colour."""
+        return normal_colors(values.transpose(1, 2, 0))
+
+    def label_picture(self, answer: npt.NDArray[Any]) -> Picture:
+        """N = v / 127.5 − 1."""
+        return self.colors(answer, answer)
+
+    def constant(self, targets: npt.NDArray[Any]) -> Tensor:
+        """The mean direction: the constant of the greatest mean cosine."""
+        mean = torch.from_numpy(np.nan_to_num(targets).sum((0, 2, 3))[:, None, None])
+        return directions(mean.float()).expand(*targets.shape[1:]).clone()
+
+    def per_position(self, targets: npt.NDArray[Any]) -> Tensor:
+        """The mean direction of each place; the overall one where no image has a label."""
+        known = torch.from_numpy(~np.isnan(targets).any(1).all(0))
+        found = directions(torch.from_numpy(np.nan_to_num(targets).sum(0)).float())
+        return torch.where(known, found, self.constant(targets))
+
+
+def directions(vectors: Tensor) -> Tensor:
+    """Vectors ``(3, H, W)`` brought to unit length; towards the camera where there is none."""
+    fill = torch.tensor(TOWARDS_CAMERA, dtype=vectors.dtype)[:, None, None]
+    length = torch.linalg.vector_norm(vectors, dim=0, keepdim=True)
+    return normalize(torch.where(length > 0, vectors, fill), dim=0)

@@ -1,0 +1,91 @@
+"""The settings of the optimizer and of training, as recipes spell them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from equipoise.scenes.config.ranges import FRACTION, NOT_NEGATIVE, POSITIVE, Range, between
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerRecipe:
+    """The optimizer and its learning rates.
+
+    Attributes:
+        name: ``adamw`` or ``sgd`` (with Nesterov momentum).
+        lr: the network's learning rate, before the schedule's factor.
+        log_variance_lr: the learning rate of the log-variances, which follows the same schedule; left out: ten times
+            ``lr``.
+        weight_decay: of the network's parameters; log-variances have none.
+        momentum: of ``sgd``.
+        schedule: with p = step / steps, the factor is (1 − p)^power for ``polynomial`` (the paper's), (1 + cos πp) / 2
+            for ``cosine``, and 1 for ``constant``.
+        power: of the ``polynomial`` schedule.
+        warmup_steps: during so many first steps the rate rises linearly from nearly 0.
+        gradient_clip: the largest norm of the network's gradient, beyond which it is scaled down; left out: none.
+    """
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    lr: float = 1e-3
+    log_variance_lr: float | None = None
+    weight_decay: float = 1e-2
+    momentum: float = 0.9
+    schedule: Literal["polynomial", "cosine", "constant"] = "cosine"
+    power: float = 0.9
+    warmup_steps: int = 0
+    gradient_clip: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecipe:
+    """How long to train, on how many images at once, and what is written when.
+
+    Attributes:
+        steps: optimizer steps in all.
+        batch_size: images in a step, of all processes together.
+        seed: of the network's first weights, the order of the images and the augmentation.
+        precision: the number format of the network's forward pass; ``auto``: bfloat16 where the processor computes in
+            it, otherwise float32. Likelihoods always compute in float32.
+        workers: processes that prepare batches; 0: the training process prepares them itself.
+        log_every: write losses, σ and weights to the log every so many steps.
+        checkpoint_every: save a checkpoint every so many steps; the last step is always saved.
+        keep_checkpoints: how many of the newest checkpoints are kept.
+        validate_every: evaluate on the validation split every so many steps, and after the last one, and keep the best
+            model; 0: evaluate the last model once, when training is over.
+        best_by: the figure that the best model is chosen by, such as ``semantic.mean_iou`` or ``depth.mae``; with
+            several data sets ``data.semantic.mean_iou``. Empty: the geometric mean of the tasks' errors.
+        early_stopping: stop after so many validations in a row without a new best; 0: never.
+    """
+
+    steps: int
+    batch_size: int = 8
+    seed: int = 0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    workers: int = 0
+    log_every: int = 20
+    checkpoint_every: int = 500
+    keep_checkpoints: int = 2
+    validate_every: int = 0
+    best_by: str = ""
+    early_stopping: int = 0
+
+
+OPTIMIZER_RANGES: dict[str, Range] = {
+    "lr": POSITIVE,
+    "log_variance_lr": POSITIVE,
+    "gradient_clip": POSITIVE,
+    "weight_decay": NOT_NEGATIVE,
+    "momentum": FRACTION,
+    "power": POSITIVE,
+    "warmup_steps": NOT_NEGATIVE,
+}
+TRAINING_RANGES: dict[str, Range] = {
+    "steps": between(1, 10**9),
+    "batch_size": between(1, 65536),
+    "log_every": between(1, 10**9),
+    "checkpoint_every": between(1, 10**9),
+    "keep_checkpoints": between(1, 10**9),
+    "validate_every": between(0, 10**9),
+    "early_stopping": between(0, 10**9),
+    "seed": between(0, 2**32 - 1),
+    "workers": between(0, 256),
+}

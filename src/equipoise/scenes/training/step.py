@@ -1,0 +1,92 @@
+"""One training step: forward, joint loss, backward, update. Off the CPU it reads nothing back from the device."""
+
+import math
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from equipoise import JointLoss
+from equipoise.errors import NonFiniteError
+from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.training.batches import Batch
+from equipoise.scenes.training.distributed import ProcessGroup
+from equipoise.scenes.training.finite import bad_gradient, update_if_finite
+from equipoise.scenes.training.precision import Precision
+from equipoise.scenes.training.state import State
+
+
+def training_step(
+    state: State, batch: Batch, precision: Precision, gradient_clip: float | None, group: ProcessGroup
+) -> tuple[JointLoss, Tensor]:
+    """One step on one batch; ``state.step`` is left to the caller.
+
+    Losses and gradients are those of the whole group's batch, so all processes fail at the same step.
+
+    Args:
+        state: its model and optimizer are updated.
+        batch: this process's part of the step's batch, on the model's device.
+        precision: of the network's forward pass.
+        gradient_clip: the largest norm of the network's gradient; ``None``: any.
+        group: the processes that train together.
+
+    Returns:
+        The joint loss, and the norm of the network's gradient before clipping.
+
+    Raises:
+        NonFiniteError: on the CPU, a loss or gradient is not finite; no weight was changed. See ``finite`` for others.
+    """
+    joint = _joint_loss(state, batch, precision, group)
+    state.optimizer.zero_grad()
+    joint.loss.backward()  # type: ignore[no-untyped-call]
+    for name in _unlabelled(batch, group):
+        drop_gradients(state.model, name)
+    norm = nn.utils.clip_grad_norm_(
+        [p for p in state.model.network.parameters() if p.grad is not None],
+        math.inf if gradient_clip is None else gradient_clip,
+    )
+    if norm.device.type != "cpu":
+        update_if_finite(state, joint.loss, norm)
+        return joint, norm
+    if not torch.isfinite(norm):
+        raise NonFiniteError(
+            f"expected finite gradients, found infinity or NaN in {bad_gradient(state.model)} "
+            f"({_place(state, batch, group)}); no weight was changed: lower optimizer.lr, or set "
+            "optimizer.gradient_clip"
+        )
+    state.optimizer.step()
+    return joint, norm
+
+
+def _joint_loss(state: State, batch: Batch, precision: Precision, group: ProcessGroup) -> JointLoss:
+    """Forward pass and joint loss; on the CPU raises ``NonFiniteError`` for a loss that is not finite."""
+    device = batch.images.device.type
+    with torch.autocast(device, torch.bfloat16) if precision == "bfloat16" else nullcontext():
+        outputs = state.network(batch.images, batch.rows)
+    try:
+        joint: JointLoss = state.model.likelihood(outputs, batch.targets, weights=batch.weights)
+    except FloatingPointError as error:
+        raise NonFiniteError(
+            f"expected finite losses, found: {error} ({_place(state, batch, group)}); no weight was changed: lower "
+            "optimizer.lr, or look at these images"
+        ) from None
+    return joint
+
+
+def _unlabelled(batch: Batch, group: ProcessGroup) -> list[str]:
+    """The tasks of which no process has a label in this batch."""
+    is_labelled = group.any([len(rows) > 0 for rows in batch.rows.values()])
+    return [name for name, labelled in zip(batch.rows, is_labelled, strict=True) if not labelled]
+
+
+def drop_gradients(model: SceneModel, task: str) -> None:
+    """Leave the decoder of a task without labels as it is: a zero gradient would let momentum and weight decay move it.
+
+    The likelihood itself leaves the task's σ as it is.
+    """
+    for parameter in model.network.decoders[task].parameters():
+        parameter.grad = None
+
+
+def _place(state: State, batch: Batch, group: ProcessGroup) -> str:
+    return f"step {state.step + 1}, images {', '.join(group.gathered(batch.names))}"
