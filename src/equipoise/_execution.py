@@ -1,5 +1,7 @@
 """How the code is being run: whether numbers may be read back from a device, and whether state may change."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor
 
@@ -28,6 +30,11 @@ def may_wait_for(tensor: Tensor, occasion: int) -> bool:
     if tensor.device.type == "cpu":
         return True
     return not tensor.is_meta and occasion & (occasion - 1) == 0
+
+
+def without_autocast(tensor: Tensor) -> AbstractContextManager[object]:
+    """A context in which operations keep their dtypes; the meta device has no autocast."""
+    return nullcontext() if tensor.is_meta else torch.autocast(tensor.device.type, enabled=False)
 
 
 def is_recomputing() -> bool:

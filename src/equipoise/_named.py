@@ -1,4 +1,4 @@
-"""Modules by task name: the names stand in the keys of their state, so that it follows the name, not the order."""
+"""Modules by task name. State keys hold the names, so state follows the name, not the order."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,8 +10,8 @@ RESERVED = frozenset(dir(nn.Module()))
 class NamedModules(nn.Module):
     """A mapping from any names to modules.
 
-    PyTorch allows no dots in the names of modules, no empty ones and none of its own attributes (``forward``): there
-    the key holds percent signs, as in a web address.
+    PyTorch refuses module names that are empty, contain dots or are attributes of its own (``forward``): these are
+    percent-encoded, as in a URL.
     """
 
     def __init__(self, modules: Mapping[str, nn.Module]) -> None:
@@ -31,7 +31,7 @@ class NamedModules(nn.Module):
 
 
 def as_key(name: str) -> str:
-    """The name of a module's attribute for a task's name.
+    """The attribute name of a task's module.
 
     >>> as_key("depth"), as_key("a.b"), as_key("forward"), as_key("")
     ('depth', 'a%2Eb', '%66orward', '%')

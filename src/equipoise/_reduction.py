@@ -1,8 +1,8 @@
 """Sums over the valid elements of a batch, on this rank and over all ranks.
 
-Means are of sums: sums and counts are added over the ranks and divided once, never means averaged. Values are then
-global on every rank, while gradients flow to this rank's elements only, scaled by the number of ranks, because
-DistributedDataParallel divides by it.
+Sums and counts are added over the ranks and divided once; means are never averaged. Values are then global on every
+rank, while gradients flow only to this rank's elements, times the number of ranks, because DistributedDataParallel
+divides by it.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,18 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """What a likelihood needs to know of a batch.
+    """A batch reduced to sums over its valid elements.
 
     Attributes:
-        values: ``(k, *noise)``: k sums over valid elements for each noise channel; ``values[0]`` is the raw loss.
-        count: ``noise``, int64: how many elements are valid.
-        weight: ``noise``: the sum of their weights, which the means are divided by; ``None``: every element weighs 1.
-        rows: ``(3, channels)``: count, mean and squared deviations of the targets, where a unit gathers them;
-            over ranks ``(ranks, 3, channels)``.
+        values: ``(k, *noise)``: k sums for each noise channel, ``values[0]`` that of the raw loss; float.
+        count: shape ``noise``, int64: the number of valid elements.
+        weight: shape ``noise``: the sum of their weights, by which means are divided; ``None``: all weights are 1.
+        rows: ``(3, channels)``: count, mean and squared deviations of the targets, when a unit needs them; after the
+            reduction ``(ranks, 3, channels)``.
+
+    >>> sums = Sums(torch.tensor([6.0]), torch.tensor(3))
+    >>> sums.means
+    tensor([2.])
     """
 
     values: Tensor
@@ -32,18 +36,18 @@ class Sums:
 
     @property
     def mass(self) -> Tensor:
-        """What the sums are divided by for a mean: the weights, or the count."""
+        """The divisor of the sums: the weights, or the count."""
         return self.count.to(self.values.dtype) if self.weight is None else self.weight
 
     @property
     def means(self) -> Tensor:
-        """Means over the valid elements; 0 where there is none."""
+        """Means over the valid elements; 0 where there are none."""
         mass = self.mass
         return self.values / torch.where(mass > 0, mass, 1.0)
 
 
 def is_distributed() -> bool:
-    """Whether this process trains together with others."""
+    """Whether this process is one of several ranks."""
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
@@ -66,14 +70,14 @@ def over_ranks(sums: Sequence[Sums]) -> list[Sums]:
         count = count.to(local.count.dtype) if local.count.is_floating_point() else count.round().to(local.count.dtype)
         weight = next(totals).to(local.values.dtype)
         rows = None if local.rows is None else next(totals).to(local.rows.dtype)
-        # The gradient of this rank's sums, and no more: ∞ − ∞, where a loss is bad, would hide which way it is.
+        # Only the gradient of this rank's sums: of a bad loss, ∞ − ∞ would hide the sign.
         straight = torch.nan_to_num(local.values - local.values.detach(), 0.0, 0.0, 0.0)
         reduced.append(Sums(values + ranks * straight, count, weight, rows))
     return reduced
 
 
 def _parts(sums: Sums) -> list[Tensor]:
-    # The weights always: another rank may have some where this one has none.
+    # Always with the weights: another rank may have some where this one has none.
     parts = [sums.values.detach(), sums.count, sums.mass]
     return parts if sums.rows is None else [*parts, _own_row(sums.rows)]
 
@@ -86,12 +90,12 @@ def _own_row(rows: Tensor) -> Tensor:
 
 
 def gather_rows(rows: Tensor) -> Tensor:
-    """``(ranks, *rows)``: what every rank has; ``(1, *rows)`` where there is one."""
+    """``(ranks, *rows)``: the rows of every rank."""
     return add_over_ranks(_own_row(rows)) if is_distributed() else rows[None]
 
 
 def add_over_ranks(tensor: Tensor) -> Tensor:
-    """The tensor summed over all ranks; itself where there is one."""
+    """The tensor summed over all ranks."""
     if is_distributed():
         tensor = tensor.clone()
         dist.all_reduce(tensor)
@@ -104,5 +108,5 @@ def any_rank(flag: Tensor) -> Tensor:
 
 
 def _wide(device: torch.device) -> torch.dtype:
-    """The widest type for sums: some devices have no float64."""
+    """The widest dtype for sums: MPS has no float64."""
     return torch.float32 if device.type == "mps" else torch.float64

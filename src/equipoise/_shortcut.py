@@ -1,7 +1,8 @@
-"""The raw losses of a whole batch in as few operations as there are kinds of tasks: the usual case on a CPU.
+"""A fast path for the usual batch on a CPU: everything labelled, nothing pending.
 
-Small tasks of one kind and shape are stacked, so that fifty of them cost hardly more than two. Whatever is unusual
-(missing labels, masks, other shapes, a unit that is still being learned) gives ``None``: the general way takes over.
+Small tasks of one kind and shape are stacked, so that fifty of them cost hardly more than two. For anything unusual
+(missing labels, masks, other shapes, a unit that is still being learned) it returns ``None``,
+and the general path runs.
 """
 
 from collections.abc import Sequence
@@ -22,22 +23,22 @@ from equipoise.likelihoods.likelihood import Likelihood
 from equipoise.likelihoods.regression import Regression
 
 SMALL = 2**14
-"""Tasks of more elements gain nothing from being stacked, which copies them."""
+"""Above this many elements stacking gains nothing, since it copies."""
 
 
 class Shortcut:
-    """The mean raw losses of tasks whose noises lie in one bank, in its order."""
+    """Computes the mean raw losses of the tasks of one bank, in its order."""
 
     def __init__(self, members: Sequence[Likelihood]) -> None:
         self.members = tuple(members)
-        # The likelihood of each run of tasks that could be stacked, and where the run begins.
+        # The class of each likelihood that has a fast path.
         self.kinds = [_kind(member) for member in members]
         self.units = [member.unit if isinstance(member, Regression) else None for member in members]
         self._counts: tuple[list[int], Tensor] | None = None
         self._scales: dict[int, tuple[object, Tensor, Tensor]] = {}
 
     def means(self, outputs: Sequence[Tensor | None], targets: Sequence[Tensor | None]) -> tuple[Tensor, Tensor] | None:
-        """The mean raw loss of each task and its count of elements, all of them valid; ``None`` where that is unknown.
+        """The mean raw loss and the number of elements of each task, if all are valid; else ``None``.
 
         A missing regression label shows as a mean that is not finite.
         """
@@ -70,7 +71,7 @@ class Shortcut:
         return self._counts[1]
 
     def _key(self, i: int, output: Tensor, target: Tensor) -> tuple[object, ...] | None:
-        """Tasks of equal keys can be stacked; ``None``: not in short."""
+        """Tasks of equal keys can be stacked; ``None``: no fast path."""
         kind = self.kinds[i]
         elements = output.numel()
         if kind is None or elements == 0 or output.device.type != "cpu" or target.device.type != "cpu":
@@ -110,7 +111,7 @@ class Shortcut:
         return loss(output, target, reduction="none").flatten(1).mean(1)
 
     def _unit(self, first: int, number: int) -> tuple[Tensor, Tensor]:
-        """Offsets and scales of a run of tasks, stacked again only when one of them has changed."""
+        """Stacked offsets and scales of a run of tasks, cached until one of them changes."""
         units: list[Any] = self.units[first : first + number]
         key = [(id(known), known._version) for known in [unit.known for unit in units]]
         cached = self._scales.get(first)
@@ -131,7 +132,7 @@ class Shortcut:
 
 
 def _kind(member: Likelihood) -> type | None:
-    """The class of a likelihood that has a short way."""
+    """The class of a likelihood that has a fast path."""
     if isinstance(member, Categorical):
         plain = not member.exact and member.class_weights is None and not member.label_smoothing
         return Categorical if plain and type(member) is Categorical else None
@@ -141,7 +142,7 @@ def _kind(member: Likelihood) -> type | None:
 
 
 def _is_settled(unit: Unit | None, member: Likelihood) -> bool:
-    """Whether this batch neither changes a unit nor is looked at, and nothing is to be said of it."""
+    """Whether this batch neither changes the unit, nor is looked at, nor calls for a warning."""
     if unit is None:
         return True
     if not member.training:

@@ -1,4 +1,4 @@
-"""The joint likelihood of tasks whose noises lie in one bank: one formula for all of them at once."""
+"""The losses of all tasks whose noises share a bank, by one formula."""
 
 from collections.abc import Sequence
 
@@ -28,11 +28,11 @@ def stacked(
     Args:
         bank: the noises, in the order of ``members``.
         members: the likelihoods.
-        names: of their tasks.
+        names: the names of their tasks.
         sums: the raw losses in one row, over all ranks.
-        whole: all entries are labelled and nothing may move; ``sums`` holds means.
-        normalizers: for each task what its sum is divided by, in place of its count.
-        any_empty: whether any entry has no valid element, where that is known.
+        whole: all entries are labelled and no noise moves; ``sums`` holds means.
+        normalizers: for each task the divisor of its sum, in place of its count.
+        any_empty: whether any entry has no valid element; ``None``: unknown without reading back.
         training: whether the noises may move.
     """
     counts = sums.count
@@ -57,7 +57,7 @@ def stacked(
 def _shares(
     members: Sequence[Likelihood], mass: Tensor, normalizers: Sequence[Tensor | float | None], any_empty: bool | None
 ) -> Tensor | None:
-    """Each entry's share of what its task's sum is divided by; ``None`` where every task is one whole entry."""
+    """Each entry's share of its task's divisor; ``None`` where every task is one entry, fully labelled."""
     given = any(n is not None for n in normalizers)
     if not given and any_empty is False and all(m.noise.channels is None for m in members):
         return None

@@ -1,6 +1,6 @@
-"""What must happen around ``optimizer.step()``: the log-variances are watched where no forward pass can see them.
+"""Hooks around ``optimizer.step()``, where log-variances are guarded.
 
-PyTorch calls these hooks for every optimizer of the process, so a training loop needs no line for it.
+PyTorch calls them for every optimizer of the process, so a training loop needs no extra line.
 """
 
 import gc
@@ -19,7 +19,7 @@ from torch.optim.optimizer import (
 
 
 class Followed(ABC):
-    """Something that has work to do before and after an optimizer's step."""
+    """An object with work to do before and after an optimizer's step."""
 
     @abstractmethod
     def before_step(self, optimizer: Optimizer) -> None:
@@ -30,7 +30,7 @@ class Followed(ABC):
         """Called after ``optimizer`` has changed its parameters."""
 
 
-# In the order in which they were made, which is the same on every rank: their work may be collective.
+# In order of creation, which is the same on every rank, because their work may be collective.
 _followed: WeakValueDictionary[int, Followed] = WeakValueDictionary()
 _numbers = itertools.count()
 _held: WeakKeyDictionary[Optimizer, tuple[int, frozenset[int]]] = WeakKeyDictionary()
@@ -38,7 +38,7 @@ _hooks: list[Any] = []
 
 
 def follow(what: Followed) -> None:
-    """Call the hooks of ``what`` around every optimizer's step, as long as it lives."""
+    """Call the hooks of ``what`` around every optimizer's step while it is alive."""
     _followed[next(_numbers)] = what
     if not _hooks:
         _hooks.append(register_optimizer_step_pre_hook(_before))
@@ -56,7 +56,7 @@ def holds(optimizer: Optimizer, parameter: Tensor) -> bool:
 
 
 def is_in_any_optimizer(parameter: Tensor) -> bool:
-    """Whether any living optimizer holds a parameter. Walks all objects: for rare questions."""
+    """Whether any optimizer in memory holds a parameter. Slow: it walks all objects."""
     found = [o for o in gc.get_objects() if issubclass(type(o), Optimizer)]
     return any(parameter is p for o in found for group in o.param_groups for p in group["params"])
 

@@ -1,4 +1,4 @@
-"""Several tasks, each with its noise, whose losses make one: what the joint likelihood and scalar weighting share."""
+"""Named tasks with noises, whose losses add up: shared by the joint likelihood and the weighting of scalar losses."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ Counts = Mapping[str, Tensor | float]
 
 
 class Tasks(nn.Module, Followed):
-    """Named likelihoods whose noises lie in as few vectors as possible.
+    """Named likelihoods whose noises share as few vectors as possible.
 
     Args:
         likelihoods: by task name. They become members: their log-variances move into one vector that all of them share,
@@ -41,7 +41,7 @@ class Tasks(nn.Module, Followed):
         follow(self)
 
     def _join_noises(self) -> None:
-        """One bank for all noises of linear form that move alike; the others keep their own."""
+        """Put all noises of linear form that move alike into one bank; the others keep their own."""
         alike: dict[tuple[object, ...], list[str]] = {}
         for name, member in self.items():
             member.noise.bank.names = (f"task {name!r}",)
@@ -51,7 +51,7 @@ class Tasks(nn.Module, Followed):
         self._groups = [sorted(names, key=lambda n: (type(self[n]).__name__, n)) for names in alike.values()]
         for names in self._groups:
             join([self[name].noise for name in names], [f"task {name!r}" for name in names])
-        # Plain tuples: looking a module up by name costs as much as an operation.
+        # Plain tuples, because looking up a module by name costs as much as an operation.
         self._joined_groups = [
             (tuple(names), tuple(self[n] for n in names), self[names[0]].noise.bank) for names in self._groups
         ]
@@ -59,11 +59,11 @@ class Tasks(nn.Module, Followed):
         self._single = [name for name in self._names if name not in grouped]
 
     def reset_parameters(self) -> None:
-        """Flags as at the beginning, as after ``to_empty``."""
+        """Clear the flags, as is needed after ``to_empty``."""
         self.flags.zero_()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy is followed as its original is."""
+        """Register the optimizer hooks of a copy."""
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         follow(self)
 
@@ -82,7 +82,7 @@ class Tasks(nn.Module, Followed):
         return [(name, self[name]) for name in self._names]
 
     def _of_whole_batch(self, means: Tensor, counts: Tensor | None = None) -> JointLoss | None:
-        """The joint loss in a few operations for all tasks, where all of them are labelled.
+        """The joint loss of fully labelled tasks, in a few operations for all of them.
 
         Args:
             means: raw losses in the order of the bank, on the CPU.
@@ -105,7 +105,7 @@ class Tasks(nn.Module, Followed):
         return JointLoss(loss=part.nll.sum(), _names=self._names, _parts=(part,))
 
     def _may_be_quick(self) -> bool:
-        """Whether all noises lie in one vector, on the CPU of one process."""
+        """Whether all noises share one vector, on the CPU of a single process."""
         if self._single or len(self._joined_groups) != 1 or is_distributed():
             return False
         return is_readable(self._joined_groups[0][2].low)
@@ -138,22 +138,22 @@ class Tasks(nn.Module, Followed):
         return JointLoss(loss=loss, _names=self._names, _parts=tuple(parts), _single=single, _anchor=self._anchor())
 
     def _nothing(self) -> Tensor:
-        """Zero, with a graph to every log-variance."""
+        """Zero with a graph to every log-variance."""
         noises = [p.sum() * 0.0 for member in self.likelihoods for p in cast(Likelihood, member).noise.parameters()]
         return torch.stack(noises).sum() if noises else self.flags.new_zeros((), dtype=torch.get_default_dtype())
 
     def _anchor(self) -> Tensor | None:
-        """What methods that ignore the noise add, since DistributedDataParallel waits for a gradient of every s."""
+        """A zero for losses without noise, since DistributedDataParallel waits for the gradient of every s."""
         return self._nothing() if is_distributed() and self.training and torch.is_grad_enabled() else None
 
     def _flag(self, sums: Sequence[Sums]) -> None:
-        """Mark bad losses on the device: read by ``check``, or before the optimizer's step where that costs nothing."""
+        """Flag bad losses on the device, for ``check``; on the CPU they are read before the optimizer's step."""
         if not in_functorch():
             self.flags.copy_(torch.maximum(self.flags, bad_losses(sums)))
             self._was_traced = True
 
     def before_step(self, optimizer: Optimizer) -> None:
-        """A compiled forward pass cannot raise: on the CPU its bad losses stop the step before it harms the weights."""
+        """Raise for bad losses of a compiled forward pass, which cannot raise itself; CPU only."""
         if self._was_traced and self.flags.device.type == "cpu":
             self._was_traced = False
             self.check()
@@ -162,23 +162,28 @@ class Tasks(nn.Module, Followed):
         """Nothing to do."""
 
     def check(self) -> None:
-        """Raise what ``forward`` could not say without stalling the device, and warn of bounds: it synchronises."""
+        """Raise errors that ``forward`` deferred in order not to stall the device, and warn about bounds. Synchronises.
+
+        Raises:
+            ValueError: a task's loss was negative.
+            FloatingPointError: a task's loss was not finite.
+        """
         complain_of_flags(self.flags, self._names)
         for name in self._names:
             noise = self[name].noise
             noise.bank.warn_at_bounds(noise.bank.values().detach().tolist())
 
     def sigmas(self) -> dict[str, float | list[float]]:
-        """Each task's σ in its target's unit, as plain numbers."""
+        """Each task's σ in its target's unit, as Python numbers: a list where the noise has channels."""
         return {name: likelihood.sigma.tolist() for name, likelihood in self.items()}
 
     def weights(self) -> dict[str, float | list[float] | None]:
-        """Each task's weight ∂nll/∂loss, as plain numbers; ``None`` where nll is not linear in the raw loss."""
+        """Each task's weight ∂nll/∂loss, as Python numbers; ``None`` where nll is not linear in the raw loss."""
         found = {name: likelihood.weight for name, likelihood in self.items()}
         return {name: None if weight is None else weight.tolist() for name, weight in found.items()}
 
     def _refuse_partial_starts(self, counts: Counts, argument: str, remedy: str = "") -> None:
-        """With micro-batches nothing may be taken from one micro-batch that belongs to all of them."""
+        """Raise if a start, unit or closed form would be taken from one micro-batch of several."""
         if not self.training or torch.compiler.is_compiling():
             return
         for name in counts:
@@ -202,7 +207,7 @@ class Tasks(nn.Module, Followed):
 
 
 def _one_row(sums: Sequence[Sums]) -> Sums:
-    """The raw losses of several likelihoods in one vector, an entry for each noise."""
+    """The raw losses of several likelihoods in one vector, one entry per noise."""
     if len(sums) == 1:
         s = sums[0]
         return Sums(s.values.reshape(1, -1), s.count.reshape(-1), s.mass.reshape(-1))

@@ -1,4 +1,4 @@
-"""What each task does to the parameters that all share: gradient norms, shares and cosines."""
+"""How much each task moves the shared parameters: gradient norms, shares and cosines."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,13 +14,12 @@ from equipoise.functional import at_least_single
 
 @dataclass(frozen=True, kw_only=True)
 class GradientAudit:
-    """Gradients of the tasks' terms on the shared parameters.
+    """Gradients of the tasks' losses on the shared parameters. ``print`` it for a table.
 
     Attributes:
         norms: ‖g_k‖ of each task.
-        shares: ‖g_k‖/Σ‖g_j‖; 0 where all are.
-        cosines: g_j·g_k/(‖g_j‖‖g_k‖) for each pair of tasks; NaN where one is zero. Below 0 they pull against each
-            other.
+        shares: ‖g_k‖/Σ‖g_j‖; 0 if all norms are 0.
+        cosines: g_j·g_k/(‖g_j‖‖g_k‖) for each pair of tasks; NaN if a norm is 0. Below 0 the tasks conflict.
     """
 
     norms: dict[str, float]
@@ -32,7 +31,7 @@ class GradientAudit:
         return next((name for name, value in self.shares.items() if value >= share), None)
 
     def cosine(self, one: str, other: str) -> float:
-        """Of two tasks, in any order."""
+        """The cosine of two tasks, in any order."""
         return self.cosines[(one, other) if (one, other) in self.cosines else (other, one)]
 
     def __str__(self) -> str:
@@ -56,15 +55,15 @@ class GradientAudit:
 
 
 def audit_gradients(terms: JointLoss | Mapping[str, Tensor], shared_parameters: Iterable[Tensor]) -> GradientAudit:
-    """Each task's gradient on the shared parameters: one backward pass a task, nothing left in ``.grad``.
+    """Each task's gradient on the shared parameters, by one backward pass per task; ``.grad`` stays untouched.
 
-    The graph is kept, so ``backward`` may follow. Every so many steps is enough. Of several ranks every one must call
-    it: the gradients of a likelihood's terms (in training mode) are those of the whole batch; those of given losses are
+    The graph is kept, so ``backward`` may follow. An audit every hundred steps or so is enough. Every rank must call
+    it: gradients of a joint loss (in training mode) are those of the whole batch, and gradients of given losses are
     averaged over the ranks, as DistributedDataParallel does.
 
     Args:
-        terms: what ``MultiTaskLikelihood`` gave (terms weighted by the learned noise), or scalar losses by task.
-        shared_parameters: the parameters to look at; a task that does not reach them has norm 0.
+        terms: what ``MultiTaskLikelihood`` returned (losses weighted by the learned noise), or scalar losses by task.
+        shared_parameters: the parameters that several tasks train; a task that does not reach them has norm 0.
 
     Raises:
         ValueError: no parameters, or a loss that is no scalar.

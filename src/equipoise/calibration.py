@@ -1,4 +1,4 @@
-"""How right the predicted uncertainties are: likelihood, coverage of intervals, calibration error of classes."""
+"""How well predicted uncertainties fit: likelihood, coverage of intervals, calibration error of classes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,10 +25,10 @@ class TaskCalibration:
 
     Attributes:
         nll: mean −log p(y) with all constants, in nats (a row of a MultivariateGaussian counts as one).
-        coverage: for regressions: which share of targets lies in the central interval of each level.
+        coverage: for regressions: the share of targets inside the central interval of each level.
         calibration_error: for classes: expected calibration error, Σ over 15 bins of confidence of
             (share of elements)·|accuracy − confidence| (Guo et al., ICML 2017).
-        count: how many elements.
+        count: the number of valid elements.
     """
 
     nll: float
@@ -65,12 +65,12 @@ def calibration_report(
     targets: Mapping[str, Tensor],
     masks: Mapping[str, Tensor | None] | None = None,
 ) -> CalibrationReport:
-    """How right each task's predictive distribution is on held-out data.
+    """How well each task's predictive distribution fits held-out data.
 
     ``likelihood.refit(outputs, targets)`` on *other* held-out data fits σ, or the temperature of classes; report again
     to see what it changed.
 
-    Local: of several ranks each reports on the data it is given. Gather them first for a report on all.
+    Each rank reports on its own data: gather the data first for a report on all of them.
 
     Raises:
         ValueError: a task without a density (Gibbs, Laplace in the paper's form), an unknown task, or no target.

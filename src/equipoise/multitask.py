@@ -24,8 +24,8 @@ class MultiTaskLikelihood(Tasks):
     Every task has one vote, however many elements it has, as in Kendall, Gal & Cipolla (CVPR 2018), eq. 6–10. The
     strict joint likelihood would sum over elements instead, and dense tasks would drown the others.
 
-    The likelihoods given become members: their log-variances move into one vector that all of them share. Its order is
-    that of their kinds and names, not that of the mapping, so an optimizer's state fits whichever way it is written.
+    The likelihoods become members: their log-variances move into one shared vector, ordered by class and name rather
+    than by the mapping, so that an optimizer's state fits however the mapping is written.
 
     Args:
         likelihoods: a likelihood for each task name.
@@ -69,16 +69,16 @@ class MultiTaskLikelihood(Tasks):
                 be absent too.
             masks: for some or all tasks: boolean, broadcastable to the target, True = valid.
             weights: for some or all tasks: how much each element or sample counts, see ``Likelihood.forward``.
-            counts: what each task's sum is divided by, in place of this batch's count of valid elements (their weights,
-                where there are weights): with the counts of all micro-batches of a step, their losses add up to that of
-                the whole batch. Not while a start, a unit or a closed form would be taken from one micro-batch.
+            counts: the divisor of each task's sum, in place of this batch's count of valid elements (or sum of their
+                weights). With the totals of all micro-batches of a step, their losses add up to that of the whole
+                batch. An error while a start, a unit or a closed form would come from one micro-batch.
 
         Raises:
             ValueError: an unknown task, shapes do not fit, a loss is negative; names the task.
             FloatingPointError: a loss is not finite; names the task. On a GPU see ``check``.
         """
         self._check_names(outputs, targets, masks, weights, counts)
-        # Activation checkpointing wants the second pass to be as the first was.
+        # Activation checkpointing needs the second pass to take the same path as the first.
         second = is_recomputing()
         may_be_quick = not (masks or weights or counts) and self._may_be_quick() and (self._was_quick or not second)
         if may_be_quick and (joint := self._quickly(outputs, targets)) is not None:
@@ -96,7 +96,7 @@ class MultiTaskLikelihood(Tasks):
         return self._joined(dict(zip(self._names, total, strict=True)), empty, counts or {})
 
     def _quickly(self, outputs: Optional, targets: Optional) -> JointLoss | None:
-        """The usual case on a CPU: all tasks labelled, none masked, nothing pending."""
+        """The fast path on a CPU: all tasks labelled, none masked, nothing pending."""
         names = self._groups[0]
         found = self._shortcut.means([outputs.get(n) for n in names], [targets.get(n) for n in names])
         if found is None or (joint := self._of_whole_batch(*found)) is None:
@@ -122,9 +122,9 @@ class MultiTaskLikelihood(Tasks):
         return member.sums(output, target, mask, weight, where=f"task {name!r}")
 
     def fit(self, targets: Optional, masks: Optional | None = None) -> None:
-        """Take the units of the given tasks' targets from these, for good: from the training set, say.
+        """Take the units of the given tasks from these targets, of the training set say, and keep them.
 
-        Tasks that own no unit (classes) are passed over.
+        Tasks without a unit of their own (classes) are skipped.
         """
         self._check_known(targets=targets, masks=masks or {})
         for name, target in targets.items():
@@ -137,7 +137,7 @@ class MultiTaskLikelihood(Tasks):
     ) -> None:
         """Set each given task's noise (for approximate classes: a temperature) to what is best for held-out data.
 
-        Of several ranks every one must call it, with its share of the data and the same tasks.
+        Every rank must call it, with its share of the data and the same tasks.
         """
         self._check_known(outputs=outputs, targets=targets, masks=masks or {}, weights=weights or {})
         for name, output in outputs.items():
@@ -155,7 +155,7 @@ class MultiTaskLikelihood(Tasks):
 
         Args:
             outputs: each task's output.
-            probabilities: of classes give calibrated probabilities, at the shape of the outputs, instead of answers.
+            probabilities: for classes, return calibrated probabilities in the shape of the outputs.
 
         Returns:
             Values in the target's unit for regressions; class indices ``(N, *)`` for ``Categorical``; 0 or 1 for

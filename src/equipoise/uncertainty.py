@@ -31,7 +31,7 @@ KINDS: dict[str, tuple[float, float | Literal["log1p"]]] = {
 class UncertaintyWeighting(Tasks):
     r"""Σ over tasks of coefficient·e^(−s)·L + penalty·s, for losses that are already computed.
 
-    For those who have only scalar losses; with outputs and targets at hand ``MultiTaskLikelihood`` knows more.
+    For code that has only scalar losses; ``MultiTaskLikelihood`` does more where outputs and targets are at hand.
 
     Args:
         kinds: what each task's loss is: ``"l2"`` (mean squared error), ``"l1"`` (mean absolute error, Laplace),
@@ -64,10 +64,10 @@ class UncertaintyWeighting(Tasks):
 
         Args:
             losses: each task's loss, a scalar; a task that is missing or ``None`` has no labels in this batch.
-            counts: how many valid elements each loss is the mean of: means over ranks are then exact. Without them
-                every rank counts the same.
-            totals: for accumulation over micro-batches: how many valid elements each task has in all micro-batches of
-                the step (of all ranks). Their losses then add up to that of the whole batch.
+            counts: the number of valid elements behind each loss, for exact means over ranks; without it every rank
+                counts the same.
+            totals: for accumulation: the number of valid elements of each task in all micro-batches of the step, on all
+                ranks. Their losses then add up to that of the whole batch.
 
         Raises:
             TypeError: a loss that is no tensor.
@@ -89,7 +89,7 @@ class UncertaintyWeighting(Tasks):
         return self._joined(*named, totals or {}).loss
 
     def _quickly(self, losses: Mapping[str, Tensor | None]) -> Tensor | None:
-        """The usual case on a CPU: every task has a loss, and nothing is pending."""
+        """The fast path on a CPU: every task has a loss, and nothing is pending."""
         given = [losses.get(name) for name in self._groups[0]]
         values = [v for v in given if isinstance(v, Tensor) and v.dim() == 0]
         if len(values) != len(given) or len(losses) != len(given) or not is_readable(*values):
@@ -98,7 +98,7 @@ class UncertaintyWeighting(Tasks):
         return None if joint is None else joint.loss
 
     def _sums(self, name: str, losses: Mapping[str, Tensor | None], counts: Counts) -> Sums:
-        """The loss as a sum of ``count`` elements; no element where there is no loss."""
+        """The loss as a sum of ``count`` elements; of none where there is no loss."""
         loss, where = losses.get(name), f"task {name!r}"
         if loss is None:
             given: list[Any] = [v for v in losses.values() if isinstance(v, Tensor)]
@@ -111,12 +111,12 @@ class UncertaintyWeighting(Tasks):
         if loss.dim() != 0:
             raise ValueError(f"{where}: expected a scalar loss, found one of shape {tuple(loss.shape)}: take its mean")
         loss = at_least_single(loss) if loss.is_floating_point() else loss.to(torch.get_default_dtype())
-        # Without counts nothing is copied to the device, which would stall it.
+        # Without counts nothing is copied to the device.
         one = torch.ones((), dtype=torch.int64, device=loss.device)
         elements = torch.as_tensor(counts[name], device=loss.device) if name in counts else one
-        # A mean over no element may be NaN: it is no loss.
+        # The mean over no element may be NaN, and is ignored.
         value = torch.where(elements > 0, loss, 0.0) * elements
-        # A loss below zero must show beside larger ones of other ranks.
+        # A negative loss must remain visible beside larger ones of other ranks.
         value = value + torch.where((loss.detach() < 0) & (elements > 0), -torch.inf, 0.0)
         return Sums(value[None], elements)
 

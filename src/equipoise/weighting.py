@@ -91,10 +91,10 @@ class Fixed:
 class Scalarized(Followed):
     """A scalarizer of TorchJD: DWA, FAMO, IMTLL, GeometricMean, Random, STCH, UW …, on the standardized losses.
 
-    A task without labels in a batch is shown to it with the last loss it had (1 before any), without gradient: methods
-    that compare losses over time then see no change.
+    For a task without labels in a batch, the scalarizer gets the last loss it had (1 before any), without gradient, so
+    methods that compare losses over time see no change.
 
-    Some methods need more than ``backward``, and do nothing without it; a warning says so when it is missing:
+    Some methods need more than ``backward``, and do nothing without; a warning says when a call is missing:
 
     - IMTLL and UW have parameters: add ``scalarizer.parameters()`` to the optimizer.
     - FAMO: call ``scalarizer.update(method.values(joint))`` after each step, with the losses of the same batch again.
@@ -104,8 +104,8 @@ class Scalarized(Followed):
         scalarizer: an instance of ``torchjd.scalarization.Scalarizer``.
 
     Raises:
-        TypeError: it is none.
-        ModuleNotFoundError: TorchJD is absent; says how to install it.
+        TypeError: another object.
+        ModuleNotFoundError: TorchJD is not installed.
     """
 
     def __init__(self, scalarizer: "Scalarizer") -> None:
@@ -163,7 +163,7 @@ class Scalarized(Followed):
         """Nothing to do."""
 
     def after_step(self, optimizer: Optimizer) -> None:
-        """Warn where the scalarizer's parameters have gradients, but nothing moves them."""
+        """Warn if the scalarizer's parameters have gradients, but no optimizer moves them."""
         for name, parameter in self.scalarizer.named_parameters():
             watch = self._watches[name]
             watch.settled = watch.settled or holds(optimizer, parameter)
@@ -177,7 +177,7 @@ class Scalarized(Followed):
 
 
 PATIENCE = {"update": 2, "step": 100}
-"""After how many batches without a call of it a method's own ``update`` or ``step`` is missed."""
+"""The number of batches without a call of a method's own ``update`` or ``step`` before a warning."""
 
 
 class Aggregated:
@@ -192,8 +192,8 @@ class Aggregated:
         aggregator: an instance of ``torchjd.aggregation.Aggregator``.
 
     Raises:
-        TypeError: it is none.
-        ModuleNotFoundError: TorchJD, or the solver it wants, is absent; says how to install it.
+        TypeError: another object.
+        ModuleNotFoundError: TorchJD, or a solver it needs, is not installed.
     """
 
     def __init__(self, aggregator: "Aggregator") -> None:

@@ -1,5 +1,7 @@
 """Arguments: those that do nothing together, or belong elsewhere, are refused by the class that was called."""
 
+from typing import get_type_hints
+
 import pytest
 import torch
 
@@ -128,3 +130,14 @@ class TestParameterGroups:
         frozen = eq.Gaussian().requires_grad_(False)
         for likelihood in (frozen, eq.Gaussian(update="closed_form")):
             assert len(eq.param_groups(torch.nn.Linear(2, 1), likelihood, lr=0.01)) == 1
+
+
+def test_the_keywords_of_the_noise_are_said_once():
+    """What type checkers know of ``**noise`` is what ``NoiseSettings`` has."""
+    assert get_type_hints(eq.NoiseOptions) == get_type_hints(eq.NoiseSettings)
+
+
+@pytest.mark.parametrize("kind", [eq.Gaussian, eq.Laplace, eq.Categorical, eq.Bernoulli])
+def test_an_unknown_keyword_names_the_class(kind):
+    with pytest.raises(TypeError, match=rf"{kind.__name__}: unexpected argument 'lr'"):
+        kind(lr=0.1)

@@ -1,4 +1,4 @@
-"""Losses that no likelihood can take: an error at once on the CPU, a flag where reading would stall a device."""
+"""Validates losses: raises at once on the CPU, sets flags where reading would stall a device."""
 
 import math
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from equipoise._reduction import Sums
 
 
 def check(sums: Sequence[Sums], names: Sequence[str]) -> list[bool | None]:
-    """Raise for losses that are negative or not finite; for each task whether no element is valid.
+    """Raise for losses that are negative or not finite; return for each task whether no element is valid.
 
-    Only on the CPU, where looking costs nothing. Elsewhere the answers are ``None``, and ``bad_losses`` gives flags.
+    CPU only. Elsewhere reading would stall: the answers are ``None``, and ``bad_losses`` gives flags instead.
     """
     if not is_readable(*(s.values for s in sums)):
         return [None] * len(sums)
@@ -23,25 +23,25 @@ def check(sums: Sequence[Sums], names: Sequence[str]) -> list[bool | None]:
 
 
 def listed(tensor: Tensor) -> list[float]:
-    """The numbers of a tensor of any shape."""
+    """The numbers of a tensor of any shape, as a flat list."""
     values: list[float] = tensor.detach().reshape(-1).tolist()
     return values
 
 
 def complain(losses: Sequence[float], where: str) -> None:
-    """Raise for a loss, or a sum of losses, that no likelihood can take; −∞ stands for a negative one in a sum."""
+    """Raise for a negative or non-finite loss; a sum is −∞ where one of its losses is negative."""
     for value in losses:
         if value < 0:
             found = "one" if math.isinf(value) else f"{value:g}"
             raise ValueError(
-                f"{where}: expected losses of at least 0, found {found} below: a likelihood has no such error"
+                f"{where}: expected losses of at least 0, found {found} below: no likelihood has negative losses"
             )
         if not math.isfinite(value):
             raise FloatingPointError(f"{where}: the loss is {value}: the outputs or targets are not finite")
 
 
 def complain_of_flags(flags: Tensor, tasks: Sequence[str]) -> None:
-    """Raise for a task that ``bad_losses`` flagged, and begin anew."""
+    """Raise for the first task that ``bad_losses`` flagged, and clear the flags."""
     found = flags.tolist()
     if not any(found):
         return
@@ -52,7 +52,7 @@ def complain_of_flags(flags: Tensor, tasks: Sequence[str]) -> None:
 
 
 def bad_losses(sums: Sequence[Sums]) -> Tensor:
-    """For each task a number without leaving the device: 0 well, 1 not finite, 2 negative."""
+    """One number per task, computed on the device: 0 fine, 1 not finite, 2 negative."""
     flags = []
     for s in sums:
         loss = s.values[0].detach()

@@ -5,19 +5,20 @@ import math
 import torch
 from torch import Tensor, nn
 
+from equipoise._execution import without_autocast
 from equipoise.likelihoods._bank import NoiseBank
 from equipoise.likelihoods._noise import Noise
 from equipoise.likelihoods._sharding import as_stored, full, is_sharded, local
 from equipoise.likelihoods._spec import NoiseSpec
 
 PLENTY = 10
-"""With so many rows for each dimension a sample covariance is used as it is; with fewer it is shrunk."""
+"""With this many rows per dimension a sample covariance is used unchanged; with fewer it is shrunk."""
 
 
 class CovarianceNoise(Noise):
     """D = diag e^(s/2), and R = I plus a strictly lower triangle, its rows scaled to length one.
 
-    So diag Σ = e^s exactly, and every value of the parameters is a covariance.
+    Hence diag Σ = e^s exactly, and every value of the parameters gives a covariance.
     """
 
     lower: Tensor
@@ -36,7 +37,7 @@ class CovarianceNoise(Noise):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """No correlation, nothing seen, as after ``to_empty``."""
+        """Reset to no correlation, as is needed after ``to_empty``."""
         self.bank.reset_parameters()
         local(self.lower).zero_()
         if not self.bank.by_gradient:
@@ -51,7 +52,7 @@ class CovarianceNoise(Noise):
 
     @torch.no_grad()
     def follow(self, scatter: Tensor, rows: Tensor) -> None:
-        """Add a batch to the running scatter, and follow it once there are as many rows as dimensions."""
+        """Add a batch to the running scatter, and follow it once it has as many rows as dimensions."""
         informed = (rows > 0) & torch.isfinite(scatter).all() & (scatter.diagonal() > 0).all()
         seen = informed.to(self.scatter.dtype)
         momentum = self.bank.momentum
@@ -65,10 +66,10 @@ class CovarianceNoise(Noise):
 
     @torch.no_grad()
     def set_covariance(self, covariance: Tensor, rows: Tensor, where: Tensor | bool = True) -> Tensor:
-        """Put s and R to those of a sample covariance of so many rows; whether it was of use.
+        """Set s and R to a sample covariance of ``rows`` rows; return whether it was usable.
 
-        Of no use: fewer rows than dimensions, a variance of zero, entries that are not finite. A covariance of few rows
-        is shrunk towards its diagonal: by half for as many rows as dimensions, not at all for ten times as many.
+        It is not with fewer rows than dimensions, a zero variance or entries that are not finite. A covariance of few
+        rows is shrunk towards its diagonal: by half for as many rows as dimensions, not at all for ten times as many.
         """
         dim = len(covariance)
         usable = (rows >= dim) & torch.isfinite(covariance).all() & (covariance.diagonal() > 0).all() & where
@@ -78,7 +79,7 @@ class CovarianceNoise(Noise):
         safe = torch.where(usable, covariance / variance.sqrt() / variance.sqrt()[:, None], eye)
         shrink = 0.5 * ((PLENTY * dim - rows) / ((PLENTY - 1) * dim)).clamp(1e-7, 1.0)
         factor, failed = torch.linalg.cholesky_ex(safe + shrink * (eye - safe))
-        # Rounding alone can still break it: then the deviations are taken without correlations.
+        # Rounding alone can still make it fail: then take the deviations without correlations.
         factor = torch.where(failed == 0, factor, eye)
         lower = (factor / factor.diagonal()[:, None]).tril(-1)
         usable = usable & torch.isfinite(lower).all()
@@ -108,7 +109,7 @@ class CovarianceNoise(Noise):
             super().put(name, value)
 
     def fit_with_prior(self, covariance: Tensor, prior: tuple[float, float]) -> None:
-        """Move s and R to the minimum of nll plus prior, from where they are; by L-BFGS, since there is no formula."""
+        """Move s and R to the minimum of nll plus prior by L-BFGS, since there is no closed form."""
         sigma0, strength = prior
         s = self.bank.values().detach().double().clone().requires_grad_()
         lower = full(self.lower).detach().double().clone().requires_grad_()
@@ -133,7 +134,7 @@ class CovarianceNoise(Noise):
 def covariance_nll(scatter: Tensor, factor: Tensor, log_variance: Tensor) -> Tensor:
     """(½·tr(Σ⁻¹·S) + ½·log det Σ)/dim, with S the mean scatter of a row and Σ = D·R·Rᵀ·D."""
     scale = torch.exp(-0.5 * log_variance)
-    with torch.autocast(scatter.device.type, enabled=False):
+    with without_autocast(scatter):
         whitened = torch.linalg.solve_triangular(factor, scatter * scale * scale[:, None], upper=False)
         whitened = torch.linalg.solve_triangular(factor, whitened.T, upper=False)
     log_determinant = log_variance.sum() + 2 * factor.diagonal().log().sum()

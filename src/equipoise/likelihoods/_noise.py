@@ -1,25 +1,25 @@
-"""The noise of one likelihood: its own part of a bank, under whose name it is saved and loaded."""
+"""The noise of one likelihood: its part of a bank, saved and loaded under the likelihood's name."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from equipoise._execution import is_readable, is_traced
 from equipoise.likelihoods._bank import NoiseBank
 from equipoise.likelihoods._settings import NoiseSettings
 from equipoise.likelihoods._sharding import full
 from equipoise.likelihoods._spec import NoiseSpec
+from equipoise.likelihoods._state import NamedTensors
 
 
-class Noise(nn.Module):
+class Noise(NamedTensors):
     """One likelihood's log-variance s = log σ², one number or one a channel.
 
     Args:
-        bank: where it is stored, perhaps with those of other tasks.
+        bank: where it is stored, perhaps with the noises of other tasks.
         first: its first entry there.
-        spec: what it is.
+        spec: its settings and form.
     """
 
     def __init__(self, bank: NoiseBank, first: int, spec: NoiseSpec) -> None:
@@ -34,7 +34,7 @@ class Noise(nn.Module):
 
     @property
     def channels(self) -> int | None:
-        """How many log-variances; ``None``: one."""
+        """The number of log-variances; ``None``: a single one, of shape ``()``."""
         return self.settings.channels
 
     @property
@@ -43,17 +43,17 @@ class Noise(nn.Module):
         return self.settings.prior
 
     def reset_parameters(self) -> None:
-        """Everything of its bank as at the beginning, as after ``to_empty``."""
+        """Reset the bank to its initial state, as is needed after ``to_empty``."""
         self.bank.reset_parameters()
 
     @property
     def running_weight(self) -> Tensor:
-        """Of a closed form: how much the running mean has seen, 1 − momentum^batches."""
+        """Closed form only: the weight of the running mean, 1 − momentum^batches."""
         return self.bank.running[0, self.span].reshape(self.settings.shape)
 
     @property
     def log_variance(self) -> Tensor:
-        """S, a scalar or a vector of channels: a view that gradients flow through, with the gradient it has got."""
+        """``s``, a scalar or ``(channels,)``: a view that gradients flow through, with its share of the gradient."""
         stored, shape = self.bank.log_variance, self.settings.shape
         view = full(stored)[self.span].reshape(shape)
         if view.requires_grad and not is_traced():
@@ -64,7 +64,7 @@ class Noise(nn.Module):
         return view
 
     def _has_labels(self) -> bool:
-        """Whether the task had labels since the last step: else it has no gradient, though its neighbours have."""
+        """Whether the task had labels since the last step; without, it has no gradient though its neighbours do."""
         bank = self.bank
         if not bank.has_run or bank.all_labelled or not is_readable(bank.labelled):
             return True
@@ -76,12 +76,12 @@ class Noise(nn.Module):
         return self.bank.pending and self.settings.starts_at_first_batch
 
     def is_started(self) -> Tensor:
-        """Which log-variances have met data with information."""
+        """Which log-variances have seen data with information."""
         return self.bank.started[self.span].reshape(self.settings.shape) > 0
 
     @torch.no_grad()
     def set_log_variance(self, value: Tensor, where: Tensor | None = None) -> None:
-        """Put s to a value (where it is asked for), as a fit on held-out data does; a pending start is off."""
+        """Set s to a value (``where`` true), as a fit on held-out data does; cancels a pending start."""
         span, value = self.span, value.reshape(-1).clamp(*self.settings.bounds).to(self.bank.low.dtype)
         take = torch.ones_like(value, dtype=torch.bool) if where is None else where.reshape(-1).expand(value.shape)
         self.bank.write(span, torch.where(take, value, self.bank.values()[span]))
@@ -107,41 +107,15 @@ class Noise(nn.Module):
             bank.running[:, self.span].copy_(value.reshape(2, -1))
         else:
             getattr(bank, name)[self.span].copy_(value.reshape(-1))
-        bank.pending = True  # until a step finds that all have started
+        bank.pending = True  # until a step finds that all entries have started
 
-    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        destination |= {prefix + name: tensor for name, tensor in self.tensors().items()}
-
-    def _load_from_state_dict(
-        self,
-        state_dict: Mapping[str, Any],
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        tensors = self.tensors()
-        for name, own in tensors.items():
-            key = prefix + name
-            if key not in state_dict:
-                missing_keys.append(key)
-            elif state_dict[key].shape != own.shape:
-                error_msgs.append(f"{key}: expected shape {tuple(own.shape)}, found {tuple(state_dict[key].shape)}")
-            elif own.is_meta and not local_metadata.get("assign_to_params_buffers"):
-                error_msgs.append(f"{key}: this module is on the meta device: call to_empty, or load with assign=True")
-            else:
-                if self.bank.low.is_meta:
-                    self.bank.to_empty(device=state_dict[key].device)
-                    self.bank.reset_parameters()
-                self.put(name, state_dict[key])
-        if strict:
-            known = {prefix + name for name in tensors}
-            unexpected_keys += [key for key in state_dict if key.startswith(prefix) and key not in known]
+    def materialize(self, where: torch.device) -> None:
+        """Move the bank from the meta device to one with memory, in the initial state."""
+        self.bank.to_empty(device=where)
+        self.bank.reset_parameters()
 
     def extra_repr(self) -> str:
-        """The settings that matter."""
+        """The main settings."""
         settings = self.settings
         said = [f"init={settings.init!r}", f"update={settings.update!r}"]
         said += [f"channels={settings.channels}"] if settings.channels is not None else []
@@ -150,7 +124,7 @@ class Noise(nn.Module):
 
 
 def own_noise(spec: NoiseSpec) -> Noise:
-    """The noise of a likelihood by itself."""
+    """The noise of a single likelihood, in a bank of its own."""
     return Noise(NoiseBank([spec]), 0, spec)
 
 

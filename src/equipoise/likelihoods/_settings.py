@@ -1,4 +1,4 @@
-"""The settings of a task's noise, said once: what users pass to every likelihood."""
+"""The settings of a task's noise: the keywords that every likelihood takes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ HINTS = {
 
 
 class NoiseOptions(TypedDict, total=False):
-    """The keyword arguments of ``NoiseSettings``, for signatures."""
+    """The keywords of ``NoiseSettings``, for signatures: ``**noise: Unpack[NoiseOptions]``."""
 
     channels: int | None
     init: Init
@@ -40,8 +40,8 @@ class NoiseSettings:
         momentum: m of the running mean r ← m·r + (1 − m)·L; closed form only, 0.99 by default.
         bounds: s is kept within them; reaching one warns.
         prior: (σ₀, strength): adds strength·(½·s + ½·σ₀²·e^(−s)).
-        floor: σ stays above this fraction of a reference, so that a task whose loss tends to zero cannot take all the
-            weight; reaching it warns. The reference is the target's spread where the likelihood owns the target's unit,
+        floor: σ stays above this fraction of a reference, so that the weight of a task whose loss tends to zero stays
+            finite; reaching it warns. The reference is the target's spread where the likelihood owns the target's unit,
             the σ of a coin flip (e^s = 2·log 2) for classes, otherwise the σ that fits the first batch with
             information. ``None``: 0.01, or 0.0001 of the first batch. 0 turns it off.
     """
@@ -93,12 +93,12 @@ class NoiseSettings:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of s."""
+        """The shape of s."""
         return () if self.channels is None else (self.channels,)
 
     @property
     def starts_at_first_batch(self) -> bool:
-        """Whether s is put at the optimum of the first batch that has information."""
+        """Whether s starts at the optimum of the first batch that has information."""
         return self.init == "first_batch" or self.update == "closed_form"
 
     def floor_below(self, reference_known: bool) -> float:

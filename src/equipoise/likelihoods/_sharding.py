@@ -1,4 +1,4 @@
-"""Tensors that may be sharded over ranks (``fully_shard``), seen whole or in this rank's part."""
+"""Tensors that may be sharded over ranks (``fully_shard``): the whole, or this rank's part."""
 
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ def local(tensor: Tensor) -> Tensor:
 
 
 def as_stored(tensor: Tensor, like: Tensor) -> Tensor:
-    """This rank's part of a whole tensor, were it stored as ``like`` is."""
+    """This rank's part of a whole tensor, sharded like ``like``."""
     if not is_sharded(like):
         return tensor
     from torch.distributed.tensor import distribute_tensor

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from equipoise.functional import at_least_single
 from equipoise.likelihoods._masks import valid_elements
-from equipoise.likelihoods._unit import Unit, difference
+from equipoise.likelihoods._target_statistics import difference
+from equipoise.likelihoods._unit import Unit
 from equipoise.likelihoods.likelihood import Likelihood
 
 

@@ -1,4 +1,4 @@
-"""What classifiers share: cross entropy with a temperature as noise, approximate or exact."""
+"""The base class of classifiers: cross entropy with a temperature as noise, approximate or exact."""
 
 import math
 from abc import abstractmethod
@@ -16,9 +16,9 @@ from equipoise.likelihoods.likelihood import Likelihood, warn_of_refit
 Prepared = tuple[Tensor, Tensor, Tensor]
 """Logits, labels, and the weight of each (0 where there is no label), in one shape that suits the likelihood."""
 REACH, SPACING, REFINED = 20.0, 0.5, 32
-"""log T is looked for within ±20, on a grid of this spacing, then on one of so many points between two of them."""
+"""log T is searched within ±20 on a grid of this spacing, then on a finer grid of this many points."""
 AT_ONCE = 2**24
-"""Numbers of a grid of temperatures that are held in memory at once."""
+"""At most this many numbers of a grid of temperatures are in memory at once."""
 COIN = math.log(2.0 * math.log(2.0))
 """s at its optimum for a coin flip: the reference of a classifier's floor."""
 
@@ -34,11 +34,11 @@ class Temperature(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """No temperature fitted."""
+        """Reset to no fitted temperature."""
         self.log_temperature.zero_()
 
     def set(self, value: Tensor, where: Tensor) -> None:
-        """Take fitted values."""
+        """Set fitted values where they are known."""
         self.log_temperature.copy_(torch.where(where, value.to(self.log_temperature.dtype), self.log_temperature))
 
 
@@ -66,7 +66,7 @@ class Tempered(Likelihood):
     def prepared(
         self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, where: str
     ) -> Prepared:
-        """Outputs and targets, checked."""
+        """Outputs, targets and weights, checked and reshaped."""
 
     @abstractmethod
     def slopes(self, s: Tensor, logits: Tensor, labels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,7 +122,7 @@ class Tempered(Likelihood):
     def best(
         self, logits: Tensor, labels: Tensor, weight: Tensor, *, over_ranks: bool, rounds: int = 2
     ) -> tuple[Tensor, Tensor]:
-        """The s of the least CE(f·e^(−s), y), the prior of the exact form included, and whether data determine it."""
+        """The s that minimises CE(f·e^(−s), y), plus the exact form's prior, and whether the data determine it."""
         prior = self.noise.prior if self.exact else None
         return best_log_temperature(
             lambda s: self.slopes(s, logits, labels, weight),
@@ -134,7 +134,7 @@ class Tempered(Likelihood):
         )
 
     def present(self, logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
-        """The s that scales the logits of a batch, detached: the best one where a start is due."""
+        """The s that scales the logits of a batch, detached; the optimum where a start is due."""
         s = self.log_variance.detach().to(logits.dtype)
         if not (self._is_moving and self.noise.waits_for_start):
             return s
@@ -142,7 +142,7 @@ class Tempered(Likelihood):
         return torch.where(known & ~self.noise.is_started(), best.to(s.dtype), s)
 
     def start_statistic(self, s: Tensor, mass: Tensor) -> Tensor:
-        """The sum whose mean is e^s: what ``optimum`` makes s of again; 0 where a start found nothing."""
+        """The sum whose mean e^s ``optimum`` turns back into s; 0 where a start found nothing."""
         if not (self._is_moving and self.noise.waits_for_start):
             return mass * s.exp()
         unchanged = (s == self.log_variance.detach().to(s.dtype)) & ~self.noise.is_started()

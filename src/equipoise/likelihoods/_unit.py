@@ -1,38 +1,35 @@
 """The unit of a regression target: its offset and scale, so that a network may work in dimensionless numbers.
 
-target = offset + scale · dimensionless. The unit is *gathered*: until 32 valid elements have been seen it is
-provisional and follows every batch; then it stays. Some later batches (the first 16, then the 32nd, 64th … 1024th) are
-looked at as well: where they show that the first ones were not typical (a sorted loader), the unit is taken again, and
-a warning says so, because that changes what the network's outputs mean. After that it never changes by itself.
+target = offset + scale · dimensionless. The unit is provisional, and follows every batch, until
+32 valid elements have been seen; then it stays. Some later batches (the first 16, then the 32nd, 64th … 1024th) are
+checked against it: if they show that the first ones were not typical (a sorted loader), the unit is taken again, with
+a warning, because that changes what the network's outputs mean. After that it never changes by itself.
 
-Outliers (beyond 30 median absolute deviations, where they are rare) do not count; data without spread give no unit.
+Rare outliers (beyond 30 median absolute deviations) do not count; data without spread give no unit.
 """
 
 import warnings
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from equipoise._execution import in_functorch, is_readable, is_recomputing
+from equipoise._execution import in_functorch, is_readable, is_recomputing, may_wait_for
 from equipoise._reduction import gather_rows
 from equipoise._stepping import Followed, follow
-from equipoise.functional import at_least_single
+from equipoise.likelihoods._state import NamedTensors
+from equipoise.likelihoods._target_statistics import merged, target_rows
 
 ENOUGH = 32
 """Valid elements after which a unit is no longer provisional."""
-OUTLIER, RARE = 30.0, 64
-"""Outliers lie so many median absolute deviations out, and are at most one of so many elements."""
 EARLY_LOOKS, LAST_LOOK, LOOKS_NEEDED = 16, 1024, 4
 ATYPICAL = 2.0
-"""A unit is taken again when its scale is wrong by this factor, or its offset by so many scales."""
-SAMPLE = 4096
-"""Medians are those of so many elements at most."""
+"""A unit is taken again if its scale is wrong by this factor, or its offset by this many scales."""
 
 
-class Unit(nn.Module, Followed):
-    """Offset and scale of a target: one of each for the task, or one a channel.
+class Unit(NamedTensors, Followed):
+    """Offset and scale of a target: one of each for the task, or one per channel.
 
     ``known`` holds w, w·offset, w·scale and w·(elements it was taken from), w = 1 once it is known: so that averages of
     models (EMA, SWA) average units rightly. ``gathered``: count, count·mean and squared deviations of all batches that
@@ -53,12 +50,12 @@ class Unit(nn.Module, Followed):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Put everything to its beginning, as after ``to_empty``."""
+        """Reset to the initial state, as is needed after ``to_empty``."""
         self.known.zero_()
         self.gathered.zero_()
         self._set_batches(0)
         self.pending = True
-        """Whether the unit may still be provisional; cleared where the device can be asked."""
+        """Whether the unit may still be provisional; cleared when the device is read back."""
 
     def _begin_to_watch(self) -> None:
         self._cache: tuple[object, Tensor, Tensor] | None = None
@@ -67,12 +64,12 @@ class Unit(nn.Module, Followed):
         self._ran = self._ran_traced = self._warned_flat = self._warned_unknown = self._warned_again = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """A copy begins to watch anew."""
+        """A copy starts its own watches."""
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._begin_to_watch()
         follow(self)
 
-    # What it is.
+    # Reading the unit.
 
     @property
     def offset(self) -> Tensor:
@@ -85,7 +82,7 @@ class Unit(nn.Module, Followed):
         return self.both()[1].reshape(self.shape)
 
     def both(self) -> tuple[Tensor, Tensor]:
-        """Offset and scale of each channel (of the task: one)."""
+        """Offset and scale of each channel, as vectors; without channels, of length one."""
         if not is_readable(self.known):
             return self._both()
         key = (self.known.data_ptr(), self.known.dtype, self.known._version)
@@ -101,7 +98,7 @@ class Unit(nn.Module, Followed):
 
     @property
     def is_settled(self) -> Tensor:
-        """Of each channel: whether its unit is known and no longer provisional."""
+        """For each channel, whether its unit is known and no longer provisional."""
         return self.known[3] >= ENOUGH * self.known[0].clamp_min(1e-12)
 
     def is_changing(self, training: bool) -> bool:
@@ -113,25 +110,25 @@ class Unit(nn.Module, Followed):
         return self.pending
 
     def _set_batches(self, batches: int) -> None:
-        """Count, and say what is due: in flags, since a number that changes would be compiled anew each time."""
+        """Count batches, and set flags for what is due: a changing number would be recompiled for each batch."""
         self.batches = batches
         coming = batches + 1
         self.looks = coming <= EARLY_LOOKS or (coming <= LAST_LOOK and coming & batches == 0)
-        """Whether the coming batch is one of those that are looked at."""
+        """Whether the coming batch is checked."""
         self.may_be_wrong = coming >= LOOKS_NEEDED
-        """Whether enough batches have been looked at to say that the first ones were not typical."""
+        """Whether enough batches were checked to decide that the first ones were not typical."""
 
-    # How it is learned.
+    # Learning it.
 
     def meet(self, target_CE: Tensor, valid_CE: Tensor, *, moving: bool, training: bool, where: str) -> Tensor | None:
-        """Gather the unit from a batch while it is provisional; later give what the batch shows, where it is looked at.
+        """Gather the unit from a batch while it is provisional; later return statistics of the batches to check.
 
         Args:
             target_CE: the elements E of each channel C.
-            valid_CE: which of them count.
+            valid_CE: which of them are valid.
             moving: whether anything may change.
-            training: else the unit should be known, and a warning says where it is not.
-            where: for that warning.
+            training: in eval mode a warning says if the unit is unknown.
+            where: the name of the task or class, for that warning.
         """
         if not training:
             self.warn_if_unknown(where)
@@ -148,7 +145,7 @@ class Unit(nn.Module, Followed):
 
     @torch.no_grad()
     def gather(self, rows_RKC: Tensor) -> None:
-        """Add what a batch shows (``shown`` by every rank), and take the unit while it is provisional."""
+        """Add the statistics of a batch (``shown`` of every rank), and take the unit while it is provisional."""
         self._add(rows_RKC)
         count, mean, spread, informed = self._estimate()
         provisional = torch.maximum(spread, 0.1 * mean.abs())
@@ -157,14 +154,14 @@ class Unit(nn.Module, Followed):
         if is_readable(self.known) and not bool(informed.all()) and bool((count > 1).any()) and not self._warned_flat:
             self._warned_flat = True
             warnings.warn(
-                "the targets have no spread so far (all valid ones are equal, as far as their type can tell): their "
-                "unit stays unknown, with scale 1, until they have",
+                "the targets have no spread so far (all valid ones are equal within their precision), so their "
+                "unit stays unknown, with scale 1, until they do",
                 stacklevel=2,
             )
 
     @torch.no_grad()
     def look(self, rows_RKC: Tensor) -> None:
-        """Add what a batch shows, and take a settled unit again where the data are not as it says."""
+        """Add the statistics of a batch, and take a settled unit again if the data contradict it."""
         self._add(rows_RKC)
         if not self.may_be_wrong:
             return
@@ -184,13 +181,13 @@ class Unit(nn.Module, Followed):
         self._take(take, count, mean, spread)
 
     def shown(self, target_CE: Tensor, valid_CE: Tensor) -> Tensor:
-        """What a batch shows of the targets: count, mean and squared deviations of each channel, ``(3, C)``."""
+        """The statistics of a batch of targets: count, mean and squared deviations of each channel, ``(3, C)``."""
         kind = target_CE.dtype
         self._resolution = torch.finfo(kind).eps if kind.is_floating_point else 0.0
         return target_rows(target_CE, valid_CE, self.known.dtype)
 
     def advance(self) -> None:
-        """A training batch has passed."""
+        """Count a training batch."""
         self._ran = True
         if torch.compiler.is_compiling():
             self._ran_traced = True
@@ -199,7 +196,7 @@ class Unit(nn.Module, Followed):
 
     @torch.no_grad()
     def fit(self, target_CE: Tensor, valid_CE: Tensor, where: str) -> None:
-        """Take the unit from the valid elements E of each channel C, over all ranks, for good."""
+        """Take the unit from the valid elements E of each channel C, over all ranks, and keep it."""
         rows = merged(gather_rows(self.shown(target_CE, valid_CE)))
         count, mean, spread, informed = self._read(rows)
         if is_readable(self.known) and bool(((count > 0) & ~informed).any()):
@@ -220,7 +217,7 @@ class Unit(nn.Module, Followed):
         return self._read(torch.stack([count, total / count.clamp_min(1.0), squares]))
 
     def _read(self, rows_KC: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Count, mean, standard deviation, and whether that is information."""
+        """Count, mean, standard deviation, and whether they determine a unit."""
         count, mean, squares = rows_KC
         spread = (squares / count.clamp_min(1.0)).sqrt()
         informed = (count > 0) & (spread > 4 * self._resolution * mean.abs())
@@ -230,10 +227,10 @@ class Unit(nn.Module, Followed):
         new = torch.stack([torch.ones_like(mean), mean, scale, count])
         self.known.copy_(torch.where(where, new.to(self.known.dtype), self.known))
 
-    # What it says, saves and loads.
+    # Warnings, steps and state.
 
     def warn_if_unknown(self, where: str) -> None:
-        """Warn once where values are asked for before the unit is known: they are dimensionless."""
+        """Warn once if values are requested before the unit is known: they are dimensionless."""
         if self._warned_unknown or not self.pending or not is_readable(self.known) or bool((self.known[0] > 0).all()):
             return
         self._warned_unknown = True
@@ -247,103 +244,36 @@ class Unit(nn.Module, Followed):
         """Nothing to do."""
 
     def after_step(self, optimizer: Optimizer) -> None:
-        """What a compiled forward pass cannot do itself."""
+        """Count the batch of a compiled forward pass, and find out whether the unit is settled."""
         if not self._ran:
             return
         self._ran = False
         if self._ran_traced:
             self._ran_traced = False
             self._set_batches(self.batches + 1)
-        # A GPU is asked after the 1st, 2nd, 4th, 8th … batch only: it would stall each time.
-        is_due = self.batches & (self.batches - 1) == 0 and not self.known.is_meta
-        if self.pending and self.batches != self._asked_at and is_due:
+        if self.pending and self.batches != self._asked_at and may_wait_for(self.known, self.batches):
             self._asked_at = self.batches
             self.pending = not bool(self.is_settled.all())
 
-    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "batches"] = torch.tensor(float(self.batches), device=self.known.device)
+    def tensors(self) -> dict[str, Tensor]:
+        """What is saved, by name."""
+        batches = torch.tensor(float(self.batches), device=self.known.device)
+        return {"known": self.known, "gathered": self.gathered, "batches": batches}
 
-    def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        unexpected: list[str] = []
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected, error_msgs)
-        key = prefix + "batches"
-        unexpected_keys += [k for k in unexpected if k != key]
-        if key in state_dict:
-            self._set_batches(round(float(state_dict[key])))
+    @torch.no_grad()
+    def put(self, name: str, value: Tensor) -> None:
+        """Set one of ``tensors``."""
+        if name == "batches":
+            self._set_batches(round(float(value)))
         else:
-            missing_keys.append(key)
-        self.pending = True  # until it has been seen that it is settled
+            getattr(self, name).copy_(value)
+        self.pending = True  # until a look finds that it is settled
+
+    def materialize(self, where: torch.device) -> None:
+        """Move from the meta device to one with memory, in the initial state."""
+        self.to_empty(device=where)
+        self.reset_parameters()
 
     def extra_repr(self) -> str:
         """Offset and scale."""
         return f"offset={self.offset.tolist()}, scale={self.scale.tolist()}"
-
-
-def difference(target: Tensor, offset: Tensor, dtype: torch.dtype) -> Tensor:
-    """Target − offset, exact where targets are integers or far from zero."""
-    if target.is_floating_point():
-        return at_least_single(target) - offset
-    whole = offset.round()
-    return (target.long() - whole.long()).to(dtype) - (offset - whole)
-
-
-def merged(rows_RKC: Tensor) -> Tensor:
-    """Count, mean and squared deviations of several parts, as of one (Chan, Golub & LeVeque 1979); ``(3, C)``."""
-    counts, means, squares = rows_RKC.unbind(1)
-    count = counts.sum(0)
-    mean = (counts * means).sum(0) / count.clamp_min(1.0)
-    between = (counts * (means - mean).square()).sum(0)
-    return torch.stack([count, mean, squares.sum(0) + between])
-
-
-@torch.no_grad()
-def target_rows(target_CE: Tensor, valid_CE: Tensor, dtype: torch.dtype) -> Tensor:
-    """Count, mean and squared deviations of the valid elements of each channel, rare outliers left out; ``(3, C)``."""
-    pivot, deviation = _from_pivot(target_CE, valid_CE, dtype)
-    valid = valid_CE & torch.isfinite(deviation)
-    deviation = torch.where(valid, deviation, 0.0)
-    kept = valid & ~_is_outlier(deviation, valid)
-    count = kept.sum(1).to(deviation.dtype)
-    mean = torch.where(kept, deviation, 0.0).sum(1) / count.clamp_min(1.0)
-    squares = torch.where(kept, deviation - mean[:, None], 0.0).square().sum(1)
-    return torch.stack([count, pivot + mean, squares])
-
-
-def _from_pivot(target_CE: Tensor, valid_CE: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """A value among the targets, and their distance from it: exact where targets are integers or far from zero."""
-    if target_CE.is_floating_point():
-        wide = torch.promote_types(target_CE.dtype, dtype)
-        target = target_CE.to(wide)
-        pivot = torch.nan_to_num(_median(torch.where(valid_CE, target, torch.nan)), 0.0, 0.0, 0.0)
-        return pivot, target - pivot[:, None]
-    target = target_CE.long()
-    pivot = torch.where(valid_CE, target, torch.iinfo(torch.int64).max).amin(1)
-    pivot = torch.where(valid_CE.any(1), pivot, 0)
-    return pivot.to(dtype), (target - pivot[:, None]).to(dtype)
-
-
-def _is_outlier(deviation_CE: Tensor, valid_CE: Tensor) -> Tensor:
-    centre = _median(torch.where(valid_CE, deviation_CE, torch.nan))
-    distance = (deviation_CE - centre[:, None]).abs()
-    typical = 1.4826 * _median(torch.where(valid_CE & (distance > 0), distance, torch.nan))
-    far = valid_CE & (distance > OUTLIER * typical[:, None])
-    rare = far.sum(1) <= torch.clamp(valid_CE.sum(1) // RARE, min=1)
-    return far & rare[:, None]
-
-
-def _median(values_CE: Tensor) -> Tensor:
-    """The median of what is no NaN, of a sample where there is much; NaN where there is nothing."""
-    step = -(-values_CE.shape[1] // SAMPLE) or 1
-    if values_CE.shape[1] == 0:
-        return values_CE.new_full((len(values_CE),), torch.nan)
-    return values_CE[:, ::step].nanmedian(1).values

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from equipoise._execution import is_readable
 from equipoise._reduction import Sums, is_distributed
 from equipoise.functional import at_least_single, log1p_nll, log1p_optimum, scaled_nll, scaled_optimum
 from equipoise.likelihoods._masks import as_mask, as_weights
@@ -101,7 +102,16 @@ class Gibbs(Likelihood):
             )
         if missing is None:
             return losses, torch.ones_like(losses, dtype=torch.bool)
-        return losses, ~_at_losses(missing, losses.shape, where)
+        at_losses = _at_losses(missing, losses.shape)
+        if at_losses is not None:
+            return losses, ~at_losses
+        if is_readable(missing) and bool(missing.any()):
+            raise ValueError(
+                f"{where}: cannot match losses of shape {tuple(losses.shape)} to the NaN targets of shape "
+                f"{tuple(missing.shape)}: pass masks= at the shape of the losses instead"
+            )
+        # Elsewhere a missing target makes the losses NaN, which ``check`` reports without stalling the device.
+        return torch.where(missing.any(), torch.nan, losses), torch.ones_like(losses, dtype=torch.bool)
 
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
         """coefficient·e^(−s)·L + penalty·s, or + log(1 + e^s)."""
@@ -130,17 +140,15 @@ class Gibbs(Likelihood):
         return f"coefficient={self.coefficient:g}, penalty={self.penalty!r}, {super().extra_repr()}"
 
 
-def _at_losses(missing: Tensor, shape: torch.Size, where: str) -> Tensor:
-    """Missing targets at the shape of the losses: a loss of several elements is missing where any of them is."""
+def _at_losses(missing: Tensor, shape: torch.Size) -> Tensor | None:
+    """Missing targets at the shape of the losses: any missing one makes a loss of several elements missing.
+
+    ``None``: the shapes do not say which losses belong to which targets.
+    """
     if missing.shape == shape:
         return missing
     if missing.shape[: len(shape)] == shape:
         return missing.flatten(len(shape)).any(-1)
     if missing.dim() >= 2 and missing.shape[:1] + missing.shape[2:] == shape:
         return missing.any(1)
-    if not bool(missing.any()):
-        return torch.zeros(shape, dtype=torch.bool, device=missing.device)
-    raise ValueError(
-        f"{where}: cannot tell which losses of shape {tuple(shape)} belong to the NaN targets of shape "
-        f"{tuple(missing.shape)}: pass masks= at the shape of the losses instead"
-    )
+    return None

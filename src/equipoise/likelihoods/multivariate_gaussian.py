@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from equipoise._execution import is_recomputing
+from equipoise._execution import is_recomputing, without_autocast
 from equipoise._reduction import Sums, over_ranks
 from equipoise.functional import at_least_single, regression_residual
 from equipoise.likelihoods._covariance import CovarianceNoise, covariance_nll
@@ -59,7 +59,7 @@ class MultivariateGaussian(Standardized):
         """The raw loss and the scatter matrix Σ r·rᵀ, over valid rows; counted by elements."""
         residual, valid, weight, rows = self._residual(output, target, mask, weights, where)
         weighted = residual if weight is None else residual * weight[:, None]
-        with torch.autocast(residual.device.type, enabled=False):
+        with without_autocast(residual):
             scatter = residual.T @ weighted
         values = torch.cat([scatter.diagonal().sum()[None], scatter.reshape(-1)])
         return Sums(values, valid.sum() * self.dim, None if weight is None else weight.sum() * self.dim, rows)

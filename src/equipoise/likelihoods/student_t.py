@@ -13,7 +13,7 @@ from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods.regression import Regression
 
 BINS_PER_OCTAVE, OCTAVES = 64, 126
-"""Squared residuals are counted in bins of their logarithm, 2^−126 … 2^126, with each bin's mean: right to 10⁻⁶."""
+"""Squared residuals are counted in bins of their logarithm, 2^−126 … 2^126, with each bin's mean: exact to 10⁻⁶."""
 
 
 class StudentT(Regression):
@@ -72,7 +72,7 @@ class StudentT(Regression):
         return torch.where(starting, best.nan_to_num(0.0).to(s.dtype), s), starting
 
     def _start_statistic(self, s: Tensor) -> Tensor:
-        """What ``optimum`` makes s of again."""
+        """The statistic that ``optimum`` turns back into s."""
         sigma0, strength = self.noise.prior or (0.0, 0.0)
         return (1 + strength) * s.exp() - strength * sigma0**2
 
@@ -81,7 +81,7 @@ class StudentT(Regression):
         return means[1] + means[2].detach() * (log_variance - log_variance.detach()) + 0.5 * log_variance
 
     def statistic(self, means: Tensor) -> Tensor:
-        """Of the fixed point, which at a start's s is e^s itself."""
+        """That of the fixed point; at a start, that of the s it found."""
         return means[3]
 
     def optimum(self, statistic: Tensor) -> Tensor:
