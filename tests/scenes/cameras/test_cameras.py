@@ -202,7 +202,7 @@ class TestRun:
 
         figures = evaluate_run(RunFolder(run), SILENT).first.tasks["depth"].values
         abs_rel = mean_relative_error(model, FolderDataset(tmp_path / "data/data.toml", "val"))
-        assert figures["abs_rel"] == pytest.approx(abs_rel, rel=0.02)  # bfloat16 there, float32 here
+        assert figures["abs_rel"] == pytest.approx(abs_rel, rel=1e-6)
         assert figures["rmse_m"] > 0
         page = build_report(RunFolder(run)).read_text()
         assert "rmse m, m" not in page
@@ -226,7 +226,7 @@ class TestRun:
         assert after["mae"] == before["mae"]
         assert after["rmse_m"] != before["rmse_m"]
         expected = mean_relative_error(load(run), CityscapesDataset(tmp_path / "data", "val"))
-        assert after["abs_rel"] == pytest.approx(expected, rel=0.02)
+        assert after["abs_rel"] == pytest.approx(expected, rel=1e-6)
 
     def test_what_is_said_without_or_with_many_cameras(self, tmp_path):
         for split in ("train", "val"):

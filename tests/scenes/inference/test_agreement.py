@@ -14,9 +14,6 @@ from equipoise.scenes.runs.run_folder import RunFolder
 from tests.support.cityscapes import write_folder
 from tests.support.commands import RECIPE
 
-# A convolution may round differently in batches of 8 and of 1. In bfloat16 what is rounded to is coarser than that.
-ROUNDING = {"float32": 1e-4, "bfloat16": 1e-12}
-
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_figures_by_hand_from_predictions(tmp_path: Path, precision: str) -> None:
@@ -28,7 +25,7 @@ def test_figures_by_hand_from_predictions(tmp_path: Path, precision: str) -> Non
     found = evaluate_run(folder, SILENT, baselines=False).first.tasks
     for task, values in by_hand(recipe, folder).items():
         for name, value in values.items():
-            assert found[task].values[name] == pytest.approx(value, rel=ROUNDING[precision], nan_ok=True), (task, name)
+            assert found[task].values[name] == pytest.approx(value, rel=1e-12, nan_ok=True), (task, name)
 
 
 def by_hand(recipe: Recipe, folder: RunFolder) -> dict[str, dict]:

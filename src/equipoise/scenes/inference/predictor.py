@@ -43,9 +43,11 @@ class NetworkPredictor:
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
         """Each task's location for a batch of images."""
+        # A CPU rounds a batch of one differently from a larger one, so there each image goes through alone, always.
+        parts = images.chunk(len(images) if self.device.type == "cpu" else 1)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            locations = self.model.locations(images.to(self.device))
-        return {name: location.cpu() for name, location in locations.items()}
+            found = [self.model.locations(part.to(self.device)) for part in parts]
+        return {name: torch.cat([locations[name] for locations in found]).cpu() for name in found[0]}
 
 
 def network_input(images: Sequence[npt.NDArray[np.uint8]], size: tuple[int, int]) -> Tensor:
