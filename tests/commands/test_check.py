@@ -9,7 +9,7 @@ from PIL import Image
 
 from equipoise.commands.main import app
 from equipoise.scenes.config.recipe import read_recipe
-from equipoise.scenes.data.sources import survey
+from equipoise.scenes.data.sources import RecipeData, survey
 from tests.support.cityscapes import save
 from tests.support.folders import SIZE, describe, write_classes, write_depth, write_images
 
@@ -122,7 +122,7 @@ def test_a_run_reports_what_it_leaves_out(tmp_path, looks):
     (tmp_path / "images/._0.png").touch()
     describe(tmp_path)
     recipe = write_recipe(tmp_path, TASKS["semantic"])
-    notices = survey(read_recipe(recipe)).notices
+    notices = survey(RecipeData(read_recipe(recipe))).notices
     assert len(notices) == 3
     assert f"{tmp_path}/images/7.tif: left out 1 .tif, not supported (PNG, JPEG, WebP are)" in notices[1]
     found = looks(recipe)

@@ -22,7 +22,7 @@ from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.sample import FileDataset
 from equipoise.scenes.data.settings import SetRecipe
 from equipoise.scenes.data.shown_classes import class_counts, class_notes
-from equipoise.scenes.data.sources import open_raw, survey
+from equipoise.scenes.data.sources import RecipeData, open_files, survey
 from equipoise.scenes.labels.split_report import SplitReport
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
@@ -140,7 +140,7 @@ def look_at_classes(opened: dict[str, FileDataset], reports: dict[str, SplitRepo
 
 def told_of(recipe: Recipe) -> tuple[str, ...]:
     """What a run would tell at its start; raises what would end it there."""
-    known = survey(recipe)
+    known = survey(RecipeData(recipe))
     with torch.device("meta"):
         SceneModel(describe(recipe, known.vocabulary))
     return known.notices
@@ -188,7 +188,7 @@ def splits(data: Path, root: Path | None) -> Splits:
 
 def splits_of(recipe: Recipe) -> Splits:
     """The splits that a recipe trains and evaluates on."""
-    return {key: partial(open_raw, one, split, strict=False) for key, (one, split) in parts_of(recipe).items()}
+    return {key: partial(open_files, one, split, strict=False) for key, (one, split) in parts_of(recipe).items()}
 
 
 def parts_of(recipe: Recipe) -> dict[str, tuple[SetRecipe, str]]:

@@ -7,7 +7,7 @@ import pytest
 from equipoise.commands.callbacks import SILENT
 from equipoise.scenes import load
 from equipoise.scenes.config.recipe import Recipe, read_recipe
-from equipoise.scenes.data.sources import open_set
+from equipoise.scenes.data.sources import RecipeData
 from equipoise.scenes.runs.evaluation import evaluate_run
 from equipoise.scenes.runs.run import train_run
 from equipoise.scenes.runs.run_folder import RunFolder
@@ -30,7 +30,7 @@ def test_figures_by_hand_from_predictions(tmp_path: Path, precision: str) -> Non
 
 def by_hand(recipe: Recipe, folder: RunFolder) -> dict[str, dict]:
     model = load(folder.path)
-    dataset = open_set(recipe, "data", recipe.data.validation)
+    dataset = RecipeData(recipe).samples("data", recipe.data.validation)
     tasks = model.model.tasks
     totals = {name: task.metrics() for name, task in tasks.items()}
     for index in range(len(dataset)):

@@ -17,6 +17,7 @@ from equipoise.scenes.config.recipe import (
     read_recipe,
 )
 from equipoise.scenes.data.sample import Camera, Sample, SceneDataset
+from equipoise.scenes.data.sources import RecipeData
 from equipoise.scenes.labels.vocabulary import IGNORE
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
@@ -123,16 +124,16 @@ class PartlyLabelled(TinyDataset):
 def test_tasks_without_a_label_in_the_split_do_not_count(monkeypatch: pytest.MonkeyPatch):
     assert list(one_set(PartlyLabelled(3)).tasks) == ["semantic", "instance"]
     assert list(one_set(PhotoDataset()).tasks) == ["semantic"]
-    monkeypatch.setattr("equipoise.scenes.runs.validation.open_set", lambda recipe, name, split: PartlyLabelled(3))
+    monkeypatch.setattr(RecipeData, "samples", lambda data, name, split: PartlyLabelled(3))
     said: list[str] = []
     model = SceneModel(describe(RECIPE, VOCABULARY))
-    sets = validation_sets(RECIPE, model, said.append)
+    sets = validation_sets(RecipeData(RECIPE), model, said.append)
     assert said == ["val: no label for depth: not validated there"]
     with pytest.raises(RecipeError, match=r"found 'depth\.mae'"):
         selection(sets, "depth.mae")
     depth = replace(RECIPE, tasks=("depth",))
     with pytest.raises(DataError, match="expected labels for depth in a validation split, found none"):
-        validation_sets(depth, SceneModel(describe(depth, VOCABULARY)), said.append)
+        validation_sets(RecipeData(depth), SceneModel(describe(depth, VOCABULARY)), said.append)
 
 
 @pytest.mark.parametrize(
@@ -150,10 +151,10 @@ def test_tasks_without_a_label_in_the_split_do_not_count(monkeypatch: pytest.Mon
     ],
 )
 def test_what_is_probably_meant_otherwise_is_told(monkeypatch: pytest.MonkeyPatch, change: dict, words: str):
-    monkeypatch.setattr("equipoise.scenes.runs.validation.open_set", lambda recipe, name, split: TinyDataset(2))
+    monkeypatch.setattr(RecipeData, "samples", lambda data, name, split: TinyDataset(2))
     monkeypatch.setattr("equipoise.scenes.runs.validation.expect_cameras", lambda *arguments: None)
     said: list[str] = []
-    validation_sets(replace(RECIPE, **change), SceneModel(describe(RECIPE, VOCABULARY)), said.append)
+    validation_sets(RecipeData(replace(RECIPE, **change)), SceneModel(describe(RECIPE, VOCABULARY)), said.append)
     assert len(said) == (1 if words else 0)
     assert not words or words in said[0]
 

@@ -34,32 +34,56 @@ class Progress(Protocol):
         ...
 
 
-def open_set(recipe: Recipe, name: str, split: str) -> SceneDataset:
-    """One split of one of the recipe's data sets, at the size of its images, its classes called as in this run."""
-    return _renamed(_opened(recipe.sets[name], split), recipe, name)
+class RecipeData:
+    """The data sets of a recipe. Each split is opened once, however often it is asked for.
 
+    Args:
+        recipe: names the data sets, their splits and how their classes are called.
+    """
 
-def cached_set(recipe: Recipe, name: str, split: str, counting: Progress) -> SceneDataset:
-    """The same at the network's size, kept in memory-mapped files where the recipe wants them."""
-    data = recipe.sets[name]
-    raw = _opened(data, split)
-    if not recipe.data.cache:
-        return _renamed(raw, recipe, name)
-    # What it holds does not depend on how classes are called: runs that call them otherwise share it.
-    identity = json.dumps([data.kind, data.path, data.root, split, recipe.data.size, data.sky_is_zero])
-    folder = cache_root(recipe.data) / hashlib.sha256(identity.encode()).hexdigest()[:16]
-    title = f"caching {split} images" + (f" of {name}" if recipe.also else "")
-    with counting(title, len(raw)) as advance:
-        return _renamed(CachedDataset(raw, recipe.data.size, folder, progress=advance), recipe, name)
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._files: dict[tuple[str, str], FileDataset] = {}
+        self._readable: dict[tuple[str, str], SceneDataset] = {}
 
+    def files(self, name: str, split: str) -> FileDataset:
+        """One split as it lies on the disk. Missing label files raise now, unless the recipe skips broken images."""
+        if (name, split) not in self._files:
+            data = self.recipe.sets[name]
+            self._files[name, split] = open_files(data, split, strict=not data.skip_broken)
+        return self._files[name, split]
 
-def training_data(recipe: Recipe, counting: Progress) -> SceneDataset:
-    """All that a recipe trains on, at the network's size."""
-    sets = {name: cached_set(recipe, name, data.train, counting) for name, data in recipe.sets.items()}
-    if not recipe.also and recipe.data.repeat == 1:
-        return sets["data"]
-    given = recipe.sets.values()
-    return JoinedDataset(sets, [data.repeat for data in given], [data.weight for data in given])
+    def samples(self, name: str, split: str) -> SceneDataset:
+        """One split at the size of its images, with the recipe's class names, without images that it skips."""
+        return _renamed(self._readable_files(name, split), self.recipe, name)
+
+    def resized(self, name: str, split: str, counting: Progress) -> SceneDataset:
+        """The same at the network's size, in memory-mapped files if the recipe asks for a cache."""
+        recipe, data, readable = self.recipe, self.recipe.sets[name], self._readable_files(name, split)
+        if not recipe.data.cache:
+            return _renamed(readable, recipe, name)
+        # The cache does not depend on class names: runs that rename classes share it.
+        identity = json.dumps([data.kind, data.path, data.root, split, recipe.data.size, data.sky_is_zero])
+        folder = cache_root(recipe.data) / hashlib.sha256(identity.encode()).hexdigest()[:16]
+        title = f"caching {split} images" + (f" of {name}" if recipe.also else "")
+        with counting(title, len(readable)) as advance:
+            cached = CachedDataset(readable, recipe.data.size, folder, progress=advance)
+        return _renamed(cached, recipe, name)
+
+    def training(self, counting: Progress) -> SceneDataset:
+        """All training splits as one data set, at the network's size."""
+        given = self.recipe.sets
+        sets = {name: self.resized(name, data.train, counting) for name, data in given.items()}
+        if not self.recipe.also and self.recipe.data.repeat == 1:
+            return sets["data"]
+        return JoinedDataset(sets, [data.repeat for data in given.values()], [data.weight for data in given.values()])
+
+    def _readable_files(self, name: str, split: str) -> SceneDataset:
+        if (name, split) not in self._readable:
+            files = self.files(name, split)
+            skips = self.recipe.sets[name].skip_broken
+            self._readable[name, split] = _without_broken(self.recipe.sets[name], split, files) if skips else files
+        return self._readable[name, split]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,20 +101,21 @@ class Survey:
     """What a resumed run must find again, hashed: each data set's training images, classes and description."""
 
 
-def survey(recipe: Recipe) -> Survey:
+def survey(data: RecipeData) -> Survey:
     """Open every split; raises ``RecipeError`` where two splits of a set differ, or sets do not go together."""
-    opened = {name: _both_splits(recipe, name) for name in recipe.sets}
+    recipe = data.recipe
+    opened = {name: _both_splits(data, name) for name in recipe.sets}
     for name, (train, _) in opened.items():
         if not any(TASKS[task].label in train.vocabulary.labels for task in recipe.tasks if task in TASKS):
             raise RecipeError(f"{name}: expected labels for one of {', '.join(recipe.tasks)}, found none: leave it out")
     vocabularies = {name: train.vocabulary for name, (train, _) in opened.items()}
     faults = {
         f"{name}, {split}": faults_of(dataset)
-        for name, data in recipe.sets.items()
-        for split, dataset in zip((data.train, data.validation), opened[name], strict=True)
+        for name, given in recipe.sets.items()
+        for split, dataset in zip((given.train, given.validation), opened[name], strict=True)
     }
     vocabulary = union(vocabularies) if recipe.also else vocabularies["data"]
-    camera, told_cameras = model_camera(recipe, vocabularies)
+    camera, told_cameras = model_camera(data, vocabularies)
     return Survey(
         vocabulary=vocabulary,
         train_images=sum(len(train) for train, _ in opened.values()),
@@ -98,30 +123,26 @@ def survey(recipe: Recipe) -> Survey:
         skipped=tuple(fault for some in faults.values() for fault in some),
         notices=(
             *_told_skipped(faults),
-            *_left_out(recipe),
+            *_left_out(data),
             *_told_classes(vocabularies),
             *_told_grouping(recipe, vocabulary),
             *told_cameras,
         ),
         camera=camera,
         identity=({"order of the data sets": ", ".join(recipe.sets)} if recipe.also else {})
-        | {
-            key: hashed
-            for name, (train, _) in opened.items()
-            for key, hashed in _identity(name, recipe.sets[name], train).items()
-        },
+        | {key: hashed for name, (train, _) in opened.items() for key, hashed in _identity(name, data, train).items()},
     )
 
 
-def model_camera(recipe: Recipe, vocabularies: Mapping[str, SceneVocabulary]) -> tuple[ModelCamera, tuple[str, ...]]:
+def model_camera(data: RecipeData, vocabularies: Mapping[str, SceneVocabulary]) -> tuple[ModelCamera, tuple[str, ...]]:
     """The camera of the images that depth is learned from, and what there is to say of it.
 
     Raises ``DataError`` where one camera is described for images of different sizes.
     """
     units = {name: v.inverse_depth_unit for name, v in vocabularies.items() if v.inverse_depth_unit is not None}
-    if "depth" not in recipe.tasks:
+    if "depth" not in data.recipe.tasks:
         return ModelCamera(), ()
-    known = [known_cameras(open_raw(recipe.sets[name], recipe.sets[name].train, strict=False)) for name in units]
+    known = [known_cameras(data.files(name, data.recipe.sets[name].train)) for name in units]
     for one in known:
         if one.fault:
             raise DataError(one.fault)
@@ -130,20 +151,21 @@ def model_camera(recipe: Recipe, vocabularies: Mapping[str, SceneVocabulary]) ->
     return chosen, (*(line for one in known for line in one.doubts), *told)
 
 
-def _identity(name: str, data: SetRecipe, train: SceneDataset) -> dict[str, str]:
-    known = {"images": train.names, "classes": train.vocabulary, "sizes of files": _file_sizes(data)}
-    described = {"description": read_description(Path(data.path))} if data.kind == "folder" else {}
+def _identity(name: str, data: RecipeData, train: SceneDataset) -> dict[str, str]:
+    given = data.recipe.sets[name]
+    sizes = _file_sizes(data.files(name, given.train))
+    known = {"images": train.names, "classes": train.vocabulary, "sizes of files": sizes}
+    described = {"description": read_description(Path(given.path))} if given.kind == "folder" else {}
     hashed = {key: hashlib.sha256(repr(value).encode()) for key, value in {**known, **described}.items()}
     return {f"{name}: {key}": digest.hexdigest() for key, digest in hashed.items()}
 
 
-def _file_sizes(data: SetRecipe) -> list[tuple[str, int]]:
-    """How large each training file is: what changed in it shows here, mostly, wherever it lies now."""
-    raw = open_raw(data, data.train, strict=False)
+def _file_sizes(files: FileDataset) -> list[tuple[str, int]]:
+    """The size of every training file, which shows most changes wherever the data lie now."""
     sizes = []
-    for index in range(len(raw)):
+    for index in range(len(files)):
         try:
-            sizes += [(kind, path.stat().st_size) for kind, path in raw.files(index).items()]
+            sizes += [(kind, path.stat().st_size) for kind, path in files.files(index).items()]
         except (OSError, DataError):
             sizes.append(("unreadable", 0))
     return sizes
@@ -164,11 +186,11 @@ def expect_labels(dataset: SceneDataset, tasks: Mapping[str, Task]) -> None:
     )
 
 
-def _both_splits(recipe: Recipe, name: str) -> tuple[SceneDataset, SceneDataset]:
-    data = recipe.sets[name]
-    train, validation = (open_set(recipe, name, split) for split in (data.train, data.validation))
+def _both_splits(data: RecipeData, name: str) -> tuple[SceneDataset, SceneDataset]:
+    given = data.recipe.sets[name]
+    train, validation = (data.samples(name, split) for split in (given.train, given.validation))
     if train.vocabulary != validation.vocabulary:
-        raise RecipeError(f"{data.path}: expected the same labels in both splits, found different ones")
+        raise RecipeError(f"{given.path}: expected the same labels in both splits, found different ones")
     return train, validation
 
 
@@ -184,13 +206,13 @@ def _told_skipped(faults: dict[str, tuple[str, ...]]) -> Iterator[str]:
             yield f"{where}: {counted(len(some), 'image')} skipped, as {why}"
 
 
-def _left_out(recipe: Recipe) -> Iterator[str]:
+def _left_out(data: RecipeData) -> Iterator[str]:
     """What lies among the data and is not read, a line each; splits that share a folder say it once."""
     lines = [
         line
-        for data in recipe.sets.values()
-        for split in (data.train, data.validation)
-        for line in open_raw(data, split, strict=False).left_out().lines()
+        for name, given in data.recipe.sets.items()
+        for split in (given.train, given.validation)
+        for line in data.files(name, split).left_out().lines()
     ]
     yield from dict.fromkeys(lines)
 
@@ -228,8 +250,8 @@ def cache_home() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache") / "equipoise"
 
 
-def open_raw(data: SetRecipe, split: str, *, strict: bool) -> FileDataset:
-    """A split as it lies on the disk; ``strict``: miss label files now, not when read."""
+def open_files(data: SetRecipe, split: str, *, strict: bool) -> FileDataset:
+    """A split as it lies on the disk; ``strict``: raise for missing label files now, not when they are read."""
     return open_dataset(
         data.kind,
         Path(data.path),
@@ -241,15 +263,12 @@ def open_raw(data: SetRecipe, split: str, *, strict: bool) -> FileDataset:
     )
 
 
-def _opened(data: SetRecipe, split: str) -> SceneDataset:
-    """A split without the images that the recipe lets skip."""
-    dataset = open_raw(data, split, strict=not data.skip_broken)
-    if not data.skip_broken:
-        return dataset
-    key = repr((data, split, dataset.fingerprint()))
+def _without_broken(data: SetRecipe, split: str, files: FileDataset) -> SceneDataset:
+    """A split without the images that cannot be read."""
+    key = repr((data, split, files.fingerprint()))
     if key not in _READINGS:
-        _READINGS[key] = read_through(dataset)
-    return ReadableDataset(dataset, _READINGS[key])
+        _READINGS[key] = read_through(files)
+    return ReadableDataset(files, _READINGS[key])
 
 
 _READINGS: dict[str, Reading] = {}

@@ -7,9 +7,8 @@ from torch import Tensor
 
 from equipoise.errors import DataError, RunError
 from equipoise.scenes.cameras.model_camera import known_cameras
-from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.data.sample import SceneDataset
-from equipoise.scenes.data.sources import open_raw
+from equipoise.scenes.data.sources import RecipeData
 from equipoise.scenes.inference.predictor import Predictor
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.model.joint import SceneModel
@@ -54,12 +53,12 @@ def narrowed(predict: Predictor, tasks: Mapping[str, Task], model: SceneModel) -
 
 
 def expect_cameras(
-    recipe: Recipe, name: str, split: str, of: str, model: SceneModel, on_notice: Callable[[str], None]
+    data: RecipeData, name: str, split: str, of: str, model: SceneModel, on_notice: Callable[[str], None]
 ) -> None:
     """Say where a camera cannot be used, or none gives metres; raises ``DataError`` where one fits no single size."""
     if model.description.vocabulary.inverse_depth_unit != "px":
         return
-    known = known_cameras(open_raw(recipe.sets[name], split, strict=False))
+    known = known_cameras(data.files(name, split))
     if known.fault:
         raise DataError(known.fault)
     for line in known.doubts:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from equipoise.errors import DataError, UsageError
-from equipoise.scenes.config.recipe import Recipe, read_recipe
+from equipoise.scenes.config.recipe import read_recipe
 from equipoise.scenes.config.toml import suggestion
 from equipoise.scenes.data.sample import SceneDataset
-from equipoise.scenes.data.sources import cached_set, open_set
+from equipoise.scenes.data.sources import RecipeData
 from equipoise.scenes.evaluation.data_sets import expect_cameras, narrowed, tasks_on
 from equipoise.scenes.evaluation.evaluator import Evaluation, baseline_predictors, evaluate
 from equipoise.scenes.evaluation.examples import write_examples
@@ -58,9 +58,9 @@ def evaluate_run(
     if data and data not in recipe.sets:
         raise UsageError(f"--data: found {data!r}{suggestion(data, recipe.sets)}")
     model = load_model(folder.path)
-    predict = NetworkPredictor(model, folder.precision())
+    predict, opened = NetworkPredictor(model, folder.precision()), RecipeData(recipe)
     sets = {
-        one: set_figures(recipe, one, split, predict, model, callbacks, baselines=baselines)
+        one: set_figures(opened, one, split, predict, model, callbacks, baselines=baselines)
         for one in ([data] if data else recipe.sets)
     }
     figures = Figures(sets=sets, sigma=model.likelihood.sigmas())
@@ -72,7 +72,7 @@ def evaluate_run(
 
 
 def set_figures(
-    recipe: Recipe,
+    data: RecipeData,
     name: str,
     split: str,
     predict: Predictor,
@@ -82,25 +82,26 @@ def set_figures(
     baselines: bool,
 ) -> SetFigures:
     """The figures of one data set, in its own classes, for those tasks that it labels."""
+    recipe = data.recipe
     split, path = split or recipe.sets[name].validation, Path(recipe.sets[name].path)
     if not path.exists():
         raise DataError(
             f"expected data at {path}, found nothing: if they moved, name a recipe with their new place by --recipe"
         )
-    dataset = open_set(recipe, name, split)
+    dataset = data.samples(name, split)
     tasks = tasks_on(dataset, model)
     labelled = {task: tasks[task] for task in tasks if tasks[task].label in dataset.vocabulary.labels}
     of = f"{name}, {split}" if recipe.also else split
     if without := [task for task in tasks if task not in labelled]:
         callbacks.on_notice(f"{of}: no labels for {' and '.join(without)}, so no figures")
     if "depth" in labelled:
-        expect_cameras(recipe, name, split, of, model, callbacks.on_notice)
+        expect_cameras(data, name, split, of, model, callbacks.on_notice)
     size = model.description.input_size
     narrow = narrowed(predict, labelled, model)
     found = _evaluated(narrow, dataset, labelled, size, callbacks, f"evaluating on {of}")
     references: dict[str, dict[str, float | None]] = {task: {} for task in labelled}
     if baselines:
-        training = cached_set(recipe, name, recipe.sets[name].train, callbacks.counting)
+        training = data.resized(name, recipe.sets[name].train, callbacks.counting)
         for baseline, blind in baseline_predictors(training, labelled).items():
             title = f"evaluating the {baseline} baseline on {of}"
             reference = _evaluated(blind, dataset, labelled, size, callbacks, title)
@@ -133,10 +134,10 @@ def write_pictures(folder: RunFolder, figures: Figures) -> None:
     """Draw validation images of each data set, chosen by the figures that ``evaluate_run`` returned."""
     recipe, _ = folder.read()
     model = load_model(folder.path)
-    predict = NetworkPredictor(model, folder.precision())
+    predict, data = NetworkPredictor(model, folder.precision()), RecipeData(recipe)
     examples = []
     for name, found in figures.sets.items():
-        dataset = open_set(recipe, name, found.split)
+        dataset = data.samples(name, found.split)
         tasks = tasks_on(dataset, model)
         examples += write_examples(
             folder.pictures,

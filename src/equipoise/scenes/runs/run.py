@@ -9,7 +9,7 @@ import torch
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.config.recipe import Recipe
-from equipoise.scenes.data.sources import Survey, expect_labels, survey, training_data
+from equipoise.scenes.data.sources import RecipeData, Survey, expect_labels, survey
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.callbacks import RunCallbacks
@@ -33,15 +33,16 @@ def train_run(
     if recipe.training.batch_size < group.world:
         size = recipe.training.batch_size
         raise RecipeError(f"training.batch_size: expected at least 1 for each of {group.world} processes, found {size}")
-    known = survey(recipe)
+    data = RecipeData(recipe)
+    known = survey(data)
     for line in known.notices:
         callbacks.on_notice(line)
     with torch.device("meta"):
         model = SceneModel(describe(recipe, known.vocabulary))
-    sets = validation_sets(recipe, model, callbacks.on_notice) if recipe.training.validate_every else []
+    sets = validation_sets(data, model, callbacks.on_notice) if recipe.training.validate_every else []
     chosen = selection(sets, recipe.training.best_by) if sets else None
     with group.leader_first():
-        dataset = training_data(recipe, callbacks.counting)
+        dataset = data.training(callbacks.counting)
     expect_labels(dataset, model.tasks)
     precision = choose_precision(recipe.training.precision, CPU)
     if group.largest(precision == "float32"):

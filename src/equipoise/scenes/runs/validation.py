@@ -9,7 +9,7 @@ from equipoise.errors import DataError, RecipeError
 from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.config.toml import suggestion
 from equipoise.scenes.data.sample import SceneDataset
-from equipoise.scenes.data.sources import open_set
+from equipoise.scenes.data.sources import RecipeData
 from equipoise.scenes.evaluation.data_sets import expect_cameras, narrowed, tasks_on
 from equipoise.scenes.evaluation.evaluator import evaluate
 from equipoise.scenes.inference.predictor import NetworkPredictor
@@ -57,28 +57,28 @@ class ValidationSet:
         return task.metrics()
 
 
-def validation_sets(recipe: Recipe, model: SceneModel, on_notice: Callable[[str], None]) -> list[ValidationSet]:
+def validation_sets(data: RecipeData, model: SceneModel, on_notice: Callable[[str], None]) -> list[ValidationSet]:
     """The recipe's validation splits, with the tasks that some image there has a label for.
 
     Args:
-        recipe: names the splits.
+        data: the recipe's data sets.
         model: its tasks and vocabulary; its weights do not matter.
         on_notice: called with a line for every task that a split cannot judge, and what else to look at.
 
     Raises:
         DataError: no split has a label for any task.
     """
-    sets = []
-    for name, data in recipe.sets.items():
-        dataset = open_set(recipe, name, data.validation)
+    sets, recipe = [], data.recipe
+    for name, given in recipe.sets.items():
+        dataset = data.samples(name, given.validation)
         tasks = tasks_on(dataset, model)
         labelled = labelled_tasks(dataset, tasks)
-        where = f"{name}, {data.validation}" if recipe.also else data.validation
+        where = f"{name}, {given.validation}" if recipe.also else given.validation
         if missing := [task for task in tasks if task not in labelled]:
             on_notice(f"{where}: no label for {' and '.join(missing)}: not validated there")
         if "depth" in labelled:
-            expect_cameras(recipe, name, data.validation, where, model, lambda line: None)  # Evaluation says the rest.
-        if data.validation == data.train:
+            expect_cameras(data, name, given.validation, where, model, lambda line: None)  # Evaluation says the rest.
+        if given.validation == given.train:
             on_notice(f"{where}: this is the training split, too: the best model is chosen on images it was trained on")
         sets.append(ValidationSet(prefix=f"{name}." if recipe.also else "", dataset=dataset, tasks=labelled))
     if not any(each.tasks for each in sets):
