@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -29,7 +30,7 @@ from equipoise.scenes.training import loop
 from equipoise.scenes.training.log import read_log
 from equipoise.scenes.training.loop import train
 from equipoise.scenes.training.outcome import Outcome
-from tests.support.tiny import PhotoDataset, TinyDataset
+from tests.support.tiny import VOCABULARY, PhotoDataset, TinyDataset
 
 RECIPE = Recipe(
     data=DataRecipe(kind="folder", path="unused", size=(40, 56)),
@@ -153,6 +154,21 @@ def test_a_task_without_labels_stays_as_it_is(tmp_path: Path, update: str):
     assert len(depth) > 5
     assert all(torch.equal(start[key], end[key]) for key in depth)
     assert not torch.equal(start["network.decoders.semantic.2.weight"], end["network.decoders.semantic.2.weight"])
+
+
+def test_labels_of_classes_without_weight_leave_the_decoder_alone(tmp_path: Path):
+    class Ground(TinyDataset):
+        def __getitem__(self, index: int):
+            sample = super().__getitem__(index)
+            return replace(sample, labels={**sample.labels, "semantic": np.zeros(sample.size, np.uint8)})
+
+    weights = {VOCABULARY.classes[0].name: 0.0}
+    recipe = replace(RECIPE, likelihood={"semantic": LikelihoodRecipe(class_weights=weights)})
+    end = run(recipe, tmp_path / "run", dataset=Ground()).model.state_dict()
+    torch.manual_seed(RECIPE.training.seed)
+    start = SceneModel(describe(recipe, VOCABULARY)).state_dict()
+    assert torch.equal(start["network.decoders.semantic.2.weight"], end["network.decoders.semantic.2.weight"])
+    assert not torch.equal(start["network.decoders.depth.2.weight"], end["network.decoders.depth.2.weight"])
 
 
 def test_a_gradient_that_is_not_finite_never_reaches_the_weights(tmp_path: Path):

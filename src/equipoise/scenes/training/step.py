@@ -39,7 +39,7 @@ def training_step(
     joint = _joint_loss(state, batch, precision, group)
     state.optimizer.zero_grad()
     joint.loss.backward()  # type: ignore[no-untyped-call]
-    for name in _unlabelled(batch, group):
+    for name in _unlabelled(joint, batch, group):
         drop_gradients(state.model, name)
     norm = nn.utils.clip_grad_norm_(
         [p for p in state.model.network.parameters() if p.grad is not None],
@@ -73,8 +73,13 @@ def _joint_loss(state: State, batch: Batch, precision: Precision, group: Process
     return joint
 
 
-def _unlabelled(batch: Batch, group: ProcessGroup) -> list[str]:
-    """The tasks of which no process has a label in this batch."""
+def _unlabelled(joint: JointLoss, batch: Batch, group: ProcessGroup) -> list[str]:
+    """The tasks of which no process has a label that counts in this batch.
+
+    Off the CPU, where the counts cannot be read, a task whose labels all have a class weight of 0 counts as labelled.
+    """
+    if joint.loss.device.type == "cpu":
+        return [name for name, task in joint.tasks.items() if not task.count]
     is_labelled = group.any([len(rows) > 0 for rows in batch.rows.values()])
     return [name for name, labelled in zip(batch.rows, is_labelled, strict=True) if not labelled]
 
