@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """A mistake in what the user gave, told in one line: expected, found, where, and what to do.
+    """A mistake in what the user gave, reported in one line: expected, found, where, and what to do.
 
     The commands print ``str(error)`` and exit with ``exit_status``; no traceback is shown.
     """

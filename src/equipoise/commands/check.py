@@ -72,7 +72,7 @@ def check(
     drawn = None if json and sheet is None else draw_sheet(opened, sheet, data)
     faults = sum(len(report.faults) for report in reports.values())
     noted = {line for report in reports.values() for line in report.notes}
-    notices = [] if recipe is None or faults else [line for line in told_of(recipe) if line not in noted]
+    notices = [] if recipe is None or faults else [line for line in notices_of(recipe) if line not in noted]
     if json:
         print(json_format.dumps({split: report.as_table() for split, report in reports.items()}, indent=1))
     else:
@@ -102,9 +102,9 @@ def _read(opened: dict[str, FileDataset], reports: dict[str, SplitReport]) -> No
         cameras = known_cameras(dataset)
         report.faults += [cameras.fault] if cameras.fault not in ("", *report.faults) else []
         report.notes += cameras.doubts
-        told = {line for earlier in reports.values() for line in (*earlier.faults, *earlier.notes)}
-        report.faults = [line for line in report.faults if line not in told]
-        report.notes = [line for line in (*report.notes, *_again(dataset, split, seen)) if line not in told]
+        known = {line for earlier in reports.values() for line in (*earlier.faults, *earlier.notes)}
+        report.faults = [line for line in report.faults if line not in known]
+        report.notes = [line for line in (*report.notes, *_again(dataset, split, seen)) if line not in known]
         reports[split] = report
 
 
@@ -138,7 +138,7 @@ def look_at_classes(opened: dict[str, FileDataset], reports: dict[str, SplitRepo
         reports[split].notes.append(line)
 
 
-def told_of(recipe: Recipe) -> tuple[str, ...]:
+def notices_of(recipe: Recipe) -> tuple[str, ...]:
     """What a run would tell at its start; raises what would end it there."""
     known = survey(RecipeData(recipe))
     with torch.device("meta"):

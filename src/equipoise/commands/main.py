@@ -39,10 +39,10 @@ def main() -> None:
     except BaseException as error:
         if stop.signal is not None:  # Whatever became of the exception on its way, through native code for instance.
             fail("stopped", 128 + stop.signal)
-        told = known(error)
-        if told is None:
+        ending = known(error)
+        if ending is None:
             raise
-        fail(*told)
+        fail(*ending)
     finally:
         stop.end_silently()
 

@@ -44,8 +44,8 @@ def _mixed(dataset: FileDataset, report: SplitReport, kind: str) -> Iterator[str
     if len(found) > 1:
         rare = min(found, key=lambda bits: found[bits])
         path = next(path for path in paths_of(dataset, kind) if stored_bits(path) == rare)
-        told = " and ".join(f"{count} of {bits} bit" for bits, count in found.items())
-        yield f"{path}: expected {kind} labels of one number of bits, found {told}: were some saved in too few?"
+        message = " and ".join(f"{count} of {bits} bit" for bits, count in found.items())
+        yield f"{path}: expected {kind} labels of one number of bits, found {message}: were some saved in too few?"
 
 
 def paths_of(dataset: FileDataset, kind: str) -> Iterator[Path]:

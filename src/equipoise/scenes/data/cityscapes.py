@@ -50,8 +50,8 @@ class CityscapesDataset:
             raise DataError(f"expected images at {images}, found no such folder: {_hint(root)}")
         self.names = self._named("image")
         if not self.names:
-            told = "".join(f": {line}" for line in self.left_out().lines())
-            raise DataError(f"expected CITY/*_leftImg8bit.png under {images}, found none{told}")
+            message = "".join(f": {line}" for line in self.left_out().lines())
+            raise DataError(f"expected CITY/*_leftImg8bit.png under {images}, found none{message}")
         self._kinds = tuple(kind for kind in LABELS if self._named(kind))
         places = {kind: LABELS[kind].cityscapes for kind in self._kinds}
         meaning = {key: value for place in places.values() for key, value in place.meaning.items()}
@@ -66,7 +66,7 @@ class CityscapesDataset:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        """One sample at its own size; all that is wrong with its labels is told at once."""
+        """One sample at its own size; all that is wrong with its labels is reported at once."""
         name = self.names[index]
         image_path = self._path("image", name)
         image = read_image(image_path)

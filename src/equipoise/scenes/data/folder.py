@@ -51,13 +51,13 @@ class FolderDataset:
         self.description = read_description(description)
         self.root = (root if root is not None else description.parent).resolve()
         if not self.root.is_dir():
-            told = f"where {description} lies" if root is None else "as data.root or --root says"
-            raise DataError(f"expected data at {self.root}, found no such folder, {told}: check the path")
+            message = f"where {description} lies" if root is None else "as data.root or --root says"
+            raise DataError(f"expected data at {self.root}, found no such folder, {message}: check the path")
         if split not in self.description.split:
-            told = suggestion(split, self.description.split)
+            message = suggestion(split, self.description.split)
             raise RecipeError(
                 f"{description}: split: expected {split!r}, as data.train or data.validation of a recipe names it (by "
-                f"default train and val), found none{told}"
+                f"default train and val), found none{message}"
             )
         self.split, self.optional = split, optional
         self._beside = description.parent.resolve()
@@ -78,7 +78,7 @@ class FolderDataset:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        """One sample at its own size; all that is wrong with its labels is told at once."""
+        """One sample at its own size; all that is wrong with its labels is reported at once."""
         name = self.names[index]
         image_path = self.path(self.description.images, name)
         image = read_image(image_path)

@@ -32,8 +32,8 @@ def renamed(vocabulary: SceneVocabulary, names: Mapping[str, str]) -> tuple[Scen
     known = [c.name for c in vocabulary.classes]
     for name in names:
         if name not in known:
-            told = suggestion(name, known) if known else ": the data set has no classes"
-            raise RecipeError(f"classes: found {name!r}{told}")
+            message = suggestion(name, known) if known else ": the data set has no classes"
+            raise RecipeError(f"classes: found {name!r}{message}")
     if unclean := [name for name in names.values() if name != name.strip()]:
         raise RecipeError(f"classes: expected names without blanks around them, found {unclean[0]!r}")
     called = [names.get(name, name) for name in known]
@@ -67,8 +67,8 @@ def union(vocabularies: Mapping[str, SceneVocabulary]) -> SceneVocabulary:
     units = {name: v.inverse_depth_unit for name, v in vocabularies.items() if v.inverse_depth_unit is not None}
     for what, found in (("class that is the sky", skies), ("unit of inverse depth", units)):
         if len(set(found.values())) > 1:
-            told = ", ".join(f"{value} ({name})" for name, value in found.items())
-            raise RecipeError(f"also: expected one {what} in all data sets, found {told}")
+            message = ", ".join(f"{value} ({name})" for name, value in found.items())
+            raise RecipeError(f"also: expected one {what} in all data sets, found {message}")
     if len(classes) > IGNORE:
         raise RecipeError(f"also: expected at most {IGNORE} classes in all data sets, found {len(classes)}")
     return SceneVocabulary(

@@ -30,19 +30,19 @@ class LeftOut:
     def lines(self) -> Iterator[str]:
         """What was left out, a line a reason."""
         if self.hidden:
-            told = f"expected no hidden files, found {len(self.hidden)} that a pattern fits otherwise: left out"
-            yield f"{self.hidden[0]}: {told}"
+            message = f"expected no hidden files, found {len(self.hidden)} that a pattern fits otherwise: left out"
+            yield f"{self.hidden[0]}: {message}"
         if self.unsupported:
-            told = (
+            message = (
                 f"left out {by_suffix(self.unsupported)}, not supported ({SUPPORTED}): convert what belongs to the data"
             )
-            yield f"{self.unsupported[0]}: {told}"
+            yield f"{self.unsupported[0]}: {message}"
         for suffix in dict.fromkeys(suffix for _, suffix in self.respelled):
             paths = [path for path, wanted in self.respelled if wanted == suffix]
             others = ", ".join(sorted({path.suffix for path in paths}))
             them = "it" if len(paths) == 1 else "them"
-            told = f"expected {suffix}, as the pattern says, found {others} ({counted(len(paths), 'such file')})"
-            yield f"{paths[0]}: {told}: left out, rename {them} to have {them} read"
+            message = f"expected {suffix}, as the pattern says, found {others} ({counted(len(paths), 'such file')})"
+            yield f"{paths[0]}: {message}: left out, rename {them} to have {them} read"
 
 
 def left_out(root: Path, patterns: Mapping[str, str]) -> LeftOut:

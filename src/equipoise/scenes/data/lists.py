@@ -33,8 +33,8 @@ def find_list(given: str, root: Path, description: Path) -> tuple[Path, tuple[st
     places = [base / given if outside else path_below(base, given) for base in (root, description)]
     found = [place for place in places if path_exists(place)]
     if len(found) == 2 and not _same(*found):
-        told = f"expected one list {given}, found another at {found[1]}, which is not used: remove or rename one"
-        return found[0], (f"{found[0]}: {told}",)
+        message = f"expected one list {given}, found another at {found[1]}, which is not used: remove or rename one"
+        return found[0], (f"{found[0]}: {message}",)
     return (found or places)[0], ()
 
 
@@ -57,7 +57,7 @@ def read_list(path: Path, pattern: str, root: Path, *, strict: bool) -> ImageLis
         name = _name(given, pattern, root)
         wanted = path_below(root, pattern.replace("{name}", name))
         if not path_exists(wanted):
-            fault = f"{where}: {_told_missing(given, pattern, name, root)}"
+            fault = f"{where}: {_missing_notices(given, pattern, name, root)}"
             if strict:
                 raise DataError(fault)
             misfits += [fault] * path_exists(root / given)
@@ -66,8 +66,8 @@ def read_list(path: Path, pattern: str, root: Path, *, strict: bool) -> ImageLis
         names[name] = number
     remarks = misfits[:1]
     if swapped:
-        told = f"expected / between folders, found \\, read as / ({_count(len(swapped), 'such line')})"
-        remarks.append(f"{path}, line {swapped[0]}: {told}")
+        message = f"expected / between folders, found \\, read as / ({_count(len(swapped), 'such line')})"
+        remarks.append(f"{path}, line {swapped[0]}: {message}")
     return ImageList(names=tuple(names), remarks=tuple(remarks))
 
 
@@ -113,11 +113,11 @@ def _name(given: Path, pattern: str, root: Path) -> str:
     return text if path_exists(path_below(root, pattern.replace("{name}", text))) else text.removesuffix(tail)
 
 
-def _told_missing(given: Path, pattern: str, name: str, root: Path) -> str:
+def _missing_notices(given: Path, pattern: str, name: str, root: Path) -> str:
     """What is wrong with a line whose image does not exist."""
     if path_exists(root / given):
-        told = f"which the pattern {pattern} does not fit: rename it, or change images in the description"
-        return f"expected an image of the pattern, found {given}, {told}"
+        message = f"which the pattern {pattern} does not fit: rename it, or change images in the description"
+        return f"expected an image of the pattern, found {given}, {message}"
     wanted = pattern.replace("{name}", name)
     return f"expected the image {wanted}, found no such file{lookalike_hint(root / wanted)}"
 

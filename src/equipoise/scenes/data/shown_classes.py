@@ -53,15 +53,15 @@ def class_notes(splits: Sequence[ClassCounts]) -> Iterator[tuple[str, str]]:
     first = (training or splits)[0].split
     known = list(dict.fromkeys(name for one in splits for name in one.images))
     if len(known) == 1:
-        told = "a network learns to say it everywhere; describe the rest as a class instead of ignoring it"
-        yield first, f"expected at least two classes, found {known[0]!r} alone: {told}"
+        message = "a network learns to say it everywhere; describe the rest as a class instead of ignoring it"
+        yield first, f"expected at least two classes, found {known[0]!r} alone: {message}"
     elif len(trained) == 1:
         yield first, f"expected at least two classes in the images to train on, found {min(trained)!r} alone"
     described = {name for one in splits if one.described for name in one.images}
     if unseen := [name for name in known if name in described - _shown(splits)]:
         where = " and ".join(dict.fromkeys(one.split for one in splits))
-        told = f"found no image of {where} that shows {_some(unseen)}: check the numbers or colours that mean them"
-        yield first, f"expected each class in some image, {told}"
+        message = f"found no image of {where} that shows {_some(unseen)}: check the numbers or colours that mean them"
+        yield first, f"expected each class in some image, {message}"
     yield from _untrained(splits, trained)
 
 
@@ -73,8 +73,8 @@ def _untrained(splits: Sequence[ClassCounts], trained: set[str]) -> Iterator[tup
     for one in splits:
         only = [f"{name} ({count})" for name, count in one.images.items() if count and name not in trained]
         if only and trained and not one.trains:
-            told = "nothing can learn them: split the images otherwise"
-            yield one.split, f"expected classes that training images show, too, found others, {_some(only)}: {told}"
+            message = "nothing can learn them: split the images otherwise"
+            yield one.split, f"expected classes that training images show, too, found others, {_some(only)}: {message}"
 
 
 def _some(names: list[str]) -> str:

@@ -88,7 +88,7 @@ class RecipeData:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What all of a recipe's data hold together, told before anything is read at length."""
+    """What all of a recipe's data hold together, known before anything is read at length."""
 
     vocabulary: SceneVocabulary
     train_images: int
@@ -115,18 +115,18 @@ def survey(data: RecipeData) -> Survey:
         for split, dataset in zip((given.train, given.validation), opened[name], strict=True)
     }
     vocabulary = union(vocabularies) if recipe.also else vocabularies["data"]
-    camera, told_cameras = model_camera(data, vocabularies)
+    camera, camera_lines = model_camera(data, vocabularies)
     return Survey(
         vocabulary=vocabulary,
         train_images=sum(len(train) for train, _ in opened.values()),
         val_images=sum(len(validation) for _, validation in opened.values()),
         skipped=tuple(fault for some in faults.values() for fault in some),
         notices=(
-            *_told_skipped(faults),
+            *_skipped_notices(faults),
             *_left_out(data),
-            *_told_classes(vocabularies),
-            *_told_grouping(recipe, vocabulary),
-            *told_cameras,
+            *_class_notices(vocabularies),
+            *_grouping_notice(recipe, vocabulary),
+            *camera_lines,
         ),
         camera=camera,
         identity=({"order of the data sets": ", ".join(recipe.sets)} if recipe.also else {})
@@ -147,8 +147,8 @@ def model_camera(data: RecipeData, vocabularies: Mapping[str, SceneVocabulary]) 
         if one.fault:
             raise DataError(one.fault)
     chosen = middle_camera(camera for one in known for camera in one.cameras)
-    told = camera_notices(known, chosen) if "px" in units.values() else ()
-    return chosen, (*(line for one in known for line in one.doubts), *told)
+    message = camera_notices(known, chosen) if "px" in units.values() else ()
+    return chosen, (*(line for one in known for line in one.doubts), *message)
 
 
 def _identity(name: str, data: RecipeData, train: SceneDataset) -> dict[str, str]:
@@ -199,7 +199,7 @@ def faults_of(dataset: SceneDataset) -> tuple[str, ...]:
     return dataset.faults if isinstance(dataset, ReadableDataset | RenamedDataset) else ()
 
 
-def _told_skipped(faults: dict[str, tuple[str, ...]]) -> Iterator[str]:
+def _skipped_notices(faults: dict[str, tuple[str, ...]]) -> Iterator[str]:
     for where, some in faults.items():
         if some:
             why = f"{'it' if len(some) == 1 else 'they'} cannot be read: {some[0]}"
@@ -217,20 +217,20 @@ def _left_out(data: RecipeData) -> Iterator[str]:
     yield from dict.fromkeys(lines)
 
 
-def _told_classes(vocabularies: dict[str, SceneVocabulary]) -> Iterator[str]:
+def _class_notices(vocabularies: dict[str, SceneVocabulary]) -> Iterator[str]:
     """Which classes each further data set shares with those before: a name that is spelled otherwise shows here."""
     known: set[str] = set()
     for name, vocabulary in vocabularies.items():
         own = [c.name for c in vocabulary.classes]
         new = [c for c in own if c not in known]
         if known:
-            told = f"; new: {', '.join(new)}" if new else ""
+            message = f"; new: {', '.join(new)}" if new else ""
             shared = counted(len(own) - len(new), "class", "classes")
-            yield f"{name}: {shared} shared with the data before it{told}"
+            yield f"{name}: {shared} shared with the data before it{message}"
         known |= set(own)
 
 
-def _told_grouping(recipe: Recipe, vocabulary: SceneVocabulary) -> Iterator[str]:
+def _grouping_notice(recipe: Recipe, vocabulary: SceneVocabulary) -> Iterator[str]:
     """That nothing will tell the pixels of objects from others, where no countable class is learned."""
     if "instance" in recipe.tasks and not ("semantic" in recipe.tasks and vocabulary.countable):
         lacking = "countable classes" if "semantic" in recipe.tasks else "the task semantic"

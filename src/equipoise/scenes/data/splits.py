@@ -86,7 +86,7 @@ def matching(root: Path, pattern: str) -> list[str]:
 
 
 def why_none(description: FolderDescription, split: str, root: Path) -> str:
-    """Why a split has no images, as far as that can be told, for a message."""
+    """Why a split has no images, as far as is known, for a message."""
     pattern = fill(description.images, description, split, "{name}")
     if "\\" in pattern:
         return ": in a pattern / stands between folders, on Windows too"
@@ -95,7 +95,7 @@ def why_none(description: FolderDescription, split: str, root: Path) -> str:
         return f": there is no folder {folder}"
     if description.split[split].fraction and image_names(description, split, root):
         return ": its share of all images rounds to none"
-    if told := next(left_out(root, {"image": pattern}).lines(), ""):
-        return f": {told}"
+    if message := next(left_out(root, {"image": pattern}).lines(), ""):
+        return f": {message}"
     others = list_files(folder)
     return f": there are {len(others)} others, such as {others[0]}" if others else ""

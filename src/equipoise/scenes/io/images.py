@@ -109,7 +109,7 @@ def _header(path: Path) -> tuple[int, int]:
 
 
 def stored_bits(path: Path) -> int:
-    """How many bits a label picture has for a number: 8 or 16; 0 where it cannot be told."""
+    """How many bits a label picture has for a number: 8 or 16; 0 if unknown."""
     try:
         with _opened(path) as picture:
             return 16 if picture.format == "PNG" and _header(path)[0] == 16 else 8
@@ -177,7 +177,7 @@ def read_colors(path: Path) -> npt.NDArray[np.int32]:
 def _low_bytes(path: Path, high: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """The colours of a 16-bit RGB picture, none of which has a high byte.
 
-    Pillow knows 8-bit colours alone: it drops each number's second byte, or its first one if told that the bytes lie
+    Pillow knows 8-bit colours alone: it drops each number's second byte, or its first one if the bytes lie
     in the other order.
     """
     if high[..., :3].any():
@@ -217,9 +217,9 @@ def _opened(path: Path) -> ImageFile.ImageFile:
 
 
 def _damaged(path: Path, error: BaseException) -> DataError:
-    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error).replace(str(path), "")
-    told = "none of these formats" if isinstance(error, UnidentifiedImageError) else told
-    reason = " ".join(told.split())[:120] or type(error).__name__
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error).replace(str(path), "")
+    message = "none of these formats" if isinstance(error, UnidentifiedImageError) else message
+    reason = " ".join(message.split())[:120] or type(error).__name__
     return DataError(f"{path}: expected a PNG, JPEG or WebP picture, found something that cannot be decoded ({reason})")
 
 

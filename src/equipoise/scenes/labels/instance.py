@@ -115,12 +115,12 @@ class InstanceLabel(Label):
                 "check the instances' encoding, factor and background"
             )
         yield from largest_numbers(report, self.name, "instance", "background", own=False)
-        told = "expected at most 254 objects in 8 bit, found every number used: did further ids wrap around? save"
-        yield from such(report.full, f"{told} 16 bit")
+        message = "expected at most 254 objects in 8 bit, found every number used: did further ids wrap around? save"
+        yield from such(report.full, f"{message} 16 bit")
         yield from such(report.uncounted, "expected instances on countable classes, found none at all")
         if len(report.without_id) >= MOST * report.countable:
-            told = "expected ids on countable classes, found none on some of them: is an object's id in"
-            yield from such(report.without_id, f"{told} instance.background?")
+            message = "expected ids on countable classes, found none on some of them: is an object's id in"
+            yield from such(report.without_id, f"{message} instance.background?")
 
     def colors(self, array: Array, vocabulary: SceneVocabulary) -> Picture:
         """Each object in a colour of its own."""

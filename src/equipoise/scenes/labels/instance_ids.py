@@ -76,10 +76,10 @@ def _check_with_classes(described: InstanceDescription, semantic: SemanticDescri
     for c in semantic.classes:
         for number in c.numbers if c.countable else ():
             if not 0 < number * described.factor <= 65535:
-                told = "which means no instance" if number == 0 else "which 16 bit cannot hold"
+                why = "which means no instance" if number == 0 else "which 16 bit cannot hold"
                 raise RecipeError(
                     f"{where}: instance.encoding: expected class · {described.factor} + index of {described.factor} … "
-                    f"65,535, found {number * described.factor} for {c.name!r}, {told}: renumber the class or change "
+                    f"65,535, found {number * described.factor} for {c.name!r}, {why}: renumber the class or change "
                     'the factor, or write plain ids and encoding = "id"'
                 )
 

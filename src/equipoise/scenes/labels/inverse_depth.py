@@ -190,12 +190,12 @@ class InverseDepthLabel(Label):
             return
         low, high, width = float(near.min()), float(near.max()), array.shape[1]
         if unit == "px" and high > width:
-            told = f"disparity of 0 … {width} px, as the image is wide, found {low:.4g} … {high:.4g} px"
+            message = f"disparity of 0 … {width} px, as the image is wide, found {low:.4g} … {high:.4g} px"
         elif unit == "1/m" and not 1 / FARTHEST_M <= low <= high <= 1 / NEAREST_M:
-            told = f"depth of {NEAREST_M:g} … {FARTHEST_M:,.0f} m, found {1 / high:.4g} … {1 / low:.4g} m"
+            message = f"depth of {NEAREST_M:g} … {FARTHEST_M:,.0f} m, found {1 / high:.4g} … {1 / low:.4g} m"
         else:
             return
-        yield f"{path}: expected {told}: check the depth's offset, divisor and invalid numbers"
+        yield f"{path}: expected {message}: check the depth's offset, divisor and invalid numbers"
 
     def suspicions(self, report: SplitReport) -> Iterator[str]:
         """Metres that are none, numbers that stand for something else or wrapped around."""
@@ -208,8 +208,8 @@ class InverseDepthLabel(Label):
         yield from largest_numbers(report, self.name, "depth", "infinite or depth.invalid", own=True)
         first = "expected numbers that do not wrap around, found smooth surfaces that jump by the whole range of"
         yield from such(report.wrapped, f"{first} the picture's bits: was depth saved in too few?")
-        told = "expected 0 in depth.invalid (no label) or depth.infinite, found it in neither: read as infinitely far"
-        yield from such(report.zeros, told)
+        line = "expected 0 in depth.invalid (no label) or depth.infinite, found it in neither: read as infinitely far"
+        yield from such(report.zeros, line)
 
     def colors(self, array: Array, vocabulary: SceneVocabulary) -> Picture:
         """Near is bright."""

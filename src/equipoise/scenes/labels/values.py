@@ -35,6 +35,6 @@ def expect_storable(value: object, where: str) -> None:
         raise RecipeError(f"{where}: expected 0 … {highest:,}, found {found}")
 
 
-def such(paths: Sequence[str], told: str) -> list[str]:
+def such(paths: Sequence[str], message: str) -> list[str]:
     """One line for labels that share a suspicion: the first path, what it is, and how many there are."""
-    return [f"{paths[0]}: {told} ({counted(len(paths), 'such label')})"] if paths else []
+    return [f"{paths[0]}: {message} ({counted(len(paths), 'such label')})"] if paths else []
