@@ -25,7 +25,7 @@ IMAGE = "image"
 
 
 class CachedDataset:
-    """The samples of ``dataset`` at ``size``, in files under ``folder``; made when they are absent or out of date.
+    """The samples of ``dataset`` at ``size``, in files under ``folder`` that are built if absent or out of date.
 
     The cache is written beside and renamed, so that a stopped process leaves none that looks whole; it is made again
     when any file of the data set has changed.
@@ -65,7 +65,7 @@ class CachedDataset:
         return self._dataset.camera(index)
 
     def fingerprint(self) -> str:
-        """That of the data set."""
+        """The fingerprint of the data set."""
         return self._dataset.fingerprint()
 
 
@@ -93,7 +93,7 @@ def _built(
     expected: dict[str, Any],
     progress: Callable[[], None],
 ) -> _Present | None:
-    """The cache made anew, or what another process made meanwhile."""
+    """Build the cache, or use the one that another process has built in the meantime."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -161,7 +161,7 @@ def _fill(
 
 
 def _reserve(path: Path) -> None:
-    """Have the disk's room before it is needed: a mapped file that finds none has its process killed without a word."""
+    """Reserve the file's space: on a full disk, a process that writes to a mapped file is killed without a message."""
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

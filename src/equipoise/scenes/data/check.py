@@ -1,4 +1,4 @@
-"""Find what is wrong with a data set before training does: every image is read, nothing is written."""
+"""Find the mistakes of a data set before training does: reads every image, writes nothing."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -14,7 +14,7 @@ from equipoise.scenes.labels.split_report import SplitReport
 
 
 def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: None) -> SplitReport:
-    """Read every image of a split with all its labels, and say what it holds and what is wrong with it."""
+    """Read every image of a split with all its labels, and report what the split contains and what is wrong with it."""
     report = SplitReport()
     for one in prefetch(partial(counts, dataset), range(len(dataset))):
         report.add(one)
@@ -31,7 +31,7 @@ def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: 
 
 
 def _nowhere(report: SplitReport, kinds: Sequence[str]) -> Iterator[str]:
-    """Kinds of label that are described and that no readable image has."""
+    """Kinds of label that the description names but no readable image has."""
     images = "the only one" if report.readable == 1 else f"all {report.readable}"
     for kind in kinds if report.readable else ():
         if not report.labels[kind]:
@@ -39,7 +39,7 @@ def _nowhere(report: SplitReport, kinds: Sequence[str]) -> Iterator[str]:
 
 
 def _mixed(dataset: FileDataset, report: SplitReport, kind: str) -> Iterator[str]:
-    """A kind of label that is stored in 8 bit here and in 16 there."""
+    """A kind of label that some files store with 8 bits and others with 16."""
     found = {bits: report.bits[f"{kind}, {bits} bit"] for bits in (8, 16) if report.bits[f"{kind}, {bits} bit"]}
     if len(found) > 1:
         rare = min(found, key=lambda bits: found[bits])
@@ -49,7 +49,7 @@ def _mixed(dataset: FileDataset, report: SplitReport, kind: str) -> Iterator[str
 
 
 def paths_of(dataset: FileDataset, kind: str) -> Iterator[Path]:
-    """The files of a kind, but for those that may not be read."""
+    """The readable files of a kind of label."""
     for index in range(len(dataset)):
         try:
             path = dataset.files(index).get(kind)

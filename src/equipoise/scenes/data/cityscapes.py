@@ -1,4 +1,4 @@
-"""The official Cityscapes layout, exactly, at any resolution: real ones and generated streets alike.
+"""The official Cityscapes layout, exactly, at any resolution: for Cityscapes itself and for generated streets.
 
 ``leftImg8bit/{split}/{city}/*_leftImg8bit.png``, ``gtFine/…_gtFine_labelIds.png``, ``…_gtFine_instanceIds.png``,
 ``disparity/…_disparity.png`` (16 bit), ``camera/…_camera.json``.
@@ -28,7 +28,7 @@ PLACES = {"image": IMAGE} | {name: (label.cityscapes.folder, label.cityscapes.en
 
 
 class CityscapesDataset:
-    """One split. A kind of label that no image has is none of the data set's; samples lack it.
+    """One split. If no image has a kind of label, the data set does not have it.
 
     Args:
         root: the folder that holds ``leftImg8bit``.
@@ -66,7 +66,7 @@ class CityscapesDataset:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        """One sample at its own size; all that is wrong with its labels is reported at once."""
+        """Read one sample at its own size. All mistakes in its labels are reported at once."""
         name = self.names[index]
         image_path = self._path("image", name)
         image = read_image(image_path)
@@ -74,12 +74,12 @@ class CityscapesDataset:
         return Sample(name=name, image=image, labels=labels)
 
     def camera(self, index: int) -> Camera | None:
-        """The camera file of an image, where there is one."""
+        """The camera of an image, if it has a camera file."""
         path = self.root / "camera" / self.split / f"{self.names[index]}_camera.json"
         return read_camera(path) if path.is_file() else None
 
     def fingerprint(self) -> str:
-        """Changes when any file of the split does."""
+        """A hash that changes when any file of the split does."""
         return fingerprint(self._path(kind, name) for name in self.names for kind in ("image", *self._kinds))
 
     def files(self, index: int) -> dict[str, Path]:
@@ -88,16 +88,16 @@ class CityscapesDataset:
         return {kind: path for kind, path in paths.items() if path_exists(path)}
 
     def would_hold(self, path: Path) -> bool:
-        """Whether it lies in one of the layout's folders."""
+        """Whether the path lies in one of the layout's folders."""
         return any(path.is_relative_to(self.root.resolve() / folder) for folder, _ in PLACES.values())
 
     def without_image(self) -> list[str]:
-        """Labels of this split without an image, a line each."""
+        """Labels of this split that belong to no image, a line each."""
         alone = [(kind, name) for kind in self._kinds for name in sorted(set(self._named(kind)) - set(self.names))]
         return [f"{self._path(kind, name)}: expected an image for this label, found none" for kind, name in alone]
 
     def remarks(self) -> list[str]:
-        """Kinds of label that no image has, and pictures that are not named as the layout wants."""
+        """Notices about kinds of label that no image has, and about pictures with names that do not fit the layout."""
         lines = [
             f"{self.root / folder / self.split}: expected CITY/*_{ending}, found none: no {kind} labels"
             for kind, (folder, ending) in PLACES.items()
@@ -114,19 +114,19 @@ class CityscapesDataset:
         return lines
 
     def left_out(self) -> LeftOut:
-        """What lies among its files and is not read."""
+        """Files among the data set's that are not read."""
         patterns = {kind: f"{folder}/{self.split}/{{name}}_{ending}" for kind, (folder, ending) in PLACES.items()}
         return left_out(self.root, patterns)
 
     def _named(self, kind: str) -> tuple[str, ...]:
-        """What has a file of a kind that is not hidden, as CITY/NAME, sorted."""
+        """The CITY/NAME of every file of a kind that is not hidden, sorted."""
         folder, ending = PLACES[kind]
         found = (self.root / folder / self.split).glob(f"*/*_{ending}")
         names = (f"{p.parent.name}/{p.name.removesuffix(f'_{ending}')}" for p in found)
         return tuple(sorted(name for name in names if not is_hidden(name)))
 
     def _label_files(self, name: str) -> dict[str, Path]:
-        """The label files that exist; raises for one that is missing and may not be."""
+        """The label files that exist; raises ``DataError`` if a required one is missing."""
         paths = {kind: self._path(kind, name) for kind in self._kinds}
         for path in paths.values():
             if not self.optional and not path_exists(path):
@@ -142,7 +142,7 @@ class CityscapesDataset:
 
 
 def read_camera(path: Path) -> Camera:
-    """A camera file in Cityscapes' form."""
+    """Read a camera file in the form of Cityscapes."""
     try:
         table = read_json(path)
         intrinsic, extrinsic = table["intrinsic"], table["extrinsic"]

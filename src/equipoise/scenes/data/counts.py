@@ -1,4 +1,4 @@
-"""What one image with its labels adds to the report of its split."""
+"""Count one image and its labels for the report of its split."""
 
 from equipoise.errors import DataError
 from equipoise.scenes.data.sample import FileDataset
@@ -9,7 +9,7 @@ from equipoise.scenes.labels.split_report import SplitReport
 
 
 def counts(dataset: FileDataset, index: int) -> SplitReport:
-    """Read an image with all its labels; what is wrong with it is in the report."""
+    """Read an image with all its labels, and return a report with its counts and mistakes."""
     report = SplitReport(images=1)
     try:
         files = dataset.files(index)

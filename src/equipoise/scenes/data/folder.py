@@ -1,4 +1,4 @@
-"""Someone's own folder of pictures, as a description says; only ever read."""
+"""A user's own folder of pictures, read as its description says. Nothing is written there."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,7 +78,7 @@ class FolderDataset:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        """One sample at its own size; all that is wrong with its labels is reported at once."""
+        """Read one sample at its own size. All mistakes in its labels are reported at once."""
         name = self.names[index]
         image_path = self.path(self.description.images, name)
         image = read_image(image_path)
@@ -86,17 +86,17 @@ class FolderDataset:
         return Sample(name=name, image=image, labels=labels)
 
     def camera(self, index: int) -> Camera | None:
-        """The described camera, the same for all images."""
+        """The camera from the description, the same for all images."""
         return None if self.description.camera is None else self.description.camera.camera
 
     def fingerprint(self) -> str:
-        """Changes when any file of the split or the description's meaning does."""
+        """A hash that changes when any file of the split, or the meaning of the description, does."""
         patterns = self._patterns().values()
         files = (self.path(pattern, name) for name in self.names for pattern in patterns)
         return fingerprint(files) + repr(self.description)
 
     def path(self, pattern: str, name: str) -> Path:
-        """The file of a name, which must lie below the root."""
+        """The path of the file of a name, which must lie below the root."""
         return path_below(self.root, fill(pattern, self.description, self.split, name))
 
     def files(self, index: int) -> dict[str, Path]:
@@ -106,14 +106,14 @@ class FolderDataset:
         return {kind: path for kind, path in paths.items() if path_exists(path)}
 
     def would_hold(self, path: Path) -> bool:
-        """Whether one of the patterns fits it."""
+        """Whether the path matches one of the patterns."""
         filled = [fill(pattern, self.description, self.split, "{name}") for pattern in self._patterns().values()]
         return path.is_relative_to(self.root) and any(
             matches_pattern(path.relative_to(self.root).as_posix(), pattern) for pattern in filled
         )
 
     def without_image(self) -> list[str]:
-        """Label pictures without an image, in this split's folder (or in all, where splits share one), a line each."""
+        """Label pictures without an image, a line each: in this split's folder, or in all if splits share one."""
         described, lines = self.description, []
         images = set(matching(self.root, fill(described.images, described, self.split, "{name}")))
         for kind, label in described.labels.items():
@@ -124,7 +124,7 @@ class FolderDataset:
         return lines
 
     def remarks(self) -> list[str]:
-        """What its list may mean otherwise, and images that no list names."""
+        """Notices about entries of the list that may be mistakes, and about images that no list names."""
         lines = [*self._listed(self.split).remarks]
         splits = self.description.split
         if not all(split.list for split in splits.values()):
@@ -142,7 +142,7 @@ class FolderDataset:
         return lines
 
     def left_out(self) -> LeftOut:
-        """What lies among its files and is not read."""
+        """Files among the data set's that are not read."""
         patterns = self._patterns().items()
         filled = {kind: fill(pattern, self.description, self.split, "{name}") for kind, pattern in patterns}
         return left_out(self.root, filled)
@@ -155,7 +155,7 @@ class FolderDataset:
         return split_images(self.description, split, self.root, self._beside, strict=False)
 
     def _label_files(self, name: str) -> dict[str, Path]:
-        """The label files that exist; raises for one that is missing and not optional."""
+        """The label files that exist; raises ``DataError`` if one is missing that is not optional."""
         files = {}
         for kind, label in self.description.labels.items():
             path = self.path(label.files, name)
@@ -171,7 +171,7 @@ class FolderDataset:
 
 
 def vocabulary(description: FolderDescription) -> SceneVocabulary:
-    """What the described labels mean."""
+    """The vocabulary of the described labels."""
     described = description.labels
     meaning = {key: value for kind in described for key, value in LABELS[kind].meaning(described[kind]).items()}
     return SceneVocabulary(labels=tuple(described), **meaning)

@@ -1,4 +1,4 @@
-"""Several data sets as one: classes of one name are one class, and what a set does not label has no label."""
+"""Several data sets as one: classes with the same name are one class; what a set does not label stays unlabelled."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from equipoise.scenes.visual.colors import distinct_colors
 
 
 def renamed(vocabulary: SceneVocabulary, names: Mapping[str, str]) -> tuple[SceneVocabulary, npt.NDArray[np.uint8]]:
-    """A vocabulary whose classes are called otherwise, and its index of each class of the given one.
+    """A vocabulary with renamed classes, and its index for each class of the given one.
 
     Args:
         vocabulary: what the labels mean.
@@ -51,7 +51,7 @@ def renamed(vocabulary: SceneVocabulary, names: Mapping[str, str]) -> tuple[Scen
 
 
 def union(vocabularies: Mapping[str, SceneVocabulary]) -> SceneVocabulary:
-    """All classes of several data sets, by name; one that any of them counts is counted.
+    """The classes of several data sets, by name. A class is countable if any of the sets says so.
 
     Raises:
         RecipeError: they have different classes for the sky, different units of depth, or more than 255 classes.
@@ -80,12 +80,12 @@ def union(vocabularies: Mapping[str, SceneVocabulary]) -> SceneVocabulary:
 
 
 def _unused(color: tuple[int, int, int], taken: Sequence[tuple[int, int, int]]) -> tuple[int, int, int]:
-    """A class's colour, or another where a class of another data set has it."""
+    """The colour of a class, or another colour if a class of another data set has it."""
     return distinct_colors(1, taken)[0] if color in taken else color
 
 
 class RenamedDataset:
-    """A data set whose classes are called otherwise: see ``renamed``."""
+    """A data set with renamed classes: see ``renamed``."""
 
     def __init__(self, dataset: SceneDataset, names: Mapping[str, str]) -> None:
         self.names = dataset.names
@@ -98,7 +98,7 @@ class RenamedDataset:
         return len(self._dataset)
 
     def __getitem__(self, index: int) -> Sample:
-        """One sample, its classes by their new indices."""
+        """One sample, with the new class indices."""
         sample = self._dataset[index]
         return replace(sample, labels=reindexed(sample.labels, self._table))
 
@@ -107,12 +107,12 @@ class RenamedDataset:
         return self._dataset.camera(index)
 
     def fingerprint(self) -> str:
-        """Changes when the files do or the names."""
+        """A hash that changes when the files or the names do."""
         return self._dataset.fingerprint() + self._table.tobytes().hex()
 
 
 class JoinedDataset:
-    """Data sets one after the other, in their common vocabulary; names are ``SET/NAME``.
+    """Data sets one after another, in a common vocabulary; images are named ``SET/NAME``.
 
     Args:
         sets: by name.
@@ -144,7 +144,7 @@ class JoinedDataset:
         return len(self._places)
 
     def __getitem__(self, index: int) -> Sample:
-        """One sample, its classes by their common indices."""
+        """One sample, with the common class indices."""
         number, own = self._places[index]
         sample = self._sets[number][own]
         labels = reindexed(sample.labels, self._tables[number])
@@ -156,5 +156,5 @@ class JoinedDataset:
         return self._sets[number].camera(own)
 
     def fingerprint(self) -> str:
-        """Changes when any of the sets does."""
+        """A hash that changes when any of the sets does."""
         return " ".join(one.fingerprint() for one in self._sets)

@@ -1,4 +1,4 @@
-"""Kinds of pictures that are not read, recognised by their first bytes or their suffix."""
+"""Kinds of pictures that cannot be read, recognised by their first bytes or their suffix."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ UNSUPPORTED = frozenset((
     ".orf", ".pbm", ".pcx", ".pfm", ".pgm", ".pnm", ".ppm", ".psd", ".raw", ".rgbe", ".tga", ".tif", ".tiff",
     ".xcf",
 ))  # fmt: skip
-"""How pictures, or arrays, of other kinds usually end."""
+"""Usual suffixes of pictures and arrays of other kinds."""
 
 _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"II*\0", "TIFF"),
@@ -46,7 +46,7 @@ _ANYMAP = {b"1": "PBM", b"2": "PGM", b"3": "PPM", b"4": "PBM", b"5": "PGM", b"6"
 
 
 def other_kind(path: Path) -> str:
-    """What a file is that is no PNG, JPEG or WebP, by its first bytes; empty where they tell nothing."""
+    """The kind of a file that is not PNG, JPEG or WebP, from its first bytes; empty if unknown."""
     try:
         with path.open("rb") as file:
             head = file.read(132)
@@ -64,7 +64,7 @@ def other_kind(path: Path) -> str:
 
 
 def by_suffix(paths: Iterable[Path]) -> str:
-    """Files by their suffix, each with its number: ``2 .tif, 1 .gif``.
+    """Count files by suffix: ``2 .tif, 1 .gif``.
 
     >>> by_suffix([Path("a.tif"), Path("b.gif"), Path("c.TIF")])
     '2 .tif, 1 .gif'

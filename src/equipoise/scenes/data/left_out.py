@@ -1,4 +1,4 @@
-"""Files among a data set's own that are not read: hidden files, other kinds of pictures, suffixes spelled otherwise."""
+"""Files among a data set's that are not read: hidden files, unsupported kinds, suffixes with another spelling."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from equipoise.scenes.wording import counted
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """Files that someone may take for part of a data set, and that are not read.
+    """Files that seem to be part of a data set but are not read.
 
     Attributes:
         hidden: hidden files that a pattern fits otherwise.
@@ -28,7 +28,7 @@ class LeftOut:
     respelled: tuple[tuple[Path, str], ...] = ()
 
     def lines(self) -> Iterator[str]:
-        """What was left out, a line a reason."""
+        """One line for each reason why files were left out."""
         if self.hidden:
             message = f"expected no hidden files, found {len(self.hidden)} that a pattern fits otherwise: left out"
             yield f"{self.hidden[0]}: {message}"
@@ -46,7 +46,7 @@ class LeftOut:
 
 
 def left_out(root: Path, patterns: Mapping[str, str]) -> LeftOut:
-    """What lies among the files of some patterns (by kind of file, with ``{name}``) and is none of them."""
+    """Find the files in the folders of some patterns (by kind of file, with ``{name}``) that match none of them."""
     listing = cache(lambda folder: [(path, path.relative_to(root).as_posix()) for path in list_files(folder)])
     hidden_files: set[Path] = set()
     unsupported: set[Path] = set()
@@ -73,7 +73,7 @@ def left_out(root: Path, patterns: Mapping[str, str]) -> LeftOut:
 
 
 def _is_respelled(text: str, pattern: str, taken: set[str]) -> bool:
-    """Whether a pattern would fit a picture, had it another suffix.
+    """Whether a picture would match a pattern if it had another suffix.
 
     One of another format may lie beside a picture on purpose: ``0.jpg`` and ``0_edges.png``.
     """

@@ -1,4 +1,4 @@
-"""Lists of images: text files with a name, or an image's path, a line."""
+"""Lists of images: text files with one name, or path of an image, per line."""
 
 import os
 import re
@@ -13,14 +13,14 @@ from equipoise.scenes.io.paths import path_below, pattern_regex
 
 @dataclass(frozen=True, kw_only=True)
 class ImageList:
-    """The names that a list holds, in its order, and what should be looked at, a line each."""
+    """The names in a list, in its order, and notices about probable mistakes, a line each."""
 
     names: tuple[str, ...]
     remarks: tuple[str, ...] = ()
 
 
 def find_list(given: str, root: Path, description: Path) -> tuple[Path, tuple[str, ...]]:
-    """Where the list of a description lies, and what should be looked at.
+    """The path of a description's list, and notices about probable mistakes.
 
     Below the root; where there is none, beside the description. A path with ``..`` or from the file system's root on
     is one that the user chose to lie elsewhere; a link below the root must not lead out of it.
@@ -46,7 +46,7 @@ def _same(first: Path, second: Path) -> bool:
 
 
 def read_list(path: Path, pattern: str, root: Path, *, strict: bool) -> ImageList:
-    """The images of a list; raises where one is listed twice or, if strict, does not exist."""
+    """The images of a list; raises ``DataError`` if one is listed twice or, if strict, does not exist."""
     names: dict[str, int] = {}
     swapped: list[int] = []
     misfits: list[str] = []
@@ -84,7 +84,7 @@ def _lines(path: Path) -> list[tuple[int, str]]:
 
 
 def _separated(line: str, pattern: str, root: Path, where: str) -> tuple[Path, bool]:
-    """A listed path from the root on, and whether its backslashes stand for slashes: no file's name has them."""
+    """A listed path relative to the root, and whether its backslashes stand for slashes."""
     if re.match(r"[A-Za-z]:[\\/]", line):
         raise DataError(f"{where}: expected a path below {root}, found one of Windows, {line!r}: leave out the drive")
     swapped = "\\" in line and not any(path_exists(root / text) for text in (line, pattern.replace("{name}", line)))
@@ -92,7 +92,7 @@ def _separated(line: str, pattern: str, root: Path, where: str) -> tuple[Path, b
 
 
 def _from_root(given: Path, root: Path, where: str) -> Path:
-    """A listed path from the root on; an absolute one may lead there through links."""
+    """A listed path relative to the root; an absolute one may lead there through links."""
     if ".." in given.parts:
         raise DataError(f"{where}: expected a path below {root}, found {str(given)!r}, which leads out of it")
     if not given.is_absolute():
@@ -105,7 +105,7 @@ def _from_root(given: Path, root: Path, where: str) -> Path:
 
 
 def _name(given: Path, pattern: str, root: Path) -> str:
-    """What ``{name}`` stands for, be the image given by its path or its name, with the suffix or without."""
+    """The value of ``{name}`` for an image given by its path or name, with or without suffix."""
     text = to_nfc(given.as_posix())
     if match := pattern_regex(pattern).fullmatch(text):
         return match[1]
@@ -114,7 +114,7 @@ def _name(given: Path, pattern: str, root: Path) -> str:
 
 
 def _missing_notices(given: Path, pattern: str, name: str, root: Path) -> str:
-    """What is wrong with a line whose image does not exist."""
+    """The message for a line whose image does not exist."""
     if path_exists(root / given):
         message = f"which the pattern {pattern} does not fit: rename it, or change images in the description"
         return f"expected an image of the pattern, found {given}, {message}"

@@ -1,4 +1,4 @@
-"""A data set without the images that cannot be read: for those who choose to go on without them."""
+"""A data set without its unreadable images, for recipes with ``skip_broken``."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from equipoise.scenes.data.sample import Camera, Sample, SceneDataset
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """Which samples could be read, and what was wrong with the others, a line each."""
+    """Which samples could be read, and the mistakes of the others, a line each."""
 
     readable: tuple[int, ...]
     faults: tuple[str, ...]
@@ -27,7 +27,7 @@ def read_through(dataset: SceneDataset) -> Reading:
 
 
 class ReadableDataset:
-    """The samples of ``dataset`` that can be read, in their order.
+    """The readable samples of ``dataset``, in their order.
 
     Raises:
         DataError: none can.
@@ -41,7 +41,7 @@ class ReadableDataset:
         self._dataset, self._indices = dataset, reading.readable
 
     def __len__(self) -> int:
-        """The number of images that can be read."""
+        """The number of readable images."""
         return len(self._indices)
 
     def __getitem__(self, index: int) -> Sample:
@@ -53,5 +53,5 @@ class ReadableDataset:
         return self._dataset.camera(self._indices[index])
 
     def fingerprint(self) -> str:
-        """Changes when any file does, the unreadable ones included."""
+        """A hash that changes when any file does, unreadable ones included."""
         return self._dataset.fingerprint()

@@ -1,4 +1,4 @@
-"""Reads all labels of one image, and reports everything that is wrong with them at once."""
+"""Read all labels of one image, and report all their mistakes at once."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from equipoise.scenes.labels.label import Array, Files, Reader
 def read_labels(
     readers: Mapping[str, Reader], files: Files, image: npt.NDArray[np.uint8], image_path: Path
 ) -> dict[str, Array]:
-    """The labels whose files exist, by name; raises ``DataError`` with all that is wrong with them in one line."""
+    """The labels whose files exist, by name; raises ``DataError`` with all their mistakes in one line."""
     found: dict[str, Array] = {}
     wrong: list[str] = []
     for name, path in files.items():

@@ -44,7 +44,7 @@ class Sample:
 
 
 class SceneDataset(Protocol):
-    """What training and evaluation need of a data set: its vocabulary, and samples at the size they are stored."""
+    """What training and evaluation need of a data set: its vocabulary, and samples at their stored size."""
 
     vocabulary: SceneVocabulary
     names: tuple[str, ...]
@@ -54,40 +54,40 @@ class SceneDataset(Protocol):
         ...
 
     def __getitem__(self, index: int) -> Sample:
-        """Read one sample from disk, at its own size. Raises ``DataError`` naming the file that is at fault."""
+        """Read one sample from disk at its own size. Raises ``DataError`` that names the file at fault."""
         ...
 
     def camera(self, index: int) -> Camera | None:
-        """The camera of one image, where the data set knows it."""
+        """The camera of one image, if the data set knows it."""
         ...
 
     def fingerprint(self) -> str:
-        """Changes when the data do: what is kept of them is then made again."""
+        """A hash that changes when the data do, so that caches are rebuilt."""
         ...
 
 
 class FileDataset(SceneDataset, Protocol):
-    """A data set as it lies on the disk."""
+    """A data set on disk."""
 
     readers: Mapping[str, Reader]
-    """How it stores its labels, by their names."""
+    """How the labels are stored, by name."""
 
     def files(self, index: int) -> dict[str, Path]:
         """The files of one image that exist: ``image``, and its labels by name."""
         ...
 
     def would_hold(self, path: Path) -> bool:
-        """Whether a picture at this path would be taken for one of the data set's."""
+        """Whether the data set would read a picture at this path as one of its own."""
         ...
 
     def without_image(self) -> list[str]:
-        """Labels that belong to no image: folders that do not fit together. A line each, with its path."""
+        """Labels that belong to no image, a line each with the path."""
         ...
 
     def remarks(self) -> list[str]:
-        """What may be meant so and should be looked at, before any image is read, a line each."""
+        """Notices about probable mistakes that show before any image is read, a line each."""
         ...
 
     def left_out(self) -> LeftOut:
-        """Files that lie among the data set's and are not read."""
+        """Files among the data set's that are not read."""
         ...

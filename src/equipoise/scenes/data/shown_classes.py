@@ -1,4 +1,4 @@
-"""Classes that no image shows, that training never sees, or that stand alone: seen in all splits together."""
+"""Notices about classes that no image shows, that training never sees, or that are the only one."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ def class_counts(
     described: bool,
     names: Mapping[str, str] | None = None,
 ) -> ClassCounts:
-    """The counts of a split, its classes called as ``names`` says; those with an empty name are no classes."""
+    """The class counts of a split after renaming by ``names``; classes with an empty name are dropped."""
     images: Counter[str] = Counter()
     for own in classes:
         if name := (names or {}).get(own, own):
@@ -44,7 +44,7 @@ def class_counts(
 
 
 def class_notes(splits: Sequence[ClassCounts]) -> Iterator[tuple[str, str]]:
-    """What should be looked at in some splits: which split, and a line."""
+    """Notices, each with the split that it belongs to."""
     splits = [one for one in splits if one.images]
     if not splits:
         return

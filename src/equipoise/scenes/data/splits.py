@@ -55,7 +55,7 @@ def _unlisted(description: FolderDescription, split: str, root: Path) -> list[st
 
 
 def image_names(description: FolderDescription, split: str, root: Path) -> list[str]:
-    """The names of all files that the images' pattern fits, but for labels that lie beside the images."""
+    """The names of all files that match the pattern of the images, except labels that lie beside them."""
     names = matching(root, fill(description.images, description, split, "{name}"))
     patterns = [label.files for label in description.labels.values()]
     labels = {name: {fill(pattern, description, split, name) for pattern in patterns} for name in names}
@@ -86,7 +86,7 @@ def matching(root: Path, pattern: str) -> list[str]:
 
 
 def why_none(description: FolderDescription, split: str, root: Path) -> str:
-    """Why a split has no images, as far as is known, for a message."""
+    """For a message: why a split has no images, if known."""
     pattern = fill(description.images, description, split, "{name}")
     if "\\" in pattern:
         return ": in a pattern / stands between folders, on Windows too"
