@@ -22,17 +22,17 @@ def rendered(display: TrainingDisplay) -> str:
 def test_validation_is_counted_below_the_table():
     screen = Console(file=io.StringIO(), force_terminal=True, width=100)
     with TrainingDisplay(8, screen) as display:
-        told = run_callbacks(display)
-        told.on_log(ENTRY)
+        callbacks = run_callbacks(display)
+        callbacks.on_log(ENTRY)
         before = rendered(display)
         assert "depth" in before
-        with told.counting("validating", 2) as advance:
+        with callbacks.counting("validating", 2) as advance:
             advance()
             assert rendered(display) == before + "validating 1/2\n"
             advance()
             assert rendered(display) == before + "validating 2/2\n"
         assert rendered(display) == before
-        told.on_notice("validated at step 4")
+        callbacks.on_notice("validated at step 4")
     assert "validated at step 4" in screen.file.getvalue()
 
 

@@ -1,25 +1,26 @@
 """Modules that save named tensors which need not be parameters or buffers of their own."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, device, nn
 
 
-class NamedTensors(nn.Module):
+class NamedTensors(nn.Module, ABC):
     """A module whose state is what ``tensors`` returns; ``put`` sets one of them."""
 
+    @abstractmethod
     def tensors(self) -> dict[str, Tensor]:
         """What is saved, by name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def put(self, name: str, value: Tensor) -> None:
         """Set one of ``tensors``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def materialize(self, where: device) -> None:
         """Move from the meta device to one with memory, in the initial state."""
-        raise NotImplementedError
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
         destination |= {prefix + name: tensor for name, tensor in self.tensors().items()}

@@ -254,5 +254,5 @@ def test_check_looks_at_cameras(tmp_path):
     write_stereo(tmp_path, CAMERA.replace("0.5", "120.0"))
     done = equipoise("check", "data.toml", "--sheet", "sheet.png", cwd=tmp_path)
     assert done.returncode == 0
-    told = [line for line in done.stdout.splitlines() if line.startswith("look at train:")]
-    assert sum("camera.baseline_m: expected metres, found 120" in line for line in told) == 1
+    notices = [line for line in done.stdout.splitlines() if line.startswith("look at train:")]
+    assert sum("camera.baseline_m: expected metres, found 120" in line for line in notices) == 1

@@ -65,17 +65,17 @@ def test_verdict():
 def test_verdict_on_several_data_sets():
     better, worse = rows(metrics(5.0, 6.0), "streets"), rows(metrics(5.0, 4.0, images=7), "data")
     assert verdict(better * 2) == "Better than the baselines on instance and instance (streets, 100 images)."
-    told = "Not better than the baselines on instance (data, 7 images), better on instance (streets, 100 images)."
-    assert verdict(better + worse) == told
+    expected = "Not better than the baselines on instance (data, 7 images), better on instance (streets, 100 images)."
+    assert verdict(better + worse) == expected
 
 
 def test_lead():
     record = RunRecord(tasks=("semantic", "instance", "depth"), train_images=600, seconds=561.0, steps=40)
     figures = Figures(sets={"data": metrics(5.0)}, sigma={})
-    told = "Semantic classes, instances and depth, learned together from 600 images in 9 min 21 s"
-    assert lead(record, None) == told + "."
-    assert lead(record, figures) == told + "; measured on the 100 images of “val”."
-    assert lead(record, figures, judged=True) == told + "."
+    expected = "Semantic classes, instances and depth, learned together from 600 images in 9 min 21 s"
+    assert lead(record, None) == expected + "."
+    assert lead(record, figures) == expected + "; measured on the 100 images of “val”."
+    assert lead(record, figures, judged=True) == expected + "."
     assert unfinished(record, [{"step": 30}]) == "Not finished: step 30 of 40."
     assert unfinished(replace(record, steps_done=40), [{"step": 30}]) == ""
 
@@ -86,7 +86,7 @@ def test_skipped_images_are_told():
 
 
 @pytest.mark.parametrize(
-    ("record", "told"),
+    ("record", "expected"),
     [
         ({"threads": 1}, "cpu, 1 thread"),
         ({"threads": 2, "processes": 1}, "cpu, 2 threads"),
@@ -94,5 +94,5 @@ def test_skipped_images_are_told():
         ({"processes": None}, "cpu"),
     ],
 )
-def test_threads_and_processes(record, told):
-    assert dict(facts(RunRecord(device="cpu", **record), {}))["precision"] == told
+def test_threads_and_processes(record, expected):
+    assert dict(facts(RunRecord(device="cpu", **record), {}))["precision"] == expected

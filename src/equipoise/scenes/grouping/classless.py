@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from equipoise.scenes.grouping.group import Grouping, Instance, clusters, limits
+from equipoise.scenes.grouping.group import Grouping, Instance, clusters, instance_of, limits
 
 DENSE = 4.0
 """Votes per px² above which a place is dense, averaged over a square with the area of a circle of ``radius``.
@@ -67,13 +67,8 @@ def group_by_votes(
         if len(pixels) < smallest or not _around(xs[pixels], ys[pixels], votes[pixels], radius):
             continue
         x, y = xs[pixels], ys[pixels]
-        instance = Instance(
-            id=len(found) + 1,
-            semantic=None if semantic_HW is None else int(np.bincount(semantic_HW[y, x]).argmax()),
-            score=float(np.exp(-distance / radius).mean()),
-            box=(int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1),
-            pixels=len(x),
-        )
+        score = float(np.exp(-distance / radius).mean())
+        instance = instance_of(len(found) + 1, x, y, score, semantic_HW)
         result[y, x] = instance.id
         found.append(instance)
     return Grouping(instance=result, instances=tuple(found))

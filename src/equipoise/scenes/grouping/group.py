@@ -106,16 +106,28 @@ def group(
         sure = np.ones(len(xs)) if confidence_HW is None else confidence_HW[ys, xs]
         for own, distance in clusters(votes, (height, width), radius, smallest):
             y, x = ys[own], xs[own]
-            instance = Instance(
-                id=len(found) + 1,
-                semantic=int(np.bincount(semantic_HW[y, x]).argmax()),
-                score=float(np.exp(-distance / radius).mean() * sure[own].mean()),
-                box=(int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1),
-                pixels=len(x),
-            )
+            score = float(np.exp(-distance / radius).mean() * sure[own].mean())
+            instance = instance_of(len(found) + 1, x, y, score, semantic_HW)
             result[y, x] = instance.id
             found.append(instance)
     return Grouping(instance=result, instances=tuple(found))
+
+
+def instance_of(
+    number: int,
+    x: npt.NDArray[np.intp],
+    y: npt.NDArray[np.intp],
+    score: float,
+    semantic_HW: npt.NDArray[np.uint8] | None,
+) -> Instance:
+    """The instance of the pixels at columns ``x`` and rows ``y``; its class is that of most of them."""
+    return Instance(
+        id=number,
+        semantic=None if semantic_HW is None else int(np.bincount(semantic_HW[y, x]).argmax()),
+        score=score,
+        box=(int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1),
+        pixels=len(x),
+    )
 
 
 def limits(size: tuple[int, int], minimum_pixels: int | None, radius: float | None) -> tuple[int, float]:
