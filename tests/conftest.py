@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from equipoise.scenes.networks.encoders.torchvision_operators import declare_missing_operators
 from tests.support.cityscapes import write_folder
 from tests.support.commands import RECIPE
+
+declare_missing_operators()  # torchmetrics imports torchvision, which may not fit the installed torch.
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -30,7 +30,7 @@ def test_example(name, needs, words):
     path = ROOT / "examples" / f"{name}.py"
     assert len(path.read_text().splitlines()) < 60
     command = [sys.executable, str(path), str(TABLE)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "tests/support/site")}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 0, done.stderr
     assert words in done.stdout
