@@ -1,4 +1,4 @@
-"""A memory-mapped cache of resized samples: decoding and resizing happen once, not in every epoch."""
+"""A memory-mapped cache of resized samples, so that each image is decoded and resized once and not in every epoch."""
 
 import errno
 import json
@@ -27,8 +27,8 @@ IMAGE = "image"
 class CachedDataset:
     """The samples of ``dataset`` at ``size``, in files under ``folder`` that are built if absent or out of date.
 
-    The cache is written beside and renamed, so that a stopped process leaves none that looks whole; it is made again
-    when any file of the data set has changed.
+    The cache is written to a temporary folder and then renamed, so a process that is stopped never leaves an incomplete
+    cache behind. It is rebuilt when any file of the data set has changed.
     """
 
     def __init__(
@@ -56,16 +56,16 @@ class CachedDataset:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        """One sample at the cache's size."""
+        """Return one sample at the size of the cache."""
         arrays = {kind: np.array(self._arrays[kind][index]) for kind, has in self._has.items() if has[index]}
         return Sample(name=self.names[index], image=arrays.pop(IMAGE), labels=arrays)
 
     def camera(self, index: int) -> Camera | None:
-        """The camera of the image as given."""
+        """Return the camera of one image at its original size."""
         return self._dataset.camera(index)
 
     def fingerprint(self) -> str:
-        """The fingerprint of the data set."""
+        """Return the fingerprint of the data set."""
         return self._dataset.fingerprint()
 
 

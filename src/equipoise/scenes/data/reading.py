@@ -14,7 +14,7 @@ from equipoise.scenes.labels.label import Array, Files, Reader
 def read_labels(
     readers: Mapping[str, Reader], files: Files, image: npt.NDArray[np.uint8], image_path: Path
 ) -> dict[str, Array]:
-    """The labels whose files exist, by name; raises ``DataError`` with all their mistakes in one line."""
+    """Return the labels whose files exist, by name. Raises ``DataError`` with all their mistakes in one line."""
     found: dict[str, Array] = {}
     wrong: list[str] = []
     for name, path in files.items():

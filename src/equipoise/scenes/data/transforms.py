@@ -1,6 +1,7 @@
-"""Geometry and colour of samples. Ids are never interpolated; vectors are made afterwards, from ids and centroids.
+"""Transform samples: resize, flip, crop, pad, and change colours.
 
-Disparity in px is tied to the width of its array: resizing multiplies it by the ratio of widths, in augmentation too.
+Ids are never interpolated; vectors are computed afterwards, from ids and centroids. Disparity in px refers to the width
+of its array, so every resize multiplies it by the ratio of widths.
 """
 
 from collections.abc import Callable
@@ -19,12 +20,12 @@ from equipoise.scenes.labels.vocabulary import SceneVocabulary
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """What may happen to a training sample.
+    """Random changes of training samples.
 
     Attributes:
-        flip: mirror it left to right, half of the time.
-        scale: resize it by a factor between these two, drawn evenly in its logarithm, then crop (or pad) to the input.
-        color: brightness, contrast and saturation change by a factor of up to 1 ± color.
+        flip: mirror half of them left to right.
+        scale: resize by a factor between these two, log-uniformly distributed, then crop or pad to the input size.
+        color: change brightness, contrast and saturation, each by a factor in 1 ± color.
     """
 
     flip: bool = True
@@ -39,7 +40,7 @@ def augment(
     vocabulary: SceneVocabulary,
     rng: np.random.Generator,
 ) -> Sample:
-    """One random version of a sample at ``size``; all that is random comes from ``rng``."""
+    """Return a random version of a sample at ``size`` (height, width); ``rng`` is the only source of randomness."""
     low, high = augmentation.scale
     factor = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     scaled = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
@@ -57,7 +58,7 @@ def augment(
 
 
 def resize(sample: Sample, size: tuple[int, int], vocabulary: SceneVocabulary) -> Sample:
-    """The sample at another size: the image averaged, labels taken from the nearest pixel."""
+    """Resize a sample to ``size`` (height, width): the image with antialiasing, labels by nearest neighbour."""
     if sample.size == size:
         return sample
     height, width = sample.size
@@ -72,7 +73,7 @@ def resize(sample: Sample, size: tuple[int, int], vocabulary: SceneVocabulary) -
 
 
 def resize_image(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Bilinear with antialiasing: every pixel of a larger image counts."""
+    """Resize an image ``(H, W, 3)`` to ``size`` by bilinear interpolation with antialiasing."""
     if image.shape[:2] == size:
         return image
     pixels = torch.from_numpy(np.require(image, requirements=["C", "W"])).permute(2, 0, 1)[None]
@@ -81,7 +82,7 @@ def resize_image(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDA
 
 
 def flip(sample: Sample) -> Sample:
-    """Mirrored left to right. Vectors are made later, so their dx comes out negated."""
+    """Mirror a sample left to right. Offsets are computed from the result, so their dx is negated."""
     last = sample.size[1] - 1
     flipped = _moved(
         sample,
@@ -92,7 +93,7 @@ def flip(sample: Sample) -> Sample:
 
 
 def crop(sample: Sample, top: int, left: int, height: int, width: int) -> Sample:
-    """A part of the sample; an object that it cuts keeps the centroid it has in the whole."""
+    """Cut out a part of a sample. An object that is cut keeps the centroid it has in the whole image."""
     points = {name: LABELS[name].points(array, sample.points.get(name, {})) for name, array in sample.labels.items()}
     window = (slice(top, top + height), slice(left, left + width))
     cropped = _moved(
@@ -104,7 +105,7 @@ def crop(sample: Sample, top: int, left: int, height: int, width: int) -> Sample
 
 
 def pad(sample: Sample, size: tuple[int, int]) -> Sample:
-    """At least as large as ``size``: grey and without labels to the right and below."""
+    """Extend a sample to at least ``size``, to the right and below, with grey pixels that have no labels."""
     height, width = sample.size
     below, right = max(0, size[0] - height), max(0, size[1] - width)
     if not below and not right:
@@ -123,7 +124,7 @@ def _moved(
     array: Callable[[Label, Array], Array],
     point: Callable[[float, float], tuple[float, float]],
 ) -> Sample:
-    """The sample with its labels' arrays and points changed; its image as it is."""
+    """Apply a function to the array of every label and another to every point; the image stays as it is."""
     return replace(
         sample,
         labels={name: array(LABELS[name], value) for name, value in sample.labels.items()},
@@ -132,7 +133,7 @@ def _moved(
 
 
 def jitter(image: npt.NDArray[np.uint8], strength: float, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Brightness, contrast and saturation, each by a random factor in 1 ± strength."""
+    """Change brightness, contrast and saturation, each by a random factor in 1 ± strength."""
     brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3).astype(np.float32)
     pixels = image.astype(np.float32)
     grey = pixels.mean(2, keepdims=True)
@@ -143,6 +144,6 @@ def jitter(image: npt.NDArray[np.uint8], strength: float, rng: np.random.Generat
 
 
 def _nearest(source: int, target: int) -> npt.NDArray[np.int64]:
-    """For each target pixel the source pixel that holds its centre."""
+    """For each target pixel, return the index of the source pixel that contains its centre."""
     places = ((np.arange(target) + 0.5) * source / target).astype(np.int64)
     return np.minimum(places, source - 1)
