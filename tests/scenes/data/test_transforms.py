@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from equipoise.scenes.data.augmentation import Augmentation
 from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.data.transforms import Augmentation, augment, crop, flip, resize, resize_image
+from equipoise.scenes.data.transforms import augment, crop, flip, resize, resize_image
 from equipoise.scenes.labels.centroids import instance_centroids
 from equipoise.scenes.labels.vocabulary import IGNORE
 from tests.support.tiny import VOCABULARY, scene

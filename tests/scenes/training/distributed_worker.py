@@ -24,8 +24,8 @@ from equipoise.scenes.config.recipe import (
     Recipe,
     TrainingRecipe,
 )
+from equipoise.scenes.data.augmentation import Augmentation
 from equipoise.scenes.data.joined import JoinedDataset
-from equipoise.scenes.data.transforms import Augmentation
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.distributed import process_group
 from equipoise.scenes.training.loop import train

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from equipoise.errors import DataError
+from equipoise.scenes.data.augmentation import Augmentation
 from equipoise.scenes.data.joined import JoinedDataset
 from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.data.transforms import Augmentation
 from equipoise.scenes.tasks import has_label, make_tasks
 from equipoise.scenes.training.batches import Batch, batches, collate, places
 from tests.support.tiny import VOCABULARY, PhotoDataset, TinyDataset, scene

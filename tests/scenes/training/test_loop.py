@@ -19,9 +19,9 @@ from equipoise.scenes.config.recipe import (
     Recipe,
     TrainingRecipe,
 )
+from equipoise.scenes.data.augmentation import Augmentation
 from equipoise.scenes.data.joined import JoinedDataset
 from equipoise.scenes.data.sample import SceneDataset
-from equipoise.scenes.data.transforms import Augmentation
 from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.files import load_model

@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.config.recipe import DataRecipe, LikelihoodRecipe, Recipe, SetRecipe, TrainingRecipe, check_recipe
+from equipoise.scenes.data.augmentation import Augmentation
 from equipoise.scenes.data.joined import JoinedDataset
-from equipoise.scenes.data.transforms import Augmentation
 from equipoise.scenes.tasks import make_tasks
 from equipoise.scenes.training.batches import batches
 from tests.support.tiny import VOCABULARY, PhotoDataset, TinyDataset

@@ -13,15 +13,8 @@ from typing import Any, TypeVar
 from equipoise.errors import RecipeError
 from equipoise.scenes.config.ranges import Range, check_ranges
 from equipoise.scenes.config.toml import from_table, read_toml
-from equipoise.scenes.data.settings import (
-    AUGMENTATION_RANGES,
-    DATA_RANGES,
-    SET_RANGES,
-    DataRecipe,
-    SetRecipe,
-    check_set,
-)
-from equipoise.scenes.data.transforms import Augmentation
+from equipoise.scenes.data.augmentation import AUGMENTATION_RANGES, Augmentation, check_augmentation
+from equipoise.scenes.data.settings import DATA_RANGES, SET_RANGES, DataRecipe, SetRecipe, check_set
 from equipoise.scenes.networks.settings import MODEL_RANGES, ModelRecipe, check_model
 from equipoise.scenes.tasks.settings import LIKELIHOOD_RANGES, LikelihoodRecipe
 from equipoise.scenes.training.settings import OPTIMIZER_RANGES, TRAINING_RANGES, OptimizerRecipe, TrainingRecipe
@@ -120,7 +113,7 @@ def check_recipe(recipe: Recipe, where: str) -> None:
                 "whose images all count the same: leave it out"
             )
     check_model(recipe.model, where)
-    check_ranges(recipe.augmentation, AUGMENTATION_RANGES, "augmentation", where)
+    check_augmentation(recipe.augmentation, recipe.data.size, where)
     check_ranges(recipe.optimizer, OPTIMIZER_RANGES, "optimizer", where)
     check_ranges(recipe.training, TRAINING_RANGES, "training", where)
     _check_validation(recipe, where)

@@ -1,4 +1,4 @@
-"""The settings of data sets and the ranges of theirs and of ``transforms.Augmentation``, as recipes spell them."""
+"""The settings of data sets and their ranges, as recipes spell them."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -44,10 +44,11 @@ class SetRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class DataRecipe(SetRecipe):
-    """The first data set, the size at which the network sees images, and where resized ones are kept.
+    """The first data set, the size of images, and where resized ones are kept.
 
     Attributes:
-        size: height and width of the network's input, px.
+        size: height and width that images are resized to, px: the network's input, unless ``augmentation.crop`` trains
+            it on parts of them. Evaluation and prediction feed it whole images of this size.
         cache: keep resized samples in memory-mapped files, so that each image is decoded once.
         cache_folder: the folder of these files; empty: the user's cache folder. Relative to the recipe.
     """
@@ -63,10 +64,6 @@ SET_RANGES: dict[str, Range] = {
 }
 DATA_RANGES: dict[str, Range] = SET_RANGES | {
     "size": (lambda v: min(v) >= 32 and v[0] * v[1] <= 2**25, "height and width of 32 px or more, 2^25 px in all"),
-}
-AUGMENTATION_RANGES: dict[str, Range] = {
-    "scale": (lambda v: 0 < v[0] <= v[1] <= 100, "two factors above 0, the smaller first, at most 100"),
-    "color": (lambda v: 0 <= v <= 1, "0 … 1"),
 }
 
 

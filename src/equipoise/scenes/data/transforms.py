@@ -5,32 +5,19 @@ of its array, so every resize multiplies it by the ratio of widths.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from equipoise.scenes.data.augmentation import Augmentation
+from equipoise.scenes.data.color import recolored
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.labels import LABELS, Label
 from equipoise.scenes.labels.label import Array
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
-
-
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """Random changes of training samples.
-
-    Attributes:
-        flip: mirror half of them left to right.
-        scale: resize by a factor between these two, log-uniformly distributed, then crop or pad to the input size.
-        color: change brightness, contrast and saturation, each by a factor in 1 ± color.
-    """
-
-    flip: bool = True
-    scale: tuple[float, float] = (1.0, 1.0)
-    color: float = 0.0
 
 
 def augment(
@@ -40,21 +27,30 @@ def augment(
     vocabulary: SceneVocabulary,
     rng: np.random.Generator,
 ) -> Sample:
-    """Return a random version of a sample at ``size`` (height, width); ``rng`` is the only source of randomness."""
+    """Return a random version of a sample; ``rng`` is the only source of randomness.
+
+    Args:
+        sample: at any size.
+        augmentation: what may happen to it.
+        size: height and width of whole images at a scale of 1, px.
+        vocabulary: what the labels mean.
+        rng: draws everything that is random.
+
+    Returns:
+        A sample of ``augmentation.input_size(size)``.
+    """
     low, high = augmentation.scale
     factor = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     scaled = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
-    sample = resize(sample, scaled, vocabulary)
-    if scaled != size:
-        sample = pad(sample, size)
+    sample, wanted = resize(sample, scaled, vocabulary), augmentation.input_size(size)
+    if scaled != wanted:
+        sample = pad(sample, wanted)
         height, width = sample.size
-        top, left = int(rng.integers(height - size[0] + 1)), int(rng.integers(width - size[1] + 1))
-        sample = crop(sample, top, left, *size)
+        top, left = int(rng.integers(height - wanted[0] + 1)), int(rng.integers(width - wanted[1] + 1))
+        sample = crop(sample, top, left, *wanted)
     if augmentation.flip and rng.random() < 0.5:
         sample = flip(sample)
-    if augmentation.color > 0:
-        sample = replace(sample, image=jitter(sample.image, augmentation.color, rng))
-    return sample
+    return replace(sample, image=recolored(sample.image, augmentation, rng))
 
 
 def resize(sample: Sample, size: tuple[int, int], vocabulary: SceneVocabulary) -> Sample:
@@ -130,17 +126,6 @@ def _moved(
         labels={name: array(LABELS[name], value) for name, value in sample.labels.items()},
         points={name: {k: point(x, y) for k, (x, y) in some.items()} for name, some in sample.points.items()},
     )
-
-
-def jitter(image: npt.NDArray[np.uint8], strength: float, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Change brightness, contrast and saturation, each by a random factor in 1 ± strength."""
-    brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3).astype(np.float32)
-    pixels = image.astype(np.float32)
-    grey = pixels.mean(2, keepdims=True)
-    mean = pixels.mean()
-    pixels = ((grey + (pixels - grey) * saturation - mean) * contrast + mean) * brightness
-    changed: npt.NDArray[np.uint8] = np.clip(pixels.round(), 0, 255).astype(np.uint8)
-    return changed
 
 
 def _nearest(source: int, target: int) -> npt.NDArray[np.int64]:

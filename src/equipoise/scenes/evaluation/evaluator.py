@@ -10,9 +10,16 @@ import torch
 from torch import Tensor
 
 from equipoise.scenes.data.sample import Sample, SceneDataset
+from equipoise.scenes.data.transforms import resize
 from equipoise.scenes.evaluation.figures import ImageFigures
 from equipoise.scenes.inference.predictor import BATCH_SIZE, Predictor, network_input
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.tasks import Metrics, Task
+
+MOST_PIXELS = 1 << 21
+"""Of the images that go through the network together: one of 1024×2048."""
+BASELINE_PIXELS = 1 << 17
+"""Of an image that baselines are made from, since medians need all of them in memory: 256×512."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +70,7 @@ def located(
         sample = dataset[index]
         return sample, network_input([sample.image], input_size)
 
+    batch_size = max(1, min(batch_size, MOST_PIXELS // (input_size[0] * input_size[1])))
     chunks = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
     with ThreadPoolExecutor(2) as pool:
         ahead = [pool.submit(read, i) for i in chunks[0]] if chunks else []
@@ -91,13 +99,20 @@ def baseline_predictors(
     """``constant`` and ``position``: what can be known without looking at the image, from the training set.
 
     Args:
-        dataset: training samples at the network's input size (a cached data set).
+        dataset: training samples of one size (a cached data set); larger ones than 256×512 are made smaller.
         tasks: what to predict.
         at_most: how many samples are used, evenly spaced: medians need them all in memory.
     """
     indices = np.unique(np.linspace(0, len(dataset) - 1, min(at_most, len(dataset))).astype(int))
     constants, positions = {}, {}
     for name, task in tasks.items():
-        targets = np.stack([task.target(dataset[int(i)]) for i in indices])
+        targets = np.stack([task.target(_small(dataset[int(i)], dataset.vocabulary)) for i in indices])
         constants[name], positions[name] = task.constant(targets), task.per_position(targets)
     return {"constant": constant_predictor(constants), "position": constant_predictor(positions)}
+
+
+def _small(sample: Sample, vocabulary: SceneVocabulary) -> Sample:
+    """The sample with at most ``BASELINE_PIXELS``."""
+    height, width = sample.size
+    factor = (BASELINE_PIXELS / (height * width)) ** 0.5
+    return sample if factor >= 1 else resize(sample, (int(height * factor), int(width * factor)), vocabulary)

@@ -30,7 +30,8 @@ class ModelDescription:
         format: of the file, ``FORMAT``.
         tasks: by name, in the order of the network's decoders.
         vocabulary: classes and the unit of depth.
-        input_size: height and width of the training images, px.
+        input_size: height and width of the images that it takes, whole, px.
+        crop: height and width of the parts of them that it was trained on, px; ``None``: all of them.
         model: the network.
         likelihood: of each task; one that is absent has the defaults.
         preprocessing: how pixels are normalised; a file without it means ImageNet's statistics.
@@ -42,11 +43,17 @@ class ModelDescription:
     tasks: tuple[str, ...]
     vocabulary: SceneVocabulary
     input_size: tuple[int, int]
+    crop: tuple[int, int] | None = None
     model: ModelRecipe
     likelihood: dict[str, LikelihoodRecipe]
     preprocessing: Preprocessing = IMAGENET
     camera: Camera | None = None
     camera_spread: float = 0.0
+
+    @property
+    def training_size(self) -> tuple[int, int]:
+        """Height and width of the network's input in training, from which the dilations of ASPP follow."""
+        return self.crop or self.input_size
 
 
 def describe(recipe: Recipe, vocabulary: SceneVocabulary, known: ModelCamera | None = None) -> ModelDescription:
@@ -56,6 +63,7 @@ def describe(recipe: Recipe, vocabulary: SceneVocabulary, known: ModelCamera | N
         tasks=recipe.tasks,
         vocabulary=vocabulary,
         input_size=recipe.data.size,
+        crop=recipe.augmentation.crop,
         model=recipe.model,
         likelihood=recipe.likelihood,
         preprocessing=find_encoder(recipe.model.encoder_name).preprocessing,
@@ -92,8 +100,9 @@ def check_description(description: ModelDescription, where: str) -> None:
     """Raise ``RecipeError`` for values that types cannot rule out."""
     check_tasks(description.tasks, description.likelihood, where)
     is_allowed, expected = DATA_RANGES["size"]
-    if not is_allowed(description.input_size):
-        raise RecipeError(f"{where}: input_size: expected {expected}, found {description.input_size}")
+    for key, size in (("input_size", description.input_size), ("crop", description.crop or description.input_size)):
+        if not is_allowed(size):
+            raise RecipeError(f"{where}: {key}: expected {expected}, found {size}")
     check_ranges(description.model, MODEL_RANGES, "model", where)
     classes, sky = description.vocabulary.classes, description.vocabulary.sky
     if len(classes) > IGNORE or not (sky is None or 0 <= sky < len(classes)):

@@ -28,7 +28,7 @@ class SceneModel(nn.Module):
         self.network = SceneNetwork(
             **dataclasses.asdict(description.model),
             heads={name: task.channels for name, task in self.tasks.items()},
-            input_size=description.input_size,
+            input_size=description.training_size,
             preprocessing=description.preprocessing,
         )
         recipes = {name: description.likelihood.get(name, LikelihoodRecipe()) for name in self.tasks}

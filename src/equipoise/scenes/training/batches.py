@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from equipoise.errors import RunError, UserError
+from equipoise.scenes.data.augmentation import Augmentation
 from equipoise.scenes.data.sample import SceneDataset
-from equipoise.scenes.data.transforms import Augmentation, augment
+from equipoise.scenes.data.transforms import augment
 from equipoise.scenes.tasks import Task, has_label
 from equipoise.scenes.training.distributed import ALONE, ProcessGroup
 from equipoise.scenes.training.signals import ENDING
