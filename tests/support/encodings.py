@@ -1,4 +1,4 @@
-"""Small scenes, and writers for every documented encoding. They share no code with the readers."""
+"""Write small scenes in every documented encoding. Shares no code with the readers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,46 +9,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tests.support.png import GREY, PALETTE, RGB, RGBA, write_png
+from tests.support.small_scenes import SIZE, VOID, Scene, cityscapes_kinds
 
-SIZE = (7, 10)
-VOID = -1
 Draw = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Scene:
-    """``classes``: indices, ``VOID`` = no label; ``objects``: 0 = none, otherwise numbers from 1."""
-
-    countable: tuple[bool, ...]
-    classes: np.ndarray
-    objects: np.ndarray
-
-    def masks(self) -> set[tuple[int, bytes]]:
-        """Return each object's class and pixels."""
-        return objects_of(self.objects, self.classes)
-
-
-def objects_of(objects: np.ndarray, classes: np.ndarray) -> set[tuple[int, bytes]]:
-    """Return the class and pixels of each object in two maps."""
-    found = {int(k): objects == k for k in np.unique(objects[objects > 0])}
-    return {(int(np.unique(classes[mask])[0]), mask.tobytes()) for mask in found.values()}
-
-
-def scenes() -> st.SearchStrategy[Scene]:
-    """Scenes with up to four classes, touching or overlapping objects, and pixels without a label or object."""
-    return st.integers(0, 1 << 32).map(random_scene)
-
-
-def random_scene(seed: int) -> Scene:
-    rng = np.random.default_rng(seed)
-    countable = tuple((rng.random(rng.integers(1, 5)) < 0.7).tolist())
-    classes, objects = np.full(SIZE, rng.integers(len(countable))), np.zeros(SIZE, int)
-    for number in range(1, 1 + int(rng.integers(7))):
-        top, left, height, width = rng.integers((0, 0, 1, 1), (*SIZE, 5, 6)).tolist()
-        box, kind = np.s_[top : top + height, left : left + width], int(rng.integers(VOID, len(countable)))
-        classes[box] = kind
-        objects[box] = number if kind != VOID and countable[kind] and rng.random() < 0.8 else 0
-    return Scene(countable, classes, objects)
 
 
 @dataclass
@@ -228,55 +191,6 @@ def write_cityscapes_labels(draw: Draw, scene: Scene, root: Path) -> np.ndarray:
     write_png(root / f"gtFine/{base}_gtFine_instanceIds.png", stored, 16, GREY)
     write_png(root / f"disparity/{base}_disparity.png", disparity, 16, GREY)
     return disparity
-
-
-def cityscapes_kinds(scene: Scene) -> np.ndarray:
-    """Map uncountable classes to 0, 1 (road, sky) in turn, countable ones to 2, 3 (person, car); 4: no label."""
-    kinds = np.array([k % 2 + 2 * countable for k, countable in enumerate(scene.countable)] + [4])
-    return kinds[scene.classes]
-
-
-@dataclass(frozen=True)
-class Depth:
-    """A depth label's table and its expected inverse depth; NaN = no label."""
-
-    table: dict[str, Any]
-    expected: np.ndarray
-    refused: bool
-
-
-def write_depth(draw: Draw, path: Path, kind: str) -> Depth:
-    """Write any numbers, including 0 and the maximum, with any description."""
-    bits = draw(st.sampled_from([1, 2, 4, 8, 16]))
-    offset = draw(st.sampled_from([0, -1, 1, 0.5, -255, -65535]))
-    divisor = draw(st.sampled_from([1, 256, 1000, 5, 0.25, -1, -255, -65535]))
-    palette = [0, (1 << bits) - 1, *draw(st.lists(special((1 << bits) - 1), max_size=4))]
-    invalid = draw(st.lists(st.sampled_from([0, 255, 65535]), unique=True, max_size=2))
-    infinite = [
-        v for v in draw(st.lists(st.sampled_from([1, 65535, *palette]), unique=True, max_size=2)) if v not in invalid
-    ]
-    stored = chosen(draw, [palette], np.zeros(SIZE, int))
-    write_png(path, stored, bits, GREY)
-    meant = {p: meaning(p, kind, offset, divisor, invalid, infinite) for p in palette}
-    listed = [v for v in (*invalid, *infinite) if v]
-    lost = bits < 16 and (abs(divisor) > 255 or (listed and min(listed) > 255))
-    table = {"kind": kind, "offset": offset, "divisor": divisor, "invalid": invalid, "infinite": infinite}
-    values = np.array([[np.nan if meant[p] is None else meant[p] for p in row] for row in stored.tolist()])
-    return Depth(table, values, bool(lost) or None in meant.values())
-
-
-def meaning(p: int, kind: str, offset: float, divisor: float, invalid: list[int], infinite: list[int]) -> float | None:
-    """Return the inverse depth of a stored number; ``None``: a negative depth, which is an error."""
-    if p in invalid:
-        return float("nan")
-    if p in infinite:
-        return 0.0
-    value = (p + offset) / divisor
-    if value < 0:
-        return None
-    if kind != "depth_m":
-        return value
-    return 1 / value if value else float("nan")
 
 
 def toml(value: Any) -> str:

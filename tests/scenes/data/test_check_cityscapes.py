@@ -9,7 +9,7 @@ from PIL import Image
 
 from equipoise.scenes.data.check import check_split
 from equipoise.scenes.data.cityscapes import CityscapesDataset
-from tests.scenes.data.test_check import put
+from tests.scenes.data.test_check_faults import put
 from tests.support.cityscapes import save, write_cityscapes
 
 CITY = "train/town/town_000001_000000"
@@ -42,11 +42,11 @@ CITY_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "instance on another class": (
         edited(f"{FINE}instanceIds.png", put((slice(20, 28), slice(15, 20)), 24001), np.uint16),
-        f"{FINE}instanceIds.png: expected instances on the class that their ids tell, found 24001 (person) on car",
+        f"{FINE}instanceIds.png: expected instances on the class that their ids imply, found 24001 (person) on car",
     ),
     "depth out of range": (
         edited(DISPARITY, put((20, 20), 65000), np.uint16),
-        f"{DISPARITY}: expected disparity of 0 … 64 px, as the image is wide, found 4 … 253.9 px",
+        f"{DISPARITY}: expected disparity of 0 … 64 px (the width of the image), found 4 … 253.9 px",
     ),
 }  # fmt: skip
 
@@ -65,11 +65,7 @@ def test_labels_that_some_images_lack(tmp_path):
     write_cityscapes(tmp_path)
     (tmp_path / DISPARITY).unlink()
     dataset = CityscapesDataset(tmp_path, "train", optional=True)
-    assert ["inverse_depth" not in dataset[i].labels for i in range(3)] == [
-        False,
-        True,
-        False,
-    ]
+    assert ["inverse_depth" not in dataset[i].labels for i in range(3)] == [False, True, False]
     report = check_split(dataset)
     assert report.faults == []
     assert (report.readable, report.missing) == (3, {"inverse_depth": 1})

@@ -15,20 +15,18 @@ from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.labels.vocabulary import IGNORE
+from tests.support.encoded_depth import write_depth
 from tests.support.encodings import (
     Written,
-    cityscapes_kinds,
-    objects_of,
-    scenes,
     write_cityscapes_labels,
     write_class_factor,
     write_classes,
-    write_depth,
     write_description,
     write_ids,
     write_ids_per_class,
     write_panoptic,
 )
+from tests.support.small_scenes import cityscapes_kinds, objects_of, scenes
 
 EXAMPLES = 40
 INSTANCES: dict[str, Callable[..., Written]] = {

@@ -37,7 +37,7 @@ def test_renaming_merges_and_takes_away():
 
 
 def test_a_class_is_not_called_a_blank():
-    with pytest.raises(RecipeError, match="without blanks"):
+    with pytest.raises(RecipeError, match="without surrounding spaces"):
         renamed(VOCABULARY, {VOCABULARY.classes[0].name: " "})
 
 

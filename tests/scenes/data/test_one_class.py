@@ -116,7 +116,7 @@ def test_classes_are_needed_where_ids_depend_on_them(tmp_path):
         with pytest.raises(DataError, match=rf"expected class labels for this image too.*instance.{key.split()[0]}"):
             FolderDataset(path, "train")[0]
     without = DESCRIPTION[: DESCRIPTION.index("[semantic]")] + DESCRIPTION[DESCRIPTION.index("[instance]") :]
-    with pytest.raises(RecipeError, match=r"across_classes: expected \[semantic\]"):
+    with pytest.raises(RecipeError, match=r"across_classes: expected a \[semantic\] table"):
         FolderDataset(write(tmp_path, *two_ones(), more='across_classes = "merge"', text=without), "train")
 
 

@@ -52,7 +52,7 @@ def test_metres_that_are_none(tmp_path, scale, divisor, told):
 def test_millimetres_are_said_in_full(tmp_path):
     (note,) = checked(tmp_path, RAMP.astype(np.uint16), 'kind = "depth_m"').notes
     assert note == (
-        "expected a median depth of 0.1 … 100 m, found 1000 … 4000 m, median 2500 m: check depth.divisor (1 where "
+        "expected a median depth of 0.1 … 100 m, found 1000 … 4000 m, median 2500 m: check depth.divisor (1 if "
         "metres are stored, 100 for centimetres, 1000 for millimetres)"
     )
 

@@ -7,7 +7,7 @@ from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.sample import Camera
 from equipoise.scenes.labels.inverse_depth import depth_caption
 from equipoise.scenes.visual.contact_sheet import contact_sheet
-from tests.scenes.data.test_check import run
+from tests.commands.test_check_processes import run
 from tests.scenes.data.test_check_cityscapes import DISPARITY
 from tests.support.cityscapes import write_cityscapes, write_folder
 

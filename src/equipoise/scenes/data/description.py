@@ -1,4 +1,4 @@
-"""The description of a user's own folder: a short TOML, read into frozen dataclasses. See docs/own-data.md."""
+"""Read the TOML description of a user's own folder into frozen dataclasses. See docs/own-data.md."""
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,47 +14,34 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CameraDescription:
-    """The camera of all images; with disparity, depth in metres is fx · baseline_m / disparity.
+class CameraDescription(Camera):
+    """The camera of all images. With a baseline, depth in metres is fx · baseline_m / disparity.
 
     Attributes:
-        fx: focal length, px.
-        fy: vertical focal length, px.
         cx: column of the principal point, px (``u0`` in Cityscapes' files).
         cy: row of the principal point, px (``v0`` in Cityscapes' files).
-        baseline_m: distance between the two cameras, m.
-        height_m: height above the ground, m.
-        pitch_rad: downward tilt, rad.
-        size: height and width of the images whose pixels these numbers are given in. Left out: the size of the images
-            as they are, which must then be one size.
+        size: height and width of the images that the values in px refer to. Left out: the size of the data set's
+            images, which must then all have the same size.
         u0: another name for ``cx``.
         v0: another name for ``cy``.
         baseline: another name for ``baseline_m``.
     """
 
-    fx: float
-    fy: float | None = None
-    cx: float | None = None
-    cy: float | None = None
-    baseline_m: float | None = None
-    height_m: float | None = None
-    pitch_rad: float | None = None
-    size: tuple[int, int] | None = None
     u0: float | None = None
     v0: float | None = None
     baseline: float | None = None
 
     @property
     def camera(self) -> Camera:
-        """The camera, by one name for each number."""
-        values = {name: getattr(self, name) for name in (field.name for field in fields(Camera))}
+        """The camera, with each value under its main name."""
+        values = {field.name: getattr(self, field.name) for field in fields(Camera)}
         for other, name in OTHER_NAMES.items():
             values[name] = getattr(self, other) if values[name] is None else values[name]
         return Camera(**values)
 
 
 OTHER_NAMES = {"u0": "cx", "v0": "cy", "baseline": "baseline_m"}
-"""What some call the numbers of a camera."""
+"""Alternative key → main key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +49,10 @@ class SplitDescription:
     """Which images belong to a split: exactly one of these keys.
 
     Attributes:
-        list: a text file that has a name, or an image's path, on each line; lines that begin with # are comments.
-        folder: what ``{split}`` stands for in the patterns.
-        fraction: a share of all images, above 0 and at most 1, chosen by ``seed``; the shares of several splits do not
-            overlap.
+        list: a text file with the name or the path of an image on each line; lines that begin with # are comments.
+        folder: the value of ``{split}`` in the patterns.
+        fraction: a share of all images, above 0 and at most 1, chosen at random from ``seed``; the shares
+            of different splits do not overlap.
     """
 
     list: str = ""
@@ -74,7 +61,7 @@ class SplitDescription:
 
 
 def _with_label_tables(kind: type[T]) -> type[T]:
-    """Give a class, before it becomes a dataclass, an optional field for the table of each kind of label."""
+    """Add an optional field for the table of each kind of label to a class that becomes a dataclass."""
     kind.__annotations__ = kind.__annotations__ | {label.table: label.description | None for label in LABELS.values()}
     for label in LABELS.values():
         setattr(kind, label.table, None)
@@ -86,11 +73,11 @@ def _with_label_tables(kind: type[T]) -> type[T]:
 @dataclass(frozen=True, kw_only=True)
 @_with_label_tables
 class FolderDescription:
-    """A whole data set. In patterns ``{name}`` stands for an image's name, which may hold ``/``.
+    """A whole data set. In patterns, ``{name}`` stands for the name of an image, which may contain ``/``.
 
     Attributes:
         images: the pattern of the images (PNG, JPEG or WebP).
-        split: a table for each split; a run trains on ``train`` and evaluates on ``val`` unless its recipe says other.
+        split: a table for each split. Runs train on ``train`` and evaluate on ``val`` unless the recipe says otherwise.
         camera: the camera of all images.
         seed: chooses the images of splits given by ``fraction``; 0 or more.
     """
@@ -102,13 +89,13 @@ class FolderDescription:
 
     @property
     def labels(self) -> dict[str, LabelDescription]:
-        """The tables of the labels that are described, by the labels' names."""
+        """The tables of the described labels, by label name."""
         tables = {name: getattr(self, label.table) for name, label in LABELS.items()}
         return {name: table for name, table in tables.items() if table is not None}
 
 
 def read_description(path: Path) -> FolderDescription:
-    """The description in a TOML file; raises ``RecipeError`` in one line."""
+    """Read and check the description in a TOML file. Raises ``RecipeError`` with a message of one line."""
     table = read_toml(path)
     description = from_table(FolderDescription, table, str(path))
     check_description(description, str(path))
@@ -118,12 +105,22 @@ def read_description(path: Path) -> FolderDescription:
 
 
 def check_description(description: FolderDescription, where: str) -> None:
-    """What types cannot rule out."""
+    """Raise ``RecipeError`` for mistakes that types cannot rule out; ``where`` is the file."""
     patterns = {"images": description.images}
     patterns |= {f"{LABELS[kind].table}.files": label.files for kind, label in description.labels.items()}
     for key, pattern in patterns.items():
         if pattern.count("{name}") != 1:
             raise RecipeError(f"{where}: {key}: expected a pattern with {{name}} once, found {pattern!r}")
+    _check_splits(description, where)
+    if description.seed < 0:
+        raise RecipeError(f"{where}: seed: expected 0 or more, found {description.seed}")
+    if description.camera is not None:
+        _check_camera(description.camera, where)
+    for kind, label in description.labels.items():
+        LABELS[kind].check_description(label, description.labels, where)
+
+
+def _check_splits(description: FolderDescription, where: str) -> None:
     if not description.split:
         raise RecipeError(f"{where}: split: expected at least one, such as [split.train], found none")
     for name, split in description.split.items():
@@ -136,14 +133,8 @@ def check_description(description: FolderDescription, where: str) -> None:
             )
         if split.fraction is not None and not 0 < split.fraction <= 1:
             raise RecipeError(f"{where}: split.{name}.fraction: expected a share of 0 … 1, found {split.fraction}")
-    if description.seed < 0:
-        raise RecipeError(f"{where}: seed: expected 0 or more, found {description.seed}")
     if sum(split.fraction or 0.0 for split in description.split.values()) > 1 + 1e-9:
         raise RecipeError(f"{where}: split: expected fractions that add up to at most 1, found more")
-    if description.camera is not None:
-        _check_camera(description.camera, where)
-    for kind, label in description.labels.items():
-        LABELS[kind].check_description(label, description.labels, where)
 
 
 def _check_camera(described: CameraDescription, where: str) -> None:

@@ -35,7 +35,7 @@ def renamed(vocabulary: SceneVocabulary, names: Mapping[str, str]) -> tuple[Scen
             message = suggestion(name, known) if known else ": the data set has no classes"
             raise RecipeError(f"classes: found {name!r}{message}")
     if unclean := [name for name in names.values() if name != name.strip()]:
-        raise RecipeError(f"classes: expected names without blanks around them, found {unclean[0]!r}")
+        raise RecipeError(f"classes: expected names without surrounding spaces, found {unclean[0]!r}")
     called = [names.get(name, name) for name in known]
     classes: dict[str, SceneClass] = {}
     for c, name in zip(vocabulary.classes, called, strict=True):

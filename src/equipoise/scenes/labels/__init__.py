@@ -1,4 +1,4 @@
-"""The kinds of label, in one explicit table: a new one is one new file and one line here."""
+"""The table of all kinds of label. To add one, write a file with a ``Label`` subclass and add a line here."""
 
 from equipoise.scenes.labels.instance import InstanceLabel
 from equipoise.scenes.labels.inverse_depth import InverseDepthLabel
@@ -12,6 +12,6 @@ LABELS: dict[str, Label] = {
     InverseDepthLabel.name: InverseDepthLabel(),
     NormalsLabel.name: NormalsLabel(),
 }
-"""By name, in the order in which they are read, since later ones may depend on earlier ones."""
+"""Labels by name, in the order in which they are read: later ones may depend on earlier ones."""
 
 __all__ = ["LABELS", "Label"]

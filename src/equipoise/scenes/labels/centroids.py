@@ -1,4 +1,4 @@
-"""The centroids of instances."""
+"""Compute the centroids of instances."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,15 +6,15 @@ import numpy.typing as npt
 from equipoise.scenes.labels.label import Points
 
 SMALL_ID = 1 << 20
-"""Below it, counting by id is faster than sorting the ids."""
+"""Below this id, counting with one bin per id is faster than sorting the ids."""
 
 
 def instance_centroids(
     instance: npt.NDArray[np.int32], known: Points
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    """Instance ids in ascending order, and their centroids (x, y) in px, ``(K, 2)``.
+    """Return the instance ids in ascending order ``(K,)``, and their centroids (x, y) in px ``(K, 2)``.
 
-    The mean of an instance's visible pixels, unless ``known`` holds its centroid (a crop cut the object).
+    A centroid is the mean of the instance's visible pixels, unless ``known`` contains it because a crop cut the object.
     """
     width = instance.shape[1]
     flat = instance.reshape(-1)

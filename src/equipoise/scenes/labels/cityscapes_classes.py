@@ -1,4 +1,4 @@
-"""The classes of Cityscapes, and how its label ids and instance ids imply them."""
+"""The classes of Cityscapes, and the label ids and instance ids that stand for them."""
 
 from functools import cache
 
@@ -42,7 +42,7 @@ LOWEST_COUNTABLE, HIGHEST_ID = 24, 33
 
 @cache
 def train_ids() -> npt.NDArray[np.uint8]:
-    """Label id → train id, by the byte it is stored in; everything that is not evaluated is ``IGNORE``."""
+    """Return the train id of each stored label id ``(256,)``; ids that are not evaluated become ``IGNORE``."""
     table = np.full(256, IGNORE, np.uint8)
     for index, (label, *_) in enumerate(_CLASSES):
         table[label] = index

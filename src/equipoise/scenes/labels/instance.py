@@ -1,4 +1,4 @@
-"""The instance label: an id for every pixel of a counted object, ``int32``, 0 where there is none."""
+"""The instance label: the id of the object that each pixel belongs to, ``int32``; 0 = none."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -23,20 +23,23 @@ from equipoise.scenes.labels.label import (
 from equipoise.scenes.labels.one_class import misplaced, unlike_their_ids
 from equipoise.scenes.labels.semantic import SemanticDescription, SemanticLabel
 from equipoise.scenes.labels.split_report import SplitReport
-from equipoise.scenes.labels.stored import count_largest, largest_numbers, stored_numbers
+from equipoise.scenes.labels.stored import count_stored, largest_numbers
 from equipoise.scenes.labels.values import such
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.visual.colors import Picture, instance_colors
 from equipoise.scenes.wording import counted
 
 FEW = 0.01
-"""A smaller share of pixels proves nothing."""
+"""Ignore findings on a smaller share of pixels."""
 MOST = 0.8
-"""Crowds and other parts without an id are not in so many images; an object whose id means none is."""
+"""Report objects without an id if they are in a larger share of images.
+
+Crowds and other pixels that have no id on purpose are in fewer; an object whose id is listed as background is in more.
+"""
 
 
 class InstanceLabel(Label):
-    """Ids that are unique in the image."""
+    """Object ids that are unique in the image, ``int32 (H, W)``; 0 = none."""
 
     name = table = "instance"
     title, about = "instances", "the instance labels."
@@ -50,7 +53,7 @@ class InstanceLabel(Label):
     )
 
     def reader(self, source: Source) -> Reader:
-        """Numbers or colours."""
+        """Create the reader of described instance labels."""
         described = cast(InstanceDescription, source.descriptions[self.name])
         semantic = cast(SemanticDescription | None, source.descriptions.get(SemanticLabel.name))
         return DescribedIds(described, semantic, source.vocabulary)
@@ -58,11 +61,11 @@ class InstanceLabel(Label):
     def check_description(
         self, described: InstanceDescription, others: Mapping[str, LabelDescription], where: str
     ) -> None:
-        """Numbers in range, and agreement with the classes."""
+        """Check the ranges of numbers, and whether the table fits that of the classes."""
         check_instances(described, cast(SemanticDescription | None, others.get(SemanticLabel.name)), where)
 
     def check_given(self, given: Mapping[str, Any], described: InstanceDescription, where: str) -> None:
-        """A factor belongs to one encoding."""
+        """Refuse a factor with an encoding that does not use it."""
         if described.encoding != "class_factor" and "factor" in given:
             raise RecipeError(
                 f'{where}: instance.factor: expected it with encoding = "class_factor", found '
@@ -70,29 +73,23 @@ class InstanceLabel(Label):
             )
 
     def points(self, array: Array, known: Points) -> Points:
-        """The centroids: an object that a crop cuts keeps the one it has in the whole image."""
+        """Return the centroids: an object that a crop cuts keeps its centroid in the whole image."""
         ids, centroids = instance_centroids(array, known)
         return {int(k): (float(x), float(y)) for k, (x, y) in zip(ids.tolist(), centroids, strict=True)}
 
     def count(self, report: SplitReport, image: LabelledImage) -> None:
-        """How many objects an image has, whether they lie on the classes that their ids imply, how they are stored."""
+        """Count the objects, compare their classes with those that their ids imply, and count how they are stored."""
         array, path = image.labels[self.name], image.files[self.name]
         report.instances = np.unique(array[array != 0]).size
         report.agreement, crossed = unlike_their_ids(image, self.name)
         if crossed:
-            report.crossed.append(f"{path}: expected instances on the class that their ids tell, found {crossed}")
+            report.crossed.append(f"{path}: expected instances on the class that their ids imply, found {crossed}")
         _count_countable(report, image, self.name)
-        bits = stored_bits(path)
-        report.bits[f"{self.name}, {bits} bit"] = 1
-        stored = stored_numbers(path)
-        if stored is None:
-            return
-        report.pixels[self.name] = stored.size
-        count_largest(report, self.name, bits, stored[array > 0])
-        report.full += [str(path)] * (bits == 8 and report.instances >= 255)
+        stored = count_stored(report, image, self.name)
+        report.full += [str(path)] * (stored is not None and stored_bits(path) == 8 and report.instances >= 255)
 
     def faults(self, image: LabelledImage) -> Iterator[str]:
-        """Instances without a class, or on one whose objects are not counted."""
+        """Report instances without a class or on a class that is not countable."""
         if SemanticLabel.name in image.labels and (wrong := misplaced(image, self.name)):
             yield (
                 f"{image.files[self.name]}: expected instances on countable classes, found {wrong}: mark the class "
@@ -100,13 +97,13 @@ class InstanceLabel(Label):
             )
 
     def split_faults(self, report: SplitReport) -> Iterator[str]:
-        """Single instances on another class than their ids imply, where most of them agree."""
+        """Report instances on another class than their ids imply, if most ids imply the right class."""
         yield from report.crossed if report.agreement > 0 else ()
 
     def suspicions(self, report: SplitReport) -> Iterator[str]:
-        """Ids that imply other classes, labels without objects, ids that wrapped around."""
+        """Report ids that imply other classes, labels without objects, and ids that may have wrapped around."""
         if report.crossed and report.agreement <= 0:
-            own = "do ids count classes in their own way, or is the factor wrong?"
+            own = "do ids number the classes differently, or is the factor wrong?"
             yield f"{report.crossed[0]} ({counted(len(report.crossed), 'such label')}): {own}"
         if (count := report.labels[self.name]) and not report.instances:
             those = "the only one that has" if count == 1 else f"all {count} that have"
@@ -115,24 +112,24 @@ class InstanceLabel(Label):
                 "check the instances' encoding, factor and background"
             )
         yield from largest_numbers(report, self.name, "instance", "background", own=False)
-        message = "expected at most 254 objects in 8 bit, found every number used: did further ids wrap around? save"
-        yield from such(report.full, f"{message} 16 bit")
+        message = "expected at most 254 objects in 8 bit, found every number used: did further ids wrap around? Save"
+        yield from such(report.full, f"{message} as 16 bit")
         yield from such(report.uncounted, "expected instances on countable classes, found none at all")
         if len(report.without_id) >= MOST * report.countable:
             message = "expected ids on countable classes, found none on some of them: is an object's id in"
             yield from such(report.without_id, f"{message} instance.background?")
 
     def colors(self, array: Array, vocabulary: SceneVocabulary) -> Picture:
-        """Each object in a colour of its own."""
+        """Draw each object in its own colour."""
         return instance_colors(array)
 
     def facts(self, array: Array, vocabulary: SceneVocabulary, camera: Camera | None) -> list[str]:
-        """How many objects there are."""
+        """Return the number of objects."""
         return [counted(int(np.count_nonzero(np.unique(array))), "object")]
 
 
 def _count_countable(report: SplitReport, image: LabelledImage, name: str) -> None:
-    """Whether the pixels of countable classes have ids."""
+    """Count whether the pixels of countable classes have ids."""
     semantic, countable = image.labels.get(SemanticLabel.name), image.vocabulary.countable
     if semantic is None or not np.isin(semantic, countable).any():
         return
@@ -140,6 +137,6 @@ def _count_countable(report: SplitReport, image: LabelledImage, name: str) -> No
     report.countable = 1
     if not with_id.any():
         report.uncounted.append(path)
-    elif image.readers[name].class_of(1) is None:  # Where ids imply classes, smaller numbers mean groups.
+    elif image.readers[name].class_of(1) is None:  # If ids imply classes, smaller numbers are groups.
         counted_pixels = np.isin(semantic, countable)
         report.without_id += [path] * bool(np.mean(with_id[counted_pixels]) < 1 - FEW)

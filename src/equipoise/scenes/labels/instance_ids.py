@@ -1,4 +1,4 @@
-"""How instance ids are stored: in described folders by number, colour or class and index, in Cityscapes by the last."""
+"""Read instance ids: numbers, colours or class · factor + index, as Cityscapes stores them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,29 +19,30 @@ from equipoise.scenes.labels.cityscapes_classes import (
 from equipoise.scenes.labels.label import Array, Files, Labels, Reader, Stored
 from equipoise.scenes.labels.one_class import HIGHEST_STORED, contradiction, split_by_class
 from equipoise.scenes.labels.semantic import SemanticDescription, SemanticLabel, meanings
-from equipoise.scenes.labels.values import code, expect_storable
+from equipoise.scenes.labels.values import code, expect_values
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 
 ZERO_OBJECT = {"id": 1 << 16, "color": 1 << 24}
-"""Encoding → the id of an object that is stored as 0 or black, since id 0 means none: above all numbers and colours."""
+"""Encoding → the id given to an object that is stored as 0 or black, since id 0 means none."""
 SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceDescription:
-    """Where instance labels lie and how ids are written.
+    """Where instance labels are and how ids are stored.
 
     Attributes:
         files: the pattern of the label pictures.
-        encoding: ``class_factor``: class · factor + index, numbers below ``factor`` are no instance; ``id``: any
-            number but those in ``background``; ``color``: any colour but those in ``background``.
-        factor: the factor of ``class_factor``, 1 … 65,535; other encodings have none.
+        encoding: ``class_factor``: class · factor + index, where numbers below ``factor`` are no instance; ``id``: any
+            number except those in ``background``; ``color``: any colour except those in ``background``.
+        factor: the factor of ``class_factor``, 1 … 65,535; not used by other encodings.
         background: numbers or colours that are no instance.
-        only_countable: pixels whose class is not countable are no instance (panoptic pictures have ids everywhere).
-        across_classes: what an id on several classes means. ``error``: the labels contradict each other; ``split``:
-            an object for each class, since each class counts its own ids; ``merge``: one object whose borders are
-            not exactly those of its class.
-        optional: images may lack their label.
+        only_countable: pixels of classes that are not countable are no instance (panoptic pictures have ids on
+            everything).
+        across_classes: what an id on several classes means. ``error``: a mistake in the labels; ``split``: one object
+            for each class, because each class numbers its objects separately; ``merge``: one object whose borders
+            differ slightly from those of its class.
+        optional: images may lack this label.
     """
 
     files: str
@@ -54,23 +55,19 @@ class InstanceDescription:
 
 
 def check_instances(described: InstanceDescription, semantic: SemanticDescription | None, where: str) -> None:
-    """Raise ``RecipeError`` for numbers out of range, and where instances and classes do not go together."""
+    """Raise ``RecipeError`` for numbers out of range, and if the tables of instances and classes do not fit."""
     if not 1 <= described.factor <= 65535:
         raise RecipeError(f"{where}: instance.factor: expected 1 … 65,535, found {described.factor}")
-    for key in described.background:
-        if isinstance(key, tuple) != (described.encoding == "color") and described.background != (0,):
-            wanted = "colours [red, green, blue]" if described.encoding == "color" else "numbers"
-            raise RecipeError(f"{where}: instance.background: expected {wanted}, found {key}")
-        expect_storable(key, f"{where}: instance.background")
+    if described.background != (0,):
+        expect_values(described.background, described.encoding, f"{where}: instance.background")
     _check_with_classes(described, semantic, where)
 
 
 def _check_with_classes(described: InstanceDescription, semantic: SemanticDescription | None, where: str) -> None:
-    """What instances and classes say of each other."""
     if described.only_countable and not (semantic and any(c.countable for c in semantic.classes)):
         raise RecipeError(f"{where}: instance.only_countable: expected [semantic] with countable classes, found none")
     if described.across_classes != "error" and semantic is None:
-        raise RecipeError(f"{where}: instance.across_classes: expected [semantic] to tell the classes, found none")
+        raise RecipeError(f"{where}: instance.across_classes: expected a [semantic] table with the classes, found none")
     if semantic is None or (described.encoding, semantic.encoding) != ("class_factor", "value"):
         return
     for c in semantic.classes:
@@ -85,7 +82,7 @@ def _check_with_classes(described: InstanceDescription, semantic: SemanticDescri
 
 
 class DescribedIds(Reader):
-    """Numbers or colours, as a description says."""
+    """Reads instance ids as a data description defines them."""
 
     def __init__(
         self, described: InstanceDescription, semantic: SemanticDescription | None, vocabulary: SceneVocabulary
@@ -96,14 +93,14 @@ class DescribedIds(Reader):
         self._wide = min(special, default=0) > 255 or factor > 255
 
     def stored(self, path: Path) -> Stored:
-        """Grey of 8 or 16 bits, a palette's indices, or colours."""
+        """Read grey numbers of 8 or 16 bits, palette indices, or colours."""
         return read_colors(path) if self._described.encoding == "color" else read_labels(path, wide=self._wide)
 
     def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.int32]:
-        """Ids are the stored numbers, but for ``ZERO_OBJECT``.
+        """Convert to ids, which are the stored numbers except for ``ZERO_OBJECT``.
 
-        Where classes are not described by numbers, ``class_factor`` cannot tell an object of class 0 from no instance:
-        raises ``DataError`` for such numbers.
+        If classes are not described by numbers, ``class_factor`` cannot distinguish an object of class 0 from no
+        instance. Such numbers raise ``DataError``.
         """
         described = self._described
         background = np.isin(stored, [code(value) for value in described.background])
@@ -117,7 +114,7 @@ class DescribedIds(Reader):
         return np.where(background, 0, named).astype(np.int32)
 
     def settled(self, name: str, found: Labels, files: Files) -> Array:
-        """Instances as the class labels divide them; raises for an id on several classes where that is an error."""
+        """Apply the class labels to the instances. Raises ``DataError`` for a forbidden id on several classes."""
         described, semantic, instance = self._described, found.get(SemanticLabel.name), found[name]
         if semantic is None:
             if described.only_countable or described.across_classes == "split":
@@ -133,12 +130,13 @@ class DescribedIds(Reader):
         if described.across_classes == "error" and (wrong := contradiction(instance, semantic, self._vocabulary)):
             raise DataError(
                 f"{files[name]}: expected each instance on one class, found {wrong}: set instance.across_classes to "
-                '"split" if each class counts its own ids, or to "merge" if it is one object with ragged borders'
+                '"split" if each class numbers its objects separately, or to "merge" if it is one object with inexact '
+                "borders"
             )
         return instance
 
     def class_of(self, number: int) -> int | None:
-        """The class of class · factor + index, where classes are numbers."""
+        """Return the class of class · factor + index, if classes are described by numbers."""
         semantic, described = self._semantic, self._described
         if semantic is None or number > HIGHEST_STORED:
             return None
@@ -148,17 +146,17 @@ class DescribedIds(Reader):
 
 
 class InstanceIds(Reader):
-    """Cityscapes' instance ids: class · 1000 + index; smaller numbers are groups or stuff, which are no objects."""
+    """Reads Cityscapes' instance ids: class · 1000 + index. Smaller numbers are groups or stuff, not objects."""
 
     def __init__(self, vocabulary: SceneVocabulary) -> None:
         self._vocabulary = vocabulary
 
     def stored(self, path: Path) -> Stored:
-        """Grey of 16 bits."""
+        """Read grey numbers of 16 bits."""
         return read_labels(path, wide=True)
 
     def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.int32]:
-        """The ids of countable classes; raises for a number that is no id."""
+        """Keep the ids of countable classes. Raises ``DataError`` for a number that is not an id."""
         label = stored // INSTANCE_FACTOR
         unknown = (label > HIGHEST_ID) | ((label > 0) & (label < LOWEST_COUNTABLE))
         if unknown.any():
@@ -169,17 +167,17 @@ class InstanceIds(Reader):
         return np.where(np.isin(label, COUNTABLE_IDS), stored, 0).astype(np.int32)
 
     def settled(self, name: str, found: Labels, files: Files) -> Array:
-        """The ids as they are; raises for one on several classes, whose centroid would lie between them."""
+        """Return the ids. Raises ``DataError`` for an id on several classes, as its centroid would be meaningless."""
         semantic = found.get(SemanticLabel.name)
         if semantic is not None and (wrong := contradiction(found[name], semantic, self._vocabulary)):
             raise DataError(
-                f"{files[name]}: expected each instance on one class, found {wrong}: correct it or "
+                f"{files[name]}: expected each instance on one class, found {wrong}: correct it, or correct "
                 f"{files[SemanticLabel.name]}"
             )
         return found[name]
 
     def class_of(self, number: int) -> int | None:
-        """The class of class · 1000 + index."""
+        """Return the class of class · 1000 + index."""
         return int(train_ids()[number // INSTANCE_FACTOR])
 
 
@@ -187,6 +185,6 @@ def _class_zero(found: npt.NDArray[np.int32], factor: int, path: Path) -> str:
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return (
         f"{path}: expected numbers from {factor} on (class · {factor} + index) or of instance.background, found "
-        f"{', '.join(map(str, found[:SHOWN].tolist()))}{more}: objects of class 0, or no instances? Add them to "
-        'instance.background, or set instance.encoding = "id"'
+        f"{', '.join(map(str, found[:SHOWN].tolist()))}{more}: are they objects of class 0, or no instances? Add "
+        'them to instance.background, or set instance.encoding = "id"'
     )

@@ -1,4 +1,4 @@
-"""What a kind of label is: one object that owns its reading, geometry, checking, description and colours."""
+"""The base classes of a kind of label: how it is read, moved with its image, checked, described and drawn."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -15,17 +15,17 @@ from equipoise.scenes.labels.vocabulary import SceneVocabulary
 
 Array = npt.NDArray[Any]
 Stored = npt.NDArray[np.int32]
-"""``(H, W)``: the numbers of a label picture as they are stored; colours are 65536·R + 256·G + B."""
+"""``(H, W)``: the numbers of a label picture as stored; colours are 65536·R + 256·G + B."""
 Labels = Mapping[str, Array]
-"""The labels of one image, by their names in ``LABELS``; one that the image lacks is absent."""
+"""The labels of one image, by their names in ``LABELS``. Labels that the image lacks are absent."""
 Files = Mapping[str, Path]
-"""The label files of one image, by the labels' names."""
+"""The label files of one image, by label name."""
 Points = dict[int, tuple[float, float]]
-"""(x, y) in px of an array, by the id of what they belong to."""
+"""Points (x, y) in px of an array, by the id of the object that they belong to."""
 
 
 class LabelDescription(Protocol):
-    """What the tables of all labels in a data description have in common."""
+    """The keys that the tables of all labels in a data description have in common."""
 
     @property
     def files(self) -> str:
@@ -34,18 +34,18 @@ class LabelDescription(Protocol):
 
     @property
     def optional(self) -> bool:
-        """Whether images may lack their label."""
+        """Whether images may lack this label."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What a reader may need to know of the data set.
+    """The properties of a data set that a reader may depend on.
 
     Attributes:
         vocabulary: what the labels mean.
-        descriptions: the tables of a described folder, by the labels' names; empty for Cityscapes' layout.
-        sky_is_zero: sky has zero inverse depth; else it has no depth label.
+        descriptions: the label tables of a data description, by label name; empty for Cityscapes' layout.
+        sky_is_zero: give the sky zero inverse depth; otherwise it has no depth label.
     """
 
     vocabulary: SceneVocabulary
@@ -54,38 +54,41 @@ class Source:
 
 
 class Reader(ABC):
-    """How one data set stores one kind of label."""
+    """Reads one kind of label of one data set."""
 
     special: tuple[int, ...] = ()
-    """Stored numbers that are no measurement: without a label, for one."""
+    """Stored numbers that are no measurement, such as those for pixels without a label."""
 
     @abstractmethod
     def stored(self, path: Path) -> Stored:
-        """The numbers or colours of a label picture; raises ``DataError``."""
+        """Read the numbers or colours of a label picture. Raises ``DataError`` if the file is at fault."""
 
     @abstractmethod
     def understood(self, stored: Stored, path: Path) -> Array:
-        """What the stored numbers mean, as ``Sample.labels`` holds it; raises ``DataError`` for unknown ones."""
+        """Convert stored numbers to the array of ``Sample.labels``. Raises ``DataError`` for unknown numbers."""
 
     def settled(self, name: str, found: Labels, files: Files) -> Array:
-        """The array ``found[name]``, once all labels of the image were read: what others say of it is taken in."""
+        """Return the final array of the label ``name``, which may depend on the image's other labels in ``found``.
+
+        Called once all labels of the image have been read. Raises ``DataError`` if labels contradict each other.
+        """
         return found[name]
 
     def class_of(self, number: int) -> int | None:
-        """The class index that a stored number implies, ``IGNORE`` for no class; ``None`` where it implies none."""
+        """Return the class index that a stored number implies: ``IGNORE`` for no class, ``None`` if it implies none."""
         return None
 
 
 @dataclass(frozen=True, kw_only=True)
 class CityscapesPlace:
-    """Where Cityscapes' layout has a kind of label: ``FOLDER/SPLIT/CITY/NAME_ENDING``.
+    """Where Cityscapes' layout keeps a kind of label: ``FOLDER/SPLIT/CITY/NAME_ENDING``.
 
     Attributes:
         folder: the folder of the label pictures.
-        ending: how their names end.
-        reader: makes the reader.
-        meaning: what the vocabulary says of it.
-        official: the data set itself has it, so that its absence is worth a remark.
+        ending: the end of their file names.
+        reader: creates the reader.
+        meaning: what the label adds to the vocabulary, as keywords of ``SceneVocabulary``.
+        official: whether Cityscapes itself has this label, so that its absence is worth a remark.
     """
 
     folder: str
@@ -97,7 +100,7 @@ class CityscapesPlace:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledImage:
-    """One image's labels, their files, and how they were read: what is checked."""
+    """One image's labels to be checked, with their files and their readers, by label name."""
 
     labels: Labels
     files: Files
@@ -106,7 +109,45 @@ class LabelledImage:
 
 
 class Label(ABC):
-    """One kind of label. Arrays are ``(H, W, *pixel)`` of ``dtype``; pixels without a label hold ``absent``."""
+    """One kind of label. To add one, subclass this, implement ``reader`` and ``colors``, and add a line to ``LABELS``.
+
+    The arrays of a label have the shape ``(H, W, *pixel)`` and the dtype ``dtype``. Pixels without a label hold
+    ``absent``. The other methods have defaults that suit labels whose values do not change when an image is resized or
+    mirrored, and that need no checks of their own.
+
+    Example:
+        A label that stores a temperature in °C in 8-bit grey pictures, where 0 means unknown:
+
+        >>> from equipoise.scenes.io.images import read_labels
+        >>> @dataclass(frozen=True, kw_only=True)
+        ... class TemperatureDescription:
+        ...     files: str
+        ...     optional: bool = False
+        >>> class TemperatureReader(Reader):
+        ...     def stored(self, path):
+        ...         return read_labels(path)
+        ...     def understood(self, stored, path):
+        ...         return np.where(stored == 0, np.float32(np.nan), stored.astype(np.float32))
+        >>> class TemperatureLabel(Label):
+        ...     name = table = title = "temperature"
+        ...     about = "the temperatures."
+        ...     dtype, absent = "float32", np.nan
+        ...     description = TemperatureDescription
+        ...     cityscapes = CityscapesPlace(
+        ...         folder="temperature",
+        ...         ending="temperature.png",
+        ...         reader=lambda source: TemperatureReader(),
+        ...         official=False,
+        ...     )
+        ...     def reader(self, source):
+        ...         return TemperatureReader()
+        ...     def colors(self, array, vocabulary):
+        ...         return np.repeat(np.nan_to_num(array)[..., None], 3, 2).astype(np.uint8)
+        >>> TemperatureReader().understood(np.array([[0, 21]], np.int32), Path("t.png")).tolist()
+        [[nan, 21.0]]
+        >>> TemperatureLabel().colors(np.array([[np.nan, 21.0]]), SceneVocabulary()).tolist()
+        [[[0, 0, 0], [21, 21, 21]]]
+    """
 
     name: ClassVar[str]
     """The key in ``Sample.labels``."""
@@ -117,70 +158,80 @@ class Label(ABC):
     about: ClassVar[str]
     """What its table describes, for the reference page."""
     dtype: ClassVar[str]
+    """The dtype of its arrays."""
     absent: ClassVar[float]
+    """The value of pixels without a label."""
     pixel: ClassVar[tuple[int, ...]] = ()
+    """The shape of the value of one pixel; empty for scalars."""
     mixed_bits: ClassVar[Literal["fault", "note", ""]] = ""
-    """What it means that a data set stores some of these labels in 8 and others in 16 bits; empty: nothing."""
+    """How to report a data set that stores some of these labels in 8 bits and others in 16; empty: not at all."""
     description: ClassVar[type[Any]]
     """The dataclass of its table, a ``LabelDescription``."""
     cityscapes: ClassVar[CityscapesPlace]
+    """Where Cityscapes' layout keeps it."""
 
     # Reading
 
     @abstractmethod
     def reader(self, source: Source) -> Reader:
-        """How a described folder stores this label, which is one of ``source.descriptions``."""
+        """Create the reader for a described folder; this label's table is among ``source.descriptions``."""
 
     def meaning(self, described: Any) -> dict[str, Any]:
-        """What the vocabulary of a described folder says of this label: keywords of ``SceneVocabulary``."""
+        """Return what this label adds to a described folder's vocabulary, as keywords of ``SceneVocabulary``."""
         return {}
 
     def check_description(self, described: Any, others: Mapping[str, LabelDescription], where: str) -> None:
-        """Raise ``RecipeError`` for what types cannot rule out; ``others``: all tables, by the labels' names."""
+        """Raise ``RecipeError`` for mistakes that types cannot rule out.
+
+        Args:
+            described: this label's table.
+            others: the tables of all labels, by label name.
+            where: the file, for messages.
+        """
         return
 
     def check_given(self, given: Mapping[str, Any], described: Any, where: str) -> None:
-        """Raise ``RecipeError`` for keys of the table as it was written that do not go together."""
+        """Raise ``RecipeError`` for keys that do not go together in the table ``given`` as the user wrote it."""
         return
 
     # Geometry
 
     def resized(self, array: Array, ratio: float, vocabulary: SceneVocabulary) -> Array:
-        """An array that was resized, each pixel taken from the nearest one; ``ratio`` is new width / old width."""
+        """Adjust the values of an array after nearest-neighbour resizing; ``ratio`` is new width / old width."""
         return array
 
     def flipped(self, array: Array) -> Array:
-        """An array that was mirrored left to right."""
+        """Adjust the values of an array after mirroring it left to right."""
         return array
 
     def points(self, array: Array, known: Points) -> Points:
-        """Points that cropping must not move, by id; ``known`` are those kept from an earlier crop."""
+        """Return the points that a crop must not move, by id; ``known`` are those kept from an earlier crop."""
         return {}
 
     # Checking
 
     def count(self, report: SplitReport, image: LabelledImage) -> None:
-        """Add what an image that has this label holds of it to the report."""
+        """Add to the report what an image that has this label contains."""
         return
 
     def faults(self, image: LabelledImage) -> Iterator[str]:
-        """What is wrong with an image's label although it can be read, a line each."""
+        """Yield a line for each mistake in an image's label that did not prevent reading it."""
         yield from ()
 
     def split_faults(self, report: SplitReport) -> Iterator[str]:
-        """What is wrong with the labels of a whole split, a line each."""
+        """Yield a line for each mistake that shows in the labels of a whole split."""
         yield from ()
 
     def suspicions(self, report: SplitReport) -> Iterator[str]:
-        """What is probably meant otherwise in a split, a line each."""
+        """Yield a line for each probable mistake in the labels of a whole split."""
         yield from ()
 
     # Pictures
 
     @abstractmethod
     def colors(self, array: Array, vocabulary: SceneVocabulary) -> npt.NDArray[np.uint8]:
-        """The label as a picture, ``uint8 (H, W, 3)``."""
+        """Draw the label as a picture, ``uint8 (H, W, 3)`` RGB."""
 
     def facts(self, array: Array, vocabulary: SceneVocabulary, camera: Camera | None) -> list[str]:
-        """What the contact sheet says above an image with this label."""
+        """Return the captions above an image with this label on the contact sheet."""
         return []

@@ -24,18 +24,18 @@ from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.visual.colors import Picture, normal_colors
 
 LENGTHS = (0.5, 1.5)
-"""Colours of vectors that are shorter or longer are no normals."""
+"""Colours that stand for shorter or longer vectors are no normals."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NormalsDescription:
-    """Where surface normals lie: RGB pictures of 8 bits, n = v / 127.5 − 1 for each component.
+    """Where surface normals are: 8-bit RGB pictures with n = v / 127.5 − 1 for each component.
 
     Attributes:
         files: the pattern of the pictures.
-        axes: ``camera``: x to the right, y down, z forward; ``opengl``: x to the right, y up, z towards the camera.
-        invalid: colours without a label.
-        optional: images may lack their label.
+        axes: ``camera``: x points right, y down, z forward; ``opengl``: x points right, y up, z towards the camera.
+        invalid: colours that mean no label.
+        optional: images may lack this label.
     """
 
     files: str
@@ -45,18 +45,18 @@ class NormalsDescription:
 
 
 class StoredNormals(Reader):
-    """Colours as a description says."""
+    """Reads normals as a data description defines them."""
 
     def __init__(self, described: NormalsDescription) -> None:
         self._described = described
         self.special = tuple(code(color) for color in described.invalid)
 
     def stored(self, path: Path) -> Stored:
-        """Colours."""
+        """Read colours."""
         return read_colors(path)
 
     def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.float32]:
-        """Vectors, brought to unit length; raises for colours that are far from it."""
+        """Convert to unit vectors. Raises ``DataError`` for colours whose vectors are far from unit length."""
         channels = [stored >> 16, stored >> 8 & 255, stored & 255]
         vectors = np.stack(channels, -1).astype(np.float32) / np.float32(127.5) - 1
         length = np.linalg.norm(vectors, axis=-1)
@@ -65,7 +65,7 @@ class StoredNormals(Reader):
         if wrong.any():
             raise DataError(
                 f"{path}: expected unit vectors n = v / 127.5 - 1, found the colour {shown(int(stored[wrong][0]))} of "
-                f"length {length[wrong][0]:.2f}: add it to normals.invalid if it is no label"
+                f"length {length[wrong][0]:.2f}: add it to normals.invalid if it means no label"
             )
         if self._described.axes == "opengl":
             vectors *= np.array([1, -1, -1], np.float32)
@@ -74,7 +74,7 @@ class StoredNormals(Reader):
 
 
 class NormalsLabel(Label):
-    """Unit vectors ``(H, W, 3)``; a surface that faces the camera has a negative z."""
+    """Unit vectors, ``float32 (H, W, 3)``. A surface that faces the camera has a negative z."""
 
     name = table = title = "normals"
     about = "the surface normals."
@@ -88,20 +88,20 @@ class NormalsLabel(Label):
     )
 
     def reader(self, source: Source) -> Reader:
-        """Colours."""
+        """Create the reader of described normals."""
         return StoredNormals(cast(NormalsDescription, source.descriptions[self.name]))
 
     def check_description(
         self, described: NormalsDescription, others: Mapping[str, LabelDescription], where: str
     ) -> None:
-        """Colours in range."""
+        """Check the ranges of colours."""
         for color in described.invalid:
             expect_storable(color, f"{where}: normals.invalid")
 
     def flipped(self, array: Array) -> Array:
-        """In a mirrored scene x points the other way."""
+        """Negate x: in a mirrored scene it points the other way."""
         return array * np.array([-1, 1, 1], np.float32)
 
     def colors(self, array: Array, vocabulary: SceneVocabulary) -> Picture:
-        """The vector as a colour, as it is stored."""
+        """Draw each vector as the colour that stores it."""
         return normal_colors(array)

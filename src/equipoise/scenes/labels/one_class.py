@@ -1,7 +1,9 @@
-"""Each instance lies on one class: an id that lies on several is two objects, one with ragged borders, or a mistake."""
+"""Check that each instance lies on one class.
+
+An id on several classes is either several objects, one object with inexact borders, or a mistake.
+"""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,15 +12,14 @@ from equipoise.scenes.labels.label import LabelledImage
 from equipoise.scenes.labels.semantic import SemanticLabel
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 
-AcrossClasses = Literal["error", "split", "merge"]
 HIGHEST_STORED = 65535
-"""Ids above the highest number of a 16-bit picture tell no class of their own."""
+"""The highest number of a 16-bit picture. Ids above it come from ``split_by_class`` and imply no class."""
 CLASSES = 256
 SHOWN_INSTANCES = 3
 
 
 def shared_ids(instance: npt.NDArray[np.int32], semantic: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """``id · 256 + class``, ascending, for each id that lies on several classes and each of its classes."""
+    """Return ``id · 256 + class``, ascending, for every id on several classes and each of its classes."""
     labelled = (instance > 0) & (semantic != IGNORE)
     keys = _keys(instance[labelled], semantic[labelled])
     if not keys.size:
@@ -32,9 +33,9 @@ def shared_ids(instance: npt.NDArray[np.int32], semantic: npt.NDArray[np.uint8])
 
 
 def contradiction(instance: npt.NDArray[np.int32], semantic: npt.NDArray[np.uint8], vocabulary: SceneVocabulary) -> str:
-    """The first id that lies on a countable class and on another one, as ``1 on person and car``; empty if none does.
+    """Describe the first id that lies on a countable class and on another one, as ``1 on person and car``.
 
-    Where no class is countable, any two classes count.
+    If no class is countable, any two classes count. Returns an empty string if there is no such id.
     """
     pairs = shared_ids(instance, semantic)
     ids, classes = pairs // CLASSES, pairs % CLASSES
@@ -48,9 +49,9 @@ def contradiction(instance: npt.NDArray[np.int32], semantic: npt.NDArray[np.uint
 
 
 def split_by_class(instance: npt.NDArray[np.int32], semantic: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
-    """An object for each class that an id lies on. The first class keeps the id, the others get unused ones.
+    """Split every id on several classes into one object per class.
 
-    Pixels of such an id without a class label belong to none of its objects.
+    The first class keeps the id, the others get new ids. Pixels of such an id without a class label get no id.
     """
     pairs = shared_ids(instance, semantic)
     if not pairs.size:
@@ -70,7 +71,7 @@ def _keys(instance: npt.NDArray[np.int32], semantic: npt.NDArray[np.uint8]) -> n
 
 
 def misplaced(image: LabelledImage, name: str) -> str:
-    """Instances most of whose pixels have no class label, or that of a class whose objects are not counted."""
+    """Describe the instances that lie mostly on pixels without a class label or on a class that is not countable."""
     ids, counts = _pixels_by_class(image, name)
     wrong = []
     for identity, k in zip(ids.tolist(), counts.argmax(1).tolist(), strict=True):
@@ -82,7 +83,12 @@ def misplaced(image: LabelledImage, name: str) -> str:
 
 
 def unlike_their_ids(image: LabelledImage, name: str) -> tuple[int, str]:
-    """How many more instances lie on the class that their id implies than on another countable one, and the latter."""
+    """Compare the classes that instances lie on with those that their ids imply.
+
+    Returns:
+        The number of instances on the implied class minus those on another countable class, and a text that describes
+        the latter.
+    """
     agreement, crossed, vocabulary = 0, [], image.vocabulary
     ids, counts = _pixels_by_class(image, name)
     for identity, k in zip(ids.tolist(), counts.argmax(1).tolist(), strict=True):
@@ -97,7 +103,7 @@ def unlike_their_ids(image: LabelledImage, name: str) -> tuple[int, str]:
 
 
 def _pixels_by_class(image: LabelledImage, name: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The ids of an image's instances, and how many pixels each has of each class index: ``(K, 256)``."""
+    """Return the ids of an image's instances ``(K,)``, and the number of their pixels of each class ``(K, 256)``."""
     instance, semantic = image.labels[name], image.labels.get(SemanticLabel.name)
     where = np.flatnonzero(instance)
     classes = np.full(len(where), IGNORE, np.uint8) if semantic is None else semantic.reshape(-1)[where]
@@ -107,6 +113,6 @@ def _pixels_by_class(image: LabelledImage, name: str) -> tuple[npt.NDArray[np.in
 
 
 def _some(found: list[str]) -> str:
-    """A few of them, and how many more there are."""
+    """Join the first few texts, and say how many more there are."""
     more = f" and {len(found) - SHOWN_INSTANCES} more" if len(found) > SHOWN_INSTANCES else ""
     return ", ".join(found[:SHOWN_INSTANCES]) + more

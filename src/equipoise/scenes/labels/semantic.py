@@ -1,4 +1,4 @@
-"""The semantic label: a class for every pixel, ``uint8`` class indices, 255 where there is none."""
+"""The semantic label: the class index of every pixel, ``uint8``; 255 = no label."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,25 +24,25 @@ from equipoise.scenes.labels.label import (
     Stored,
 )
 from equipoise.scenes.labels.split_report import SplitReport
-from equipoise.scenes.labels.values import code, expect_storable, shown, such
+from equipoise.scenes.labels.values import Value, code, expect_storable, expect_values, shown, such
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneClass, SceneVocabulary
 from equipoise.scenes.visual.colors import Picture, class_colors, distinct_colors
 
 UNKNOWN = 256
-"""Stands for a stored number that is neither a class nor ignored."""
+"""Marks a stored number that is neither a class nor ignored."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassDescription:
-    """One class: which numbers or colours in the label pictures mean it.
+    """One class, and the numbers or colours that stand for it in label pictures.
 
     Attributes:
-        name: the class's name in figures, pictures and recipes; different for each class.
-        value: the number, or the numbers, that mean it (``encoding = "value"``).
-        color: in pictures; with ``encoding = "color"`` also what means it, where a list of colours may be given (the
-            first one is that of pictures). Left out: one is chosen that no other class has.
+        name: the name in results, pictures and recipes; different for each class.
+        value: the number or numbers that stand for the class (``encoding = "value"``).
+        color: the colour in pictures. With ``encoding = "color"`` also the colour that stands for the class in labels;
+            a list of colours is possible, of which pictures use the first. Left out: a colour that no other class has.
         countable: whether its objects are instances.
-        category: a name that related classes share; see *Categories*. Empty: the class is on its own.
+        category: a name that related classes share; see *Categories*. Empty: a category of its own.
     """
 
     name: str
@@ -53,12 +53,12 @@ class ClassDescription:
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """The stored numbers that mean it."""
+        """The stored numbers that stand for the class."""
         return (self.value,) if isinstance(self.value, int) else self.value
 
     @property
     def colors(self) -> tuple[tuple[int, int, int], ...]:
-        """All its colours; none where none is given."""
+        """All given colours; empty if none is given."""
         if not self.color:
             return ()
         return tuple(c for c in self.color if isinstance(c, tuple)) or (cast(tuple[int, int, int], self.color),)
@@ -66,16 +66,16 @@ class ClassDescription:
 
 @dataclass(frozen=True, kw_only=True)
 class SemanticDescription:
-    """Where class labels lie and what they mean.
+    """Where class labels are and what they mean.
 
     Attributes:
         files: the pattern of the label pictures.
         classes: the classes, in the order of their indices.
-        encoding: ``value``: one number a pixel; ``color``: RGB.
-        ignore: numbers, or colours, that are no label.
-        others: what a number or colour means that is neither a class nor ignored.
+        encoding: ``value``: one number per pixel; ``color``: RGB.
+        ignore: numbers or colours that mean no label.
+        others: how to treat a number or colour that is neither a class nor ignored.
         sky: the name of the class whose inverse depth is zero.
-        optional: images may lack their label.
+        optional: images may lack this label.
     """
 
     files: str
@@ -87,23 +87,23 @@ class SemanticDescription:
     optional: bool = False
 
     def stored(self, c: ClassDescription) -> tuple[int | tuple[int, int, int], ...]:
-        """The numbers or colours that mean a class."""
+        """Return the numbers or colours that stand for a class."""
         return c.colors if self.encoding == "color" else c.numbers
 
 
 class DescribedClasses(Reader):
-    """Numbers or colours, as a description says."""
+    """Reads class labels as a data description defines them."""
 
     def __init__(self, described: SemanticDescription) -> None:
         self._described = described
         self._wide = any(number > 255 for c in described.classes for number in c.numbers)
 
     def stored(self, path: Path) -> Stored:
-        """Grey of 8 or 16 bits, a palette's indices, or colours."""
+        """Read grey numbers of 8 or 16 bits, palette indices, or colours."""
         return read_colors(path) if self._described.encoding == "color" else read_labels(path, wide=self._wide)
 
     def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.uint8]:
-        """Class indices; raises for a number or colour that is not described."""
+        """Convert to class indices. Raises ``DataError`` for a number or colour that is not described."""
         found = meanings(self._described)[stored]
         unknown = found == UNKNOWN
         if unknown.any():
@@ -117,14 +117,14 @@ class DescribedClasses(Reader):
 
 
 class LabelIds(Reader):
-    """Cityscapes' label ids. Id −1 (license plate) is stored as 255."""
+    """Reads Cityscapes' label ids. Id −1 (license plate) is stored as 255."""
 
     def stored(self, path: Path) -> Stored:
-        """Grey or palette indices."""
+        """Read grey numbers or palette indices."""
         return read_labels(path)
 
     def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.uint8]:
-        """Train ids; raises for a number that is no label id."""
+        """Convert to train ids. Raises ``DataError`` for a number that is not a label id."""
         unknown = (stored > HIGHEST_ID) & (stored != 255)
         if unknown.any():
             raise DataError(f"{path}: expected label ids 0 … {HIGHEST_ID} or 255, found {int(stored[unknown][0])}")
@@ -132,7 +132,7 @@ class LabelIds(Reader):
 
 
 class SemanticLabel(Label):
-    """Class indices of the vocabulary, one a pixel."""
+    """The class index of every pixel, ``uint8 (H, W)``."""
 
     name = table = "semantic"
     title, about = "classes", "the class labels."
@@ -146,11 +146,11 @@ class SemanticLabel(Label):
     )
 
     def reader(self, source: Source) -> Reader:
-        """Numbers or colours."""
+        """Create the reader of described class labels."""
         return DescribedClasses(cast(SemanticDescription, source.descriptions[self.name]))
 
     def meaning(self, described: SemanticDescription) -> dict[str, object]:
-        """The classes, each with a colour of its own, and which of them is the sky."""
+        """Return the classes, each with its own colour, and the index of the sky."""
         given = [color for c in described.classes for color in c.colors[:1]]
         chosen = iter(distinct_colors(len(described.classes) - len(given), given))
         classes = tuple(
@@ -168,31 +168,33 @@ class SemanticLabel(Label):
     def check_description(
         self, described: SemanticDescription, others: Mapping[str, LabelDescription], where: str
     ) -> None:
-        """Names that are different, and numbers and colours that mean one thing each."""
+        """Check that class names are unique and that each number or colour has one meaning."""
         _check_names(described, where)
-        meant: dict[object, str] = {}
+        meant: dict[Value, str] = {}
         for c in described.classes:
             _check_class(c, described, meant, where)
-        _check_ignored(described, meant, where)
+        expect_values(described.ignore, described.encoding, f"{where}: semantic.ignore")
+        for key in described.ignore:
+            _expect_new(key, "no label", meant, f"{where}: semantic.ignore")
 
     def count(self, report: SplitReport, image: LabelledImage) -> None:
-        """Which classes an image shows."""
+        """Count the classes that an image shows."""
         present = np.flatnonzero(np.bincount(image.labels[self.name].reshape(-1), minlength=256)).tolist()
         report.void += [str(image.files[self.name])] * (present == [IGNORE])
         report.classes.update(image.vocabulary.classes[k].name for k in present if k != IGNORE)
 
     def suspicions(self, report: SplitReport) -> Iterator[str]:
-        """Labels without any class."""
+        """Report labels without any class."""
         yield from such(report.void, "expected class labels, found none in the whole image")
 
     def colors(self, array: Array, vocabulary: SceneVocabulary) -> Picture:
-        """Each class in its own colour."""
+        """Draw each class in its own colour."""
         return class_colors(array, vocabulary.colors)
 
 
 @lru_cache(maxsize=4)
 def meanings(described: SemanticDescription) -> npt.NDArray[np.uint16]:
-    """Class index, ``IGNORE`` or ``UNKNOWN`` by stored number or colour."""
+    """Return the class index, ``IGNORE`` or ``UNKNOWN`` for every stored number or colour."""
     size = 1 << (24 if described.encoding == "color" else 16)
     table = np.full(size, UNKNOWN if described.others == "error" else IGNORE, np.uint16)
     table[[code(value) for value in described.ignore]] = IGNORE
@@ -202,25 +204,26 @@ def meanings(described: SemanticDescription) -> npt.NDArray[np.uint16]:
 
 
 def reindexed(labels: Labels, table: npt.NDArray[np.uint8]) -> dict[str, Array]:
-    """The labels with other class indices: ``table[index]`` in place of ``index``."""
+    """Replace each class index by ``table[index]``."""
     return {name: table[array] if name == SemanticLabel.name else array for name, array in labels.items()}
 
 
 def _check_names(described: SemanticDescription, where: str) -> None:
     names = [c.name for c in described.classes]
     if any(name != name.strip() or not name for name in names):
-        raise RecipeError(f"{where}: semantic.classes: expected names without blanks around them, found {names}")
+        raise RecipeError(f"{where}: semantic.classes: expected names without surrounding spaces, found {names}")
     if not 1 <= len(names) <= 255:
         raise RecipeError(f"{where}: semantic.classes: expected 1 … 255 classes, found {len(names)}")
-    if len(set(names)) != len(names):
-        raise RecipeError(f"{where}: semantic.classes: expected different names, found one twice: {names}")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise RecipeError(f"{where}: semantic.classes: expected unique names, found {twice[0]!r} twice")
     if described.sky and described.sky not in names:
         raise RecipeError(f"{where}: semantic.sky: expected a class, found {described.sky!r}")
 
 
-def _check_class(c: ClassDescription, described: SemanticDescription, meant: dict[object, str], where: str) -> None:
-    """What means a class, which is added to ``meant``."""
-    where, encoding = f"{where}: semantic.classes: {c.name!r}", described.encoding
+def _check_class(c: ClassDescription, described: SemanticDescription, meant: dict[Value, str], where: str) -> None:
+    """Check the numbers and colours of a class, and add them to ``meant``."""
+    table, encoding = f"{where}: semantic.classes", described.encoding
+    where = f"{table}: {c.name!r}"
     if not described.stored(c):
         raise RecipeError(f"{where}: expected its {encoding}, found none")
     if encoding == "color" and c.numbers:
@@ -230,22 +233,16 @@ def _check_class(c: ClassDescription, described: SemanticDescription, meant: dic
         )
     for key in described.stored(c):
         expect_storable(key, where)
-        if key in meant:
-            found = f"{meant[key]!r} twice" if meant[key] == c.name else f"both {meant[key]!r} and {c.name!r}"
-            raise RecipeError(f"{where.rsplit(': ', 1)[0]}: {key} means {found}: leave one out")
-        meant[key] = c.name
+        _expect_new(key, repr(c.name), meant, table)
     if len(c.colors) > 1 and encoding == "value":
         raise RecipeError(f"{where}: color: expected one, found {len(c.colors)}")
     for color in c.colors:
         expect_storable(color, f"{where}: color")
 
 
-def _check_ignored(described: SemanticDescription, meant: Mapping[object, str], where: str) -> None:
-    kind = tuple if described.encoding == "color" else int
-    for key in described.ignore:
-        if not isinstance(key, kind):
-            wanted = "colours [red, green, blue]" if kind is tuple else "numbers"
-            raise RecipeError(f"{where}: semantic.ignore: expected {wanted}, found {key}")
-        expect_storable(key, f"{where}: semantic.ignore")
-        if key in meant:
-            raise RecipeError(f"{where}: semantic.ignore: {key} is ignored, and means {meant[key]!r}: leave one out")
+def _expect_new(key: Value, meaning: str, meant: dict[Value, str], where: str) -> None:
+    """Raise ``RecipeError`` for a number or colour that already has a meaning; otherwise remember its meaning."""
+    if key in meant:
+        found = f"{meaning} twice" if meant[key] == meaning else f"both {meant[key]} and {meaning}"
+        raise RecipeError(f"{where}: expected one meaning for {key}, found {found}: leave one out")
+    meant[key] = meaning

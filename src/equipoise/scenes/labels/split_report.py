@@ -1,39 +1,43 @@
-"""What ``check`` counts in one split of a data set, and what it finds there."""
+"""The counts and findings of ``equipoise check`` for one split of a data set."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 WORKING = frozenset({"depth", "largest", "pixels"})
-"""Counts that only serve to find something; JSON holds what they say in short."""
+"""Working counts that are not part of the JSON output, except for a summary of ``depth``."""
 
 
 @dataclass(kw_only=True)
 class SplitReport:
-    """What one split holds.
+    """The contents of one split. Lists of labels contain paths.
 
     Attributes:
-        images: how many were listed; ``readable``: of those, how many could be read with all their labels.
-        labels: how many readable images have each kind of label; ``missing``: how many of all have no file of it.
-        classes: how many images show each class.
-        instances: how many objects there are.
-        sizes: how many images of each size, ``WIDTHxHEIGHT``.
-        bits: how many depth and instance labels are stored in so many bits, ``KIND, BITS bit``.
-        depth_kind: what the depth below is called; ``depth_unit``: its unit, ``m``, ``px`` or none.
-        depth: how many labelled pixels (of a sample of them) have each depth, rounded to 3 digits.
-        largest: how many pixels hold the largest stored number of a kind of label in their image, by kind, bits and
-            number; ``pixels``: how many pixels of each kind have a label at all.
+        images: the number of listed images.
+        readable: the number of images that could be read with all their labels.
+        labels: the number of readable images with each kind of label.
+        missing: the number of images without a file for each kind of label.
+        classes: the number of images that show each class.
+        instances: the number of objects.
+        sizes: the number of images of each size, ``WIDTHxHEIGHT``.
+        bits: the number of depth and instance labels of each bit depth, ``KIND, BITS bit``.
+        depth_kind: the name of the quantity in ``depth``.
+        depth_unit: its unit: ``m``, ``px`` or none.
+        depth: the number of labelled pixels (of a sample) at each depth, rounded to 3 digits.
+        largest: by kind of label, bit depth and number: the number of pixels that hold this number, which is the
+            largest one stored in their image.
+        pixels: the number of labelled pixels of each kind of label.
         wrapped: depth labels whose numbers seem to have wrapped around.
-        full: instance labels in 8 bit that use every number.
-        zeros: disparity labels that store 0, where nothing says what it means.
-        countable: how many images with instance labels show a countable class.
-        uncounted: instance labels without any instance, of images that show a countable class.
-        without_id: instance labels in which some objects have an id and other pixels of countable classes have none.
-        agreement: how many more instances lie on the class that their id tells than on another.
-        crossed: labels with instances on another class than their id tells, a line each; ``void``: labels without any
-            class.
-        faults: what is wrong, a line each, with the path.
-        notes: what is probably meant otherwise and should be looked at, a line each.
+        full: 8-bit instance labels that use every number.
+        zeros: disparity labels that store 0 although the description does not say what 0 means.
+        countable: the number of images with instance labels that show a countable class.
+        uncounted: instance labels without any instance although their image shows a countable class.
+        without_id: instance labels in which some pixels of countable classes have an id and others have none.
+        agreement: the number of instances on the class that their id implies, minus the number on another class.
+        crossed: a line for each label with instances on another class than their id implies.
+        void: class labels without any class.
+        faults: a line for each mistake, with the path.
+        notes: a line for each probable mistake.
     """
 
     images: int = 0
@@ -62,7 +66,7 @@ class SplitReport:
     notes: list[str] = field(default_factory=list)
 
     def add(self, other: "SplitReport") -> None:
-        """Count what another report of the same split counted, too."""
+        """Add the counts and findings of another report of the same split."""
         for name, value in vars(other).items():
             mine = getattr(self, name)
             if isinstance(mine, Counter):
@@ -73,7 +77,7 @@ class SplitReport:
                 setattr(self, name, mine + value)
 
     def depth_range(self) -> tuple[float, float, float] | None:
-        """The least, the median and the largest depth, to 3 digits; ``None`` where there is none."""
+        """Return the smallest, median and largest depth, rounded to 3 digits; ``None`` if no pixel has a depth."""
         if not self.depth:
             return None
         known = sorted(self.depth)
@@ -85,7 +89,7 @@ class SplitReport:
         return None
 
     def as_table(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return the report as plain values for JSON."""
         shown = {name: value for name, value in vars(self).items() if name not in WORKING}
         table: dict[str, Any] = {n: dict(value) if isinstance(value, Counter) else value for n, value in shown.items()}
         spread = self.depth_range()

@@ -1,4 +1,4 @@
-"""What the numbers of a label picture tell about how they were stored: wrapped around, for one."""
+"""Find signs of mistakes in the stored numbers of label pictures, such as numbers that wrapped around."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,36 +7,64 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import DataError
-from equipoise.scenes.io.images import read_labels
+from equipoise.scenes.io.images import read_labels, stored_bits
+from equipoise.scenes.labels.label import LabelledImage
 from equipoise.scenes.labels.split_report import SplitReport
 
 LEAST_JUMPS = 8
 SMOOTH_SHARE = 0.8
 BINS, LEAST_BINS = 16, 12
 CROWDED = 0.05
-"""A larger share of pixels at an end of the range is a plateau: sky, say, or no label."""
+"""If a larger share of pixels is at an end of the range, that end is a special value such as sky or no label."""
 PLATEAU, OWN_PLATEAU = 0.05, 0.2
-"""Larger shares of pixels hold one number for a reason: where it is the largest of its bits, or of the data."""
+"""If a larger share of pixels holds the largest number of its bit depth (or of the data), it has a special meaning."""
 
 
 def stored_numbers(path: Path) -> npt.NDArray[np.int32] | None:
-    """The numbers of a label picture ``(H, W)`` as they are stored; ``None`` for colours."""
+    """Return the numbers of a label picture ``(H, W)`` as stored; ``None`` if it stores colours."""
     try:
         return read_labels(path)
     except DataError:
         return None
 
 
-def wraps(stored: npt.NDArray[np.int32], labelled: npt.NDArray[np.bool_]) -> bool:
-    """Whether numbers seem to have wrapped around, as 300 becomes 44 in 8 bit.
+def count_stored(
+    report: SplitReport, image: LabelledImage, name: str, pixels: int | None = None
+) -> npt.NDArray[np.int32] | None:
+    """Count how the label ``name`` of an image is stored: its bit depth, and the pixels with the largest number.
 
-    Smooth surfaces then jump by nearly the whole range, and once such a jump is undone the steps beside it agree with
-    it. At the edges of objects they do so only by accident. Pictures that leave most of the range unused are not
+    Args:
+        report: the report to add to.
+        image: an image that has the label.
+        name: the label.
+        pixels: the number of labelled pixels; ``None``: all pixels.
+
+    Returns:
+        The stored numbers ``(H, W)``; ``None`` if the label stores colours.
+    """
+    path = image.files[name]
+    bits, stored = stored_bits(path), stored_numbers(path)
+    report.bits[f"{name}, {bits} bit"] = 1
+    if stored is None:
+        return None
+    report.pixels[name] = stored.size if pixels is None else pixels
+    labelled = stored[image.labels[name] > 0]
+    if labelled.size:
+        top = int(labelled.max())
+        report.largest[name, bits, top] = int(np.count_nonzero(labelled == top))
+    return stored
+
+
+def wraps(stored: npt.NDArray[np.int32], labelled: npt.NDArray[np.bool_]) -> bool:
+    """Whether numbers seem to have wrapped around, as 300 becomes 44 in 8 bits.
+
+    On smooth surfaces such numbers jump by nearly the whole range, and if the jump is undone, the steps beside it match
+    it. At the edges of objects that happens only by accident. Pictures that leave most of the range unused are not
     judged.
 
     Args:
         stored: the numbers ``(H, W)``.
-        labelled: which of them are depth ``(H, W)``.
+        labelled: which pixels have a depth label ``(H, W)``.
     """
     top = 256 if int(stored.max(initial=0)) < 256 else 65536
     crowded = [end for end in (0, top - 1) if np.mean(stored == end) > CROWDED]
@@ -53,22 +81,15 @@ def wraps(stored: npt.NDArray[np.int32], labelled: npt.NDArray[np.bool_]) -> boo
     return jumps >= max(LEAST_JUMPS, stored.size // 2000) and smooth >= SMOOTH_SHARE * jumps
 
 
-def count_largest(report: SplitReport, name: str, bits: int, stored: npt.NDArray[np.int32]) -> None:
-    """How many labelled pixels hold the largest number of all."""
-    if stored.size:
-        top = int(stored.max())
-        report.largest[name, bits, top] = int(np.count_nonzero(stored == top))
-
-
 def largest_numbers(report: SplitReport, name: str, table: str, key: str, *, own: bool) -> Iterator[str]:
-    """Many pixels with the largest stored number: what is too far, or has no label, and is not described as such.
+    """Yield a line if many pixels hold the largest stored number: it may mean "too far" or "no label".
 
     Args:
-        report: that of the split.
-        name: the label's.
-        table: the label's table in a description.
-        key: the key of the table that numbers of another meaning belong to.
-        own: look at the largest number stored, too, not only at the largest of so many bits.
+        report: the report of the split.
+        name: the label.
+        table: the label's table in a data description.
+        key: the key of the table that lists special numbers.
+        own: also judge the largest number of the data, not only the largest number of the bit depth.
     """
     largest = [entry for entry in report.largest if entry[0] == name]
     if not largest:

@@ -1,6 +1,6 @@
-"""Numbers and colours that label pictures store, as descriptions write them."""
+"""The numbers and colours of label pictures, as data descriptions write them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.wording import counted
@@ -10,7 +10,7 @@ Value = int | tuple[int, int, int]
 
 
 def code(value: int | tuple[int, ...]) -> int:
-    """A number as it is; a colour as ``read_colors`` gives it.
+    """Convert a colour to the number that ``read_colors`` returns for it; numbers stay as they are.
 
     >>> code(7), code((1, 0, 2))
     (7, 65538)
@@ -19,7 +19,7 @@ def code(value: int | tuple[int, ...]) -> int:
 
 
 def shown(number: int) -> tuple[int, int, int]:
-    """The colour of a code.
+    """Convert a number that ``read_colors`` returns to a colour (red, green, blue).
 
     >>> shown(65538)
     (1, 0, 2)
@@ -35,6 +35,15 @@ def expect_storable(value: object, where: str) -> None:
         raise RecipeError(f"{where}: expected 0 … {highest:,}, found {found}")
 
 
+def expect_values(values: Iterable[Value], encoding: str, where: str) -> None:
+    """Raise ``RecipeError`` for numbers where ``encoding`` is ``color``, for colours elsewhere, and out of range."""
+    for value in values:
+        if isinstance(value, tuple) != (encoding == "color"):
+            expected = "colours [red, green, blue]" if encoding == "color" else "numbers"
+            raise RecipeError(f"{where}: expected {expected}, found {value}")
+        expect_storable(value, where)
+
+
 def such(paths: Sequence[str], message: str) -> list[str]:
-    """One line for labels that share a suspicion: the first path, what it is, and how many there are."""
+    """Return one line for all labels with the same finding: the first path, the message and the number of labels."""
     return [f"{paths[0]}: {message} ({counted(len(paths), 'such label')})"] if paths else []

@@ -1,4 +1,4 @@
-"""What the labels of a data set mean: which kinds there are, the classes, the unit of inverse depth."""
+"""What the labels of a data set mean: the kinds of label, the classes, and the unit of inverse depth."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ IGNORE = 255
 
 @dataclass(frozen=True, kw_only=True)
 class SceneClass:
-    """One semantic class: its name, its colour in pictures, and whether its objects are counted as instances."""
+    """One semantic class: its name, its colour in pictures, whether its objects are instances, and its category."""
 
     name: str
     color: tuple[int, int, int]
@@ -23,10 +23,10 @@ class SceneVocabulary:
     """What the labels of a data set mean: index k of a semantic map is ``classes[k]``.
 
     Attributes:
-        labels: the kinds of label that the data set has, by the names in ``LABELS`` and in that order.
-        classes: the evaluated classes, in the order of their indices. Empty where there are no class labels.
-        sky: the index of the sky class, whose inverse depth is zero (infinitely far); ``None`` where there is none.
-        inverse_depth_unit: the unit of inverse depth; ``None`` where the data set has no depth.
+        labels: the kinds of label in the data set, by their names in ``LABELS`` and in that order.
+        classes: the classes by index; empty if the data set has no class labels.
+        sky: the index of the sky class, whose inverse depth is zero (infinitely far); ``None`` if there is none.
+        inverse_depth_unit: the unit of inverse depth; ``None`` if the data set has no depth labels.
     """
 
     labels: tuple[str, ...] = ()
@@ -36,10 +36,10 @@ class SceneVocabulary:
 
     @property
     def colors(self) -> tuple[tuple[int, int, int], ...]:
-        """The colours of the classes."""
+        """The colours of the classes, by index."""
         return tuple(c.color for c in self.classes)
 
     @property
     def countable(self) -> tuple[int, ...]:
-        """Indices of the classes whose objects are counted."""
+        """The indices of the classes whose objects are instances."""
         return tuple(k for k, c in enumerate(self.classes) if c.countable)
