@@ -11,12 +11,12 @@ from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.sources import RecipeData
 from equipoise.scenes.inference.predictor import Predictor
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
-from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.model.described import DescribedModel
 from equipoise.scenes.tasks import Task, make_tasks
 from equipoise.scenes.wording import counted
 
 
-def tasks_on(dataset: SceneDataset, model: SceneModel) -> dict[str, Task]:
+def tasks_on(dataset: SceneDataset, model: DescribedModel) -> dict[str, Task]:
     """The model's tasks in the classes of a data set; raises ``RunError`` where it has some the model never saw."""
     vocabulary, known = dataset.vocabulary, model.description.vocabulary
     strange = {c.name for c in vocabulary.classes} - {c.name for c in known.classes}
@@ -42,7 +42,7 @@ def within(vocabulary: SceneVocabulary, wider: SceneVocabulary) -> SceneVocabula
     return dataclasses.replace(wider, classes=classes, sky=vocabulary.sky)
 
 
-def narrowed(predict: Predictor, tasks: Mapping[str, Task], model: SceneModel) -> Predictor:
+def narrowed(predict: Predictor, tasks: Mapping[str, Task], model: DescribedModel) -> Predictor:
     """A predictor of some tasks in the classes of a data set."""
 
     def predicted(images: Tensor) -> dict[str, Tensor]:
@@ -53,7 +53,7 @@ def narrowed(predict: Predictor, tasks: Mapping[str, Task], model: SceneModel) -
 
 
 def expect_cameras(
-    data: RecipeData, name: str, split: str, of: str, model: SceneModel, on_notice: Callable[[str], None]
+    data: RecipeData, name: str, split: str, of: str, model: DescribedModel, on_notice: Callable[[str], None]
 ) -> None:
     """Say where a camera cannot be used, or none gives metres; raises ``DataError`` where one fits no single size."""
     if model.description.vocabulary.inverse_depth_unit != "px":

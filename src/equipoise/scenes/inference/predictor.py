@@ -18,6 +18,7 @@ from equipoise.scenes.data.transforms import resize_image
 from equipoise.scenes.grouping import Grouping, countable_groups, group, group_by_votes
 from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.io.images import as_rgb, read_image
+from equipoise.scenes.model.described import DescribedModel
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks.task import upsampled
 from equipoise.scenes.training.precision import Precision
@@ -59,12 +60,12 @@ class ScenePredictor:
     """A trained model that takes images as they are.
 
     Args:
-        model: a trained model.
-        precision: that of its training, so that predictions agree with evaluation; see ``equipoise.scenes.load``.
+        model: what is known of the model; see ``equipoise.scenes.load``.
+        network: what computes its locations.
     """
 
-    def __init__(self, model: SceneModel, precision: Precision = "float32") -> None:
-        self.model, self._network = model, NetworkPredictor(model, precision)
+    def __init__(self, model: DescribedModel, network: Predictor) -> None:
+        self.model, self._network = model, network
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -111,7 +112,7 @@ class ScenePredictor:
             vocabulary=vocabulary,
             outputs=outputs,
             instances=None if grouping is None else grouping.instances,
-            sigma=self.model.likelihood.sigmas(),
+            sigma=self.model.sigmas(),
             camera=camera,
             camera_doubt=doubt,
         )

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,5 +54,12 @@ class SceneModel(nn.Module):
     @torch.no_grad()
     def locations(self, images: Tensor) -> dict[str, Tensor]:
         """Logits of classes, and regressions in their target's unit, float32 ``(B, C_task, H, W)``."""
-        outputs = self(images)
+        return self.located(self(images))
+
+    def located(self, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The ``locations`` that the network's outputs stand for."""
         return {name: self.likelihood[name].location(output.float()) for name, output in outputs.items()}
+
+    def sigmas(self) -> dict[str, Any]:
+        """The learned noise of each task, in its target's unit at the network's size; a list by channel."""
+        return self.likelihood.sigmas()

@@ -14,8 +14,8 @@ from equipoise.scenes.evaluation.evaluator import Evaluation, baseline_predictor
 from equipoise.scenes.evaluation.examples import write_examples
 from equipoise.scenes.evaluation.figures import Figures, SetFigures, TaskFigures, without_nan
 from equipoise.scenes.inference.predictor import NetworkPredictor, Predictor
+from equipoise.scenes.model.described import DescribedModel
 from equipoise.scenes.model.files import load_model
-from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.callbacks import RunCallbacks
 from equipoise.scenes.runs.run_folder import RunFolder
 from equipoise.scenes.tasks import Task
@@ -63,7 +63,7 @@ def evaluate_run(
         one: set_figures(opened, one, split, predict, model, callbacks, baselines=baselines)
         for one in ([data] if data else recipe.sets)
     }
-    figures = Figures(sets=sets, sigma=model.likelihood.sigmas())
+    figures = Figures(sets=sets, sigma=model.sigmas())
     usual = elsewhere is None and not data and split in ("", recipe.data.validation)
     if baselines or not usual:  # The report's own file keeps its baselines.
         chosen = () if usual else (elsewhere.stem if elsewhere else "", data, Path(split).name)
@@ -76,7 +76,7 @@ def set_figures(
     name: str,
     split: str,
     predict: Predictor,
-    model: SceneModel,
+    model: DescribedModel,
     callbacks: RunCallbacks,
     *,
     baselines: bool,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from equipoise.scenes.inference.predictor import ScenePredictor
+from equipoise.scenes.inference.predictor import NetworkPredictor, ScenePredictor
 from equipoise.scenes.model.files import load_model
 from equipoise.scenes.runs.run_folder import RunFolder
 
@@ -22,4 +22,4 @@ def load(folder: str | Path) -> ScenePredictor:
         >>> scene = load("runs/demo").predict("street.png")  # doctest: +SKIP
     """
     model = load_model(Path(folder))
-    return ScenePredictor(model, RunFolder(Path(folder)).precision())
+    return ScenePredictor(model, NetworkPredictor(model, RunFolder(Path(folder)).precision()))
