@@ -10,18 +10,24 @@ ROOT = Path(equipoise.__file__).parent
 
 ROOMS = [
     {"equipoise.commands"},
-    {"equipoise.scenes.report"},
+    {"equipoise.scenes.report", "equipoise.scenes.reference"},
     {"equipoise.scenes.runs"},
     {"equipoise.scenes.evaluation"},
     {"equipoise.scenes.inference"},
     {"equipoise.scenes.training"},
     {"equipoise.scenes.model"},
-    {f"equipoise.scenes.{room}" for room in ("tasks", "networks", "data", "cameras", "labels", "visual")},
+    {f"equipoise.scenes.{room}" for room in ("tasks", "networks", "data", "cameras", "labels", "visual", "streets")},
     {f"equipoise.scenes.{room}" for room in ("metrics", "grouping")},
+    {f"equipoise.scenes.{room}" for room in ("io", "config", "wording")},
 ]
-"""From the top down. A room imports from its own level and below; other rooms are free to serve any of these."""
-VALUES = ("equipoise.scenes.data.sample", "equipoise.scenes.labels.values", "equipoise.scenes.labels.vocabulary")
-"""Plain values of data and labels, which every room may know."""
+"""From the top down. A room imports from its own level and below."""
+FREE = (
+    "equipoise.scenes.data.sample",
+    "equipoise.scenes.labels.values",
+    "equipoise.scenes.labels.vocabulary",
+    "equipoise.scenes.config.recipe",
+)
+"""Plain values that every room may know; and the recipe, which assembles the settings of all rooms."""
 
 
 def test_rooms_import_downwards():
@@ -31,6 +37,21 @@ def test_rooms_import_downwards():
         if (own := level(module)) is not None and (other := level(imported)) is not None and other < own
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_every_room_has_a_level():
+    rooms = {f"equipoise.scenes.{path.stem}" for path in (ROOT / "scenes").iterdir() if path.name[0].isalpha()}
+    assert rooms - set().union(*ROOMS) == set()
+
+
+def test_the_recipe_imports_settings_alone():
+    found = {imported for module, imported in imports() if module == "equipoise.scenes.config.recipe"}
+    modules = {name for name in found if (ROOT.parent / f"{name.replace('.', '/')}.py").exists()}
+    assert {name for name in modules if not name.endswith(("settings", "augmentation"))} <= {
+        "equipoise.errors",
+        "equipoise.scenes.config.ranges",
+        "equipoise.scenes.config.toml",
+    }
 
 
 def test_the_core_imports_no_scenes():
@@ -45,7 +66,7 @@ def test_the_core_imports_no_scenes():
 
 def level(module: str) -> int | None:
     """How far down a module's room lies; ``None`` where the order leaves it free."""
-    if module.startswith(VALUES):
+    if module.startswith(FREE):
         return None
     room = ".".join(module.split(".")[:3] if module.startswith("equipoise.scenes") else module.split(".")[:2])
     return next((number for number, rooms in enumerate(ROOMS) if room in rooms), None)

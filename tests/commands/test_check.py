@@ -9,7 +9,8 @@ from PIL import Image
 
 from equipoise.commands.main import app
 from equipoise.scenes.config.recipe import read_recipe
-from equipoise.scenes.data.sources import RecipeData, survey
+from equipoise.scenes.data.sources import RecipeData
+from equipoise.scenes.data.survey import survey
 from tests.support.cityscapes import save
 from tests.support.folders import SIZE, describe, write_classes, write_depth, write_images
 

@@ -22,11 +22,12 @@ from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.sample import FileDataset
 from equipoise.scenes.data.settings import SetRecipe
 from equipoise.scenes.data.shown_classes import class_counts, class_notes
-from equipoise.scenes.data.sources import RecipeData, open_files, survey
+from equipoise.scenes.data.sources import RecipeData, open_files
+from equipoise.scenes.data.survey import survey
 from equipoise.scenes.labels.split_report import SplitReport
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
-from equipoise.scenes.tasks import TASKS
+from equipoise.scenes.tasks import TASKS, SemanticTask
 from equipoise.scenes.wording import counted
 
 Splits = dict[str, Callable[[], FileDataset]]
@@ -67,7 +68,7 @@ def check(
     _read(opened, reports)
     if recipe is not None:
         expect_all_tasks(recipe, reports)
-    if recipe is None or "semantic" in recipe.tasks:
+    if recipe is None or SemanticTask.name in recipe.tasks:
         look_at_classes(opened, reports, recipe)
     drawn = None if json and sheet is None else draw_sheet(opened, sheet, data)
     faults = sum(len(report.faults) for report in reports.values())

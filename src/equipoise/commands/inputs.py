@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equipoise.errors import UsageError
-from equipoise.scenes.data.kinds import SUPPORTED, UNSUPPORTED, by_suffix
 from equipoise.scenes.io.files import list_files
 from equipoise.scenes.io.images import SUFFIXES
+from equipoise.scenes.io.kinds import SUPPORTED, UNSUPPORTED, by_suffix
 from equipoise.scenes.io.names import is_hidden
 from equipoise.scenes.io.predictions import prediction_files
 

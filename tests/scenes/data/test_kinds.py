@@ -10,8 +10,8 @@ from PIL import Image
 from equipoise.errors import DataError
 from equipoise.scenes.data.check import check_split
 from equipoise.scenes.data.folder import FolderDataset
-from equipoise.scenes.data.kinds import other_kind
 from equipoise.scenes.io.images import read_image, read_labels
+from equipoise.scenes.io.kinds import other_kind
 from tests.support.folders import describe, write_classes, write_images
 
 

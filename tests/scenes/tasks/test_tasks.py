@@ -135,5 +135,5 @@ class TestTable:
             make_tasks(["flow"], VOCABULARY)
 
     def test_task_without_labels(self):
-        with pytest.raises(RecipeError, match="'depth' is asked for"):
+        with pytest.raises(RecipeError, match="expected labels for 'depth' in the data set"):
             make_tasks(["depth"], SceneVocabulary(classes=VOCABULARY.classes))

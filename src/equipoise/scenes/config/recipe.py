@@ -16,6 +16,7 @@ from equipoise.scenes.config.toml import from_table, read_toml
 from equipoise.scenes.data.augmentation import AUGMENTATION_RANGES, Augmentation, check_augmentation
 from equipoise.scenes.data.settings import DATA_RANGES, SET_RANGES, DataRecipe, SetRecipe, check_set
 from equipoise.scenes.networks.settings import MODEL_RANGES, ModelRecipe, check_model
+from equipoise.scenes.tasks import DEFAULT_TASKS
 from equipoise.scenes.tasks.settings import LIKELIHOOD_RANGES, LikelihoodRecipe
 from equipoise.scenes.training.settings import OPTIMIZER_RANGES, TRAINING_RANGES, OptimizerRecipe, TrainingRecipe
 
@@ -40,7 +41,7 @@ class Recipe:
     data: DataRecipe
     training: TrainingRecipe
     also: dict[str, SetRecipe] = field(default_factory=dict)
-    tasks: tuple[str, ...] = ("semantic", "instance", "depth")
+    tasks: tuple[str, ...] = DEFAULT_TASKS
     model: ModelRecipe = field(default_factory=ModelRecipe)
     augmentation: Augmentation = field(default_factory=Augmentation)
     likelihood: dict[str, LikelihoodRecipe] = field(default_factory=dict)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from equipoise.scenes.data.kinds import SUPPORTED, UNSUPPORTED, by_suffix
 from equipoise.scenes.io.files import list_files
 from equipoise.scenes.io.images import SUFFIXES
+from equipoise.scenes.io.kinds import SUPPORTED, UNSUPPORTED, by_suffix
 from equipoise.scenes.io.names import is_hidden, stored_spelling, to_nfc
 from equipoise.scenes.io.paths import matches_pattern, pattern_folder, pattern_regex
 from equipoise.scenes.wording import counted

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from equipoise.errors import DataError
-from equipoise.scenes.data.kinds import SUPPORTED, other_kind
+from equipoise.scenes.io.kinds import SUPPORTED, other_kind
 from equipoise.scenes.io.names import lookalike_hint
 
 FORMATS = ("PNG", "JPEG", "WEBP")

@@ -9,7 +9,8 @@ import torch
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.config.recipe import Recipe
-from equipoise.scenes.data.sources import RecipeData, Survey, expect_labels, survey
+from equipoise.scenes.data.sources import RecipeData
+from equipoise.scenes.data.survey import Survey, expect_labels, survey
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.callbacks import RunCallbacks

@@ -1,4 +1,4 @@
-"""The tasks of the scene system, in one explicit table: a new one is one new file and one line here."""
+"""The table of all tasks. To add one, write a file with a ``Task`` subclass and add a line here."""
 
 from collections.abc import Sequence
 
@@ -17,17 +17,34 @@ TASKS: dict[str, type[Task]] = {
     NormalsTask.name: NormalsTask,
 }
 
-__all__ = ["TASKS", "Metrics", "Picture", "Primary", "Task", "has_label", "make_tasks"]
+"""Tasks by name, in the order in which they are shown."""
+DEFAULT_TASKS = (SemanticTask.name, InstanceTask.name, DepthTask.name)
+"""The tasks of recipes that name none: those of the paper."""
+
+__all__ = [
+    "DEFAULT_TASKS",
+    "TASKS",
+    "DepthTask",
+    "InstanceTask",
+    "Metrics",
+    "NormalsTask",
+    "Picture",
+    "Primary",
+    "SemanticTask",
+    "Task",
+    "has_label",
+    "make_tasks",
+]
 
 
 def make_tasks(names: Sequence[str], vocabulary: SceneVocabulary) -> dict[str, Task]:
-    """The tasks of these names on data of this vocabulary.
+    """Create the named tasks for data with this vocabulary.
 
-    Raises ``RecipeError`` for a name that is not in ``TASKS``, and for a task the data set has no labels for.
+    Raises ``RecipeError`` for a name that is not in ``TASKS``, and for a task that the data set has no labels for.
     """
     for name in names:
         if name not in TASKS:
             raise RecipeError(f"tasks: expected some of {', '.join(TASKS)}, found {name!r}")
         if TASKS[name].label not in vocabulary.labels:
-            raise RecipeError(f"tasks: {name!r} is asked for, but the data set has no labels for it; leave it out")
+            raise RecipeError(f"tasks: expected labels for {name!r} in the data set, found none: leave it out")
     return {name: TASKS[name](vocabulary) for name in names}
