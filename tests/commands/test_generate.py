@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.commands.generate import parsed_size
 from equipoise.commands.main import app
+from equipoise.commands.sizes import parsed_size
 from equipoise.errors import RunError, UsageError
 
 
@@ -46,8 +46,8 @@ def test_a_folder_that_holds_something_is_refused_unless_it_is_to_be_replaced(tm
 
 
 def test_sizes_are_height_by_width():
-    assert parsed_size("128x256") == (128, 256)
-    assert parsed_size("96X200") == (96, 200)
+    assert parsed_size("128x256", "--size") == (128, 256)
+    assert parsed_size("96X200", "--size") == (96, 200)
     for wrong in ("128", "128x", "x256", "128x-1", "a x b", "128.5x256"):
         with pytest.raises(UsageError, match="HEIGHTxWIDTH"):
-            parsed_size(wrong)
+            parsed_size(wrong, "--size")

@@ -6,6 +6,7 @@ from pathlib import Path
 from equipoise.commands.callbacks import run_callbacks
 from equipoise.commands.display import output
 from equipoise.commands.results import print_all_figures, print_results
+from equipoise.commands.sizes import parsed_tiling
 from equipoise.scenes.evaluation.figures import without_nan
 from equipoise.scenes.runs.evaluation import evaluate_run
 from equipoise.scenes.runs.run_folder import RunFolder
@@ -19,6 +20,8 @@ def evaluate(
     split: str = "",
     data: str = "",
     baselines: bool = True,
+    tile: str = "",
+    overlap: float | None = None,
     json: bool = False,
 ) -> None:
     """Evaluate a trained run: the figures of each task, beside the baselines.
@@ -34,10 +37,20 @@ def evaluate(
         split: the split to evaluate on; by default each data set's validation split.
         data: one of the recipe's data sets (the first one is called data); by default all of them.
         baselines: evaluate the two baselines too; without them the run's metrics.json is not replaced.
+        tile: run the network on overlapping parts of each image, height x width in px of its input, such as 512x1024;
+            by default on whole images. The figures go to a file of their own.
+        overlap: the fraction of a tile that it shares with the next one; 0.25 by default.
         json: print the figures as JSON on standard output.
     """
+    tiling = parsed_tiling(tile, overlap)
     figures = evaluate_run(
-        RunFolder(run), run_callbacks(), elsewhere=recipe, split=split, data=data, baselines=baselines
+        RunFolder(run),
+        run_callbacks(),
+        elsewhere=recipe,
+        split=split,
+        data=data,
+        baselines=baselines,
+        tiling=tiling,
     )
     if json:
         print(json_format.dumps(without_nan(figures.to_json()), indent=1))

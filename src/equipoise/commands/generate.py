@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from equipoise.commands.display import console, counting, output, say
+from equipoise.commands.sizes import parsed_size
 from equipoise.commands.whole import Whole
-from equipoise.errors import UsageError
 from equipoise.scenes.streets import generate as generate_streets
 from equipoise.scenes.wording import counted
 
@@ -48,7 +48,7 @@ def generate(
             train=train,
             val=val,
             test=test,
-            size=parsed_size(size),
+            size=parsed_size(size, "--size"),
             seed=seed,
             workers=workers,
             overwrite=overwrite,
@@ -61,11 +61,3 @@ def generate(
         print(json_format.dumps(written))
         return
     say(f"{counted(total, 'street')} of {size} in {out} ({total / seconds:.0f} images/s)", output())
-
-
-def parsed_size(text: str) -> tuple[int, int]:
-    """Height and width from ``128x256``."""
-    height, _, width = text.lower().partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
-        raise UsageError(f"--size: expected HEIGHTxWIDTH such as 128x256, found {text!r}")
-    return int(height), int(width)

@@ -8,15 +8,27 @@ from pathlib import Path
 from equipoise.commands.display import console, counting, output, say
 from equipoise.commands.inputs import found_images
 from equipoise.commands.line import printable
+from equipoise.commands.sizes import parsed_tiling
 from equipoise.errors import DataError, RunError, UsageError
 from equipoise.scenes.inference.predictor import ScenePredictor
 from equipoise.scenes.inference.scene import Scene
+from equipoise.scenes.inference.tiles import Tiling
 from equipoise.scenes.io.files import path_exists
 from equipoise.scenes.runs.load import load
 from equipoise.scenes.wording import counted
 
 
-def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, json: bool = False) -> None:
+def predict(
+    run: Path,
+    input: str,
+    /,
+    *,
+    out: Path,
+    overwrite: bool = False,
+    tile: str = "",
+    overlap: float | None = None,
+    json: bool = False,
+) -> None:
     """Predict the scenes in an image, a folder of images, or the images that a pattern names.
 
     Writes for each image colour overlays, a class PNG, an instance PNG, 16-bit inverse depth with its scale, and a JSON
@@ -28,8 +40,12 @@ def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, jso
         input: an image, a folder (searched with its subfolders), or a pattern such as "photos/*.jpg".
         out: where the predictions go.
         overwrite: replace predictions that lie there.
+        tile: run the network on overlapping parts of each image, height x width in px of its input, such as 512x1024,
+            to save memory; by default on whole images, resized to the size it was trained at.
+        overlap: the fraction of a tile that it shares with the next one; 0.25 by default.
         json: print what was written as JSON on standard output.
     """
+    tiling = parsed_tiling(tile, overlap)
     model = load(run)
     inputs = found_images(input, out)
     names = inputs.names
@@ -44,7 +60,7 @@ def predict(run: Path, input: str, /, *, out: Path, overwrite: bool = False, jso
     with counting("predicting", len(names), console()) as counter:
         for path, name in names.items():
             try:
-                files = predicted(model, path).save(out, name=name, overwrite=overwrite)
+                files = predicted(model, path, tiling).save(out, name=name, overwrite=overwrite)
                 written[str(path)] = [str(file) for file in files]
             except (DataError, RunError, UsageError) as error:
                 failed[str(error)] = error.exit_status
@@ -67,10 +83,12 @@ BY_VOTES = (
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EFBIG)
 
 
-def predicted(model: ScenePredictor, path: Path) -> Scene:
+def predicted(model: ScenePredictor, path: Path, tiling: Tiling | None = None) -> Scene:
     """The scene in one picture; one that wants too much memory is at fault alone."""
     try:
-        return model.predict(path)
+        if tiling is None:
+            return model.predict(path)
+        return model.predict(path, tile=tiling.size, overlap=tiling.overlap)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "DefaultCPUAllocator" not in str(error):
             raise

@@ -17,6 +17,7 @@ from equipoise.scenes.cameras.model_camera import ModelCamera
 from equipoise.scenes.data.transforms import resize_image
 from equipoise.scenes.grouping import Grouping, countable_groups, group, group_by_votes
 from equipoise.scenes.inference.scene import Scene
+from equipoise.scenes.inference.tiles import Tiling, tiled
 from equipoise.scenes.io.images import as_rgb, read_image
 from equipoise.scenes.model.described import DescribedModel
 from equipoise.scenes.model.joint import SceneModel
@@ -83,20 +84,30 @@ class ScenePredictor:
         """That of the images it was trained on, with their size; ``None`` where none is known."""
         return self.model.description.camera
 
-    def predict(self, image: "str | Path | Image.Image | npt.NDArray[np.uint8]") -> Scene:
-        """The scene in an image of any size.
+    def predict(
+        self,
+        image: "str | Path | Image.Image | npt.NDArray[np.uint8]",
+        *,
+        tile: tuple[int, int] | None = None,
+        overlap: float = 0.25,
+    ) -> Scene:
+        """The scene in an image of any size, which the network sees resized to the size of its training images.
 
         Args:
             image: a path, a PIL image, or a ``uint8`` array ``(H, W, 3)`` RGB.
+            tile: height and width of the parts of the resized image that the network sees one by one, px, to save
+                memory; ``None``: all of it at once.
+            overlap: the fraction of a tile that it shares with the next one; their outputs are blended.
 
         Raises:
             DataError: the file is no picture.
-            UsageError: another kind of object, or an array of another shape or type.
+            UsageError: another kind of object, an array of another shape or type, or a tile that is too small.
         """
+        network: Predictor = self._network if tile is None else self._tiled(Tiling(size=tile, overlap=overlap))
         pixels = as_array(image)
         size = (pixels.shape[0], pixels.shape[1])
         images = network_input([pixels], self.model.description.input_size)
-        locations = {name: value[0] for name, value in self._network(images).items()}
+        locations = {name: value[0] for name, value in network(images).items()}
         if wild := [name for name, value in locations.items() if not torch.isfinite(value).all()]:
             raise RunError(f"expected finite predictions, found others of {wild[0]}: the model's weights are damaged")
         tasks, vocabulary = self.model.tasks, self.model.description.vocabulary
@@ -116,6 +127,9 @@ class ScenePredictor:
             camera=camera,
             camera_doubt=doubt,
         )
+
+    def _tiled(self, tiling: Tiling) -> Predictor:
+        return tiled(self._network, tiling, self.model.description.model.output_stride)
 
     def _grouped(self, locations: dict[str, Tensor], answers: dict[str, Any], size: tuple[int, int]) -> Grouping:
         """The objects: pixels of countable classes by their vectors; by vectors alone where no class is countable."""

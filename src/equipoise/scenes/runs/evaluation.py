@@ -14,6 +14,7 @@ from equipoise.scenes.evaluation.evaluator import Evaluation, baseline_predictor
 from equipoise.scenes.evaluation.examples import write_examples
 from equipoise.scenes.evaluation.figures import Figures, SetFigures, TaskFigures, without_nan
 from equipoise.scenes.inference.predictor import NetworkPredictor, Predictor
+from equipoise.scenes.inference.tiles import Tiling, tiled
 from equipoise.scenes.model.described import DescribedModel
 from equipoise.scenes.model.files import load_model
 from equipoise.scenes.runs.callbacks import RunCallbacks
@@ -29,11 +30,12 @@ def evaluate_run(
     split: str = "",
     data: str = "",
     baselines: bool = True,
+    tiling: Tiling | None = None,
 ) -> Figures:
     """Evaluate a finished run, on each data set by itself, beside the baselines.
 
-    The figures are written to ``metrics.json``, or, where a recipe, a data set or a split was chosen, to
-    ``metrics-RECIPE-DATA-SPLIT.json``; see ``docs/reading-the-report.md``.
+    The figures are written to ``metrics.json``, or, where a recipe, a data set, a split or tiles were chosen, to
+    ``metrics-RECIPE-DATA-SPLIT-TILE.json``; see ``docs/reading-the-report.md``.
 
     Args:
         folder: the run that train wrote.
@@ -42,6 +44,7 @@ def evaluate_run(
         split: the split to evaluate on; by default each data set's own validation split.
         data: one of the recipe's data sets; by default all of them.
         baselines: evaluate the baselines too.
+        tiling: run the network tile by tile; by default on whole images.
 
     Raises:
         DataError: data are missing, or an image cannot be read.
@@ -58,15 +61,19 @@ def evaluate_run(
     if data and data not in recipe.sets:
         raise UsageError(f"--data: found {data!r}{suggestion(data, recipe.sets)}")
     model = load_model(folder.path)
-    predict, opened = NetworkPredictor(model, folder.precision()), RecipeData(recipe)
+    predict: Predictor = NetworkPredictor(model, folder.precision())
+    if tiling is not None:
+        predict = tiled(predict, tiling, model.description.model.output_stride)
+    opened = RecipeData(recipe)
     sets = {
         one: set_figures(opened, one, split, predict, model, callbacks, baselines=baselines)
         for one in ([data] if data else recipe.sets)
     }
     figures = Figures(sets=sets, sigma=model.sigmas())
-    usual = elsewhere is None and not data and split in ("", recipe.data.validation)
+    usual = elsewhere is None and not data and split in ("", recipe.data.validation) and tiling is None
     if baselines or not usual:  # The report's own file keeps its baselines.
-        chosen = () if usual else (elsewhere.stem if elsewhere else "", data, Path(split).name)
+        tile = "" if tiling is None else "tile{}x{}".format(*tiling.size)
+        chosen = () if usual else (elsewhere.stem if elsewhere else "", data, Path(split).name, tile)
         folder.write_figures(figures, *chosen)
     return figures
 
