@@ -15,7 +15,7 @@ from equipoise.scenes.config.recipe import ModelRecipe
 from equipoise.scenes.inference.predictor import NetworkPredictor, ScenePredictor, network_input
 from equipoise.scenes.inference.tiles import Tiling, tiled
 from equipoise.scenes.model.description import ModelDescription
-from equipoise.scenes.model.files import model_files
+from equipoise.scenes.model.files import load_model, model_files
 from equipoise.scenes.model.joint import SceneModel
 from tests.scenes.inference.test_predictor import write_run
 from tests.support.cityscapes import write_folder
@@ -129,7 +129,7 @@ def model() -> SceneModel:
 
 
 def test_one_tile_is_the_whole_image(model):
-    predictor, image = ScenePredictor(model), scene(0, (120, 150)).image
+    predictor, image = ScenePredictor(model, NetworkPredictor(model)), scene(0, (120, 150)).image
     whole = predictor.predict(image)
     for tile in ((96, 160), (200, 400)):
         one = predictor.predict(image, tile=tile)
@@ -163,7 +163,7 @@ def test_memory_is_that_of_a_tile(model):
 
 def test_vectors_and_disparity_are_in_px_of_the_image(model):
     """Twice as large an image gets twice as large vectors and disparities, on tiles as on the whole."""
-    predictor = ScenePredictor(model)
+    predictor = ScenePredictor(model, NetworkPredictor(model))
     small, large = (np.full((*size, 3), 90, np.uint8) for size in ((96, 160), (192, 320)))
     one, two = (predictor.predict(image, tile=(64, 64)) for image in (small, large))
     assert np.median(two.disparity_px) == pytest.approx(2 * np.median(one.disparity_px), rel=0.01)
@@ -173,7 +173,7 @@ def test_vectors_and_disparity_are_in_px_of_the_image(model):
 def test_a_crop_decides_the_dilations_and_the_whole_image_is_the_input(model, tmp_path):
     for name, data in model_files(model).items():
         (tmp_path / name).write_bytes(data)
-    read = load(tmp_path).model
+    read = load_model(tmp_path)
     assert read.description.crop == (48, 64)
     like = SceneModel(replace(read.description, input_size=(48, 64), crop=None))
     dilations = [
@@ -183,7 +183,7 @@ def test_a_crop_decides_the_dilations_and_the_whole_image_is_the_input(model, tm
     assert dilations[0] == dilations[1]
     seen = []
     read.network.register_forward_pre_hook(lambda module, inputs: seen.append(tuple(inputs[0].shape)))
-    ScenePredictor(read).predict(scene(0, (50, 90)).image)
+    ScenePredictor(read, NetworkPredictor(read)).predict(scene(0, (50, 90)).image)
     assert seen == [(1, 3, 96, 160)]
 
 
@@ -196,7 +196,7 @@ def test_a_crop_decides_the_dilations_and_the_whole_image_is_the_input(model, tm
 )
 def test_mistakes_in_python(model, arguments, message):
     with pytest.raises(UsageError) as raised:
-        ScenePredictor(model).predict(scene(0).image, **arguments)
+        ScenePredictor(model, NetworkPredictor(model)).predict(scene(0).image, **arguments)
     assert str(raised.value) == message
 
 
