@@ -8,8 +8,9 @@ import pytest
 from equipoise.errors import RecipeError
 from equipoise.scenes.config.recipe import read_recipe
 from equipoise.scenes.data.augmentation import Augmentation
+from equipoise.scenes.data.parts import crop
 from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.data.transforms import augment, crop
+from equipoise.scenes.data.transforms import augment
 from equipoise.scenes.labels.vocabulary import IGNORE
 from equipoise.scenes.tasks import make_tasks
 from tests.support.tiny import VOCABULARY, scene

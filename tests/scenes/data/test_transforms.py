@@ -8,8 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.scenes.data.augmentation import Augmentation
+from equipoise.scenes.data.parts import crop
 from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.data.transforms import augment, crop, flip, resize, resize_image
+from equipoise.scenes.data.transforms import (
+    augment,
+    augment_part,
+    flip,
+    random_window,
+    resize,
+    resize_image,
+)
 from equipoise.scenes.labels.centroids import instance_centroids
 from equipoise.scenes.labels.vocabulary import IGNORE
 from tests.support.tiny import VOCABULARY, scene
@@ -90,3 +98,55 @@ def test_shrinking_averages_every_pixel():
     image = np.zeros((64, 64, 3), np.uint8)
     image[::2] = 200
     assert np.abs(resize_image(image, (8, 8)).astype(int) - 100).max() <= 13
+
+
+@given(st.integers(0, 50), st.floats(0.5, 2.0), st.integers(8, 60), st.integers(8, 80), st.integers(0, 9))
+@settings(max_examples=40, deadline=None)
+def test_a_part_is_what_resizing_the_whole_and_cropping_shows(index, factor, height, width, seed):
+    """The labels of a part that was cropped first are those of the resized whole, up to the rounding of its corners."""
+    sample, augmentation = scene(index), Augmentation(flip=False, scale=(factor, factor), crop=(height, width))
+    out = augment(sample, augmentation, (40, 56), VOCABULARY, np.random.default_rng(seed))
+    assert out.size == (height, width)
+    scaled = (round(40 * factor), round(56 * factor))
+    shown = (min(scaled[0], height), min(scaled[1], width))
+    rng = np.random.default_rng(seed)
+    rng.uniform()
+    window = random_window((40, 56), scaled, shown, rng)
+    ratio_y, ratio_x = shown[0] / window.height, shown[1] / window.width
+    for y, x in rng.integers(0, shown, (20, 2)).tolist():
+        source_y, source_x = window.top + int((y + 0.5) / ratio_y), window.left + int((x + 0.5) / ratio_x)
+        assert out.labels["semantic"][y, x] == sample.labels["semantic"][source_y, source_x]
+        expected = sample.labels["inverse_depth"][source_y, source_x] * ratio_x
+        assert out.labels["inverse_depth"][y, x] == pytest.approx(expected, nan_ok=True)
+    assert abs(window.height - shown[0] * 40 / scaled[0]) <= 0.5
+    assert abs(window.width - shown[1] * 56 / scaled[1]) <= 0.5
+    assert (out.image[shown[0] :] == 128).all()
+
+
+@given(st.integers(0, 50), st.integers(0, 9))
+@settings(max_examples=20, deadline=None)
+def test_vectors_of_a_part_point_to_the_centroids_of_the_whole(index, seed):
+    sample = scene(index)
+    augmentation = Augmentation(flip=True, scale=(1.5, 1.5), crop=(24, 32))
+    out = augment(sample, augmentation, (40, 56), VOCABULARY, np.random.default_rng(seed))
+    window = random_window((40, 56), (60, 84), (24, 32), (rng := np.random.default_rng(seed), rng.uniform())[0])
+    flipped = rng.random() < 0.5
+    for identity in np.unique(out.labels["instance"][out.labels["instance"] > 0]):
+        ys, xs = np.nonzero(sample.labels["instance"] == identity)
+        x = (xs.mean() - window.left + 0.5) * 32 / window.width - 0.5
+        y = (ys.mean() - window.top + 0.5) * 24 / window.height - 0.5
+        assert out.points["instance"][identity] == pytest.approx((31 - x if flipped else x, y))
+
+
+def test_a_part_is_all_that_is_read():
+    """The window is chosen before anything is read, and is as large as what is shown."""
+    asked = []
+
+    def read(choose):
+        asked.append(choose((1024, 2048)))
+        return scene(0, (asked[0].height, asked[0].width))
+
+    augmentation = Augmentation(scale=(0.5, 0.5), crop=(128, 256))
+    out = augment_part(read, augmentation, (1024, 2048), VOCABULARY, np.random.default_rng(0))
+    assert out.size == (128, 256)
+    assert (asked[0].height, asked[0].width) == (256, 512)

@@ -13,8 +13,9 @@ from equipoise.scenes import load
 from equipoise.scenes.data.check import check_split
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.folder import FolderDataset
+from equipoise.scenes.data.parts import crop
 from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.data.transforms import crop, flip, pad, resize
+from equipoise.scenes.data.transforms import flip, pad, resize
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.metrics.normals import AngularErrors
 from equipoise.scenes.streets import generate

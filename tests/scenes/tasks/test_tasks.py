@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from equipoise.errors import RecipeError
+from equipoise.scenes.data.parts import crop
 from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.data.transforms import crop, flip, resize
+from equipoise.scenes.data.transforms import flip, resize
 from equipoise.scenes.evaluation.evaluator import baseline_predictors
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 from equipoise.scenes.tasks import TASKS, make_tasks

@@ -14,9 +14,8 @@ from torch.nn import functional
 
 from equipoise.scenes.data.augmentation import Augmentation
 from equipoise.scenes.data.color import recolored
+from equipoise.scenes.data.parts import Choose, Window, moved, part_of
 from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.labels import LABELS, Label
-from equipoise.scenes.labels.label import Array
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 
 
@@ -39,18 +38,52 @@ def augment(
     Returns:
         A sample of ``augmentation.input_size(size)``.
     """
+    return augment_part(lambda choose: part_of(sample, choose), augmentation, size, vocabulary, rng)
+
+
+def augment_part(
+    read: Callable[[Choose], Sample],
+    augmentation: Augmentation,
+    size: tuple[int, int],
+    vocabulary: SceneVocabulary,
+    rng: np.random.Generator,
+) -> Sample:
+    """Augment a sample of which only the part that the result shows is read and resized.
+
+    Args:
+        read: reads the part of the sample that is chosen once its size is known.
+        augmentation: what may happen to it.
+        size: height and width of whole images at a scale of 1, px.
+        vocabulary: what the labels mean.
+        rng: draws everything that is random.
+
+    Returns:
+        A sample of ``augmentation.input_size(size)``.
+    """
     low, high = augmentation.scale
     factor = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     scaled = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
-    sample, wanted = resize(sample, scaled, vocabulary), augmentation.input_size(size)
-    if scaled != wanted:
-        sample = pad(sample, wanted)
-        height, width = sample.size
-        top, left = int(rng.integers(height - wanted[0] + 1)), int(rng.integers(width - wanted[1] + 1))
-        sample = crop(sample, top, left, *wanted)
+    wanted = augmentation.input_size(size)
+    shown = (min(scaled[0], wanted[0]), min(scaled[1], wanted[1]))
+    sample = read(lambda whole: random_window(whole, scaled, shown, rng))
+    sample = pad(resize(sample, shown, vocabulary), wanted)
     if augmentation.flip and rng.random() < 0.5:
         sample = flip(sample)
     return replace(sample, image=recolored(sample.image, augmentation, rng))
+
+
+def random_window(
+    whole: tuple[int, int], scaled: tuple[int, int], shown: tuple[int, int], rng: np.random.Generator
+) -> Window:
+    """Draw the window of a picture that a random crop ``shown`` would show, were the picture resized to ``scaled``.
+
+    Its sides are rounded to whole pixels.
+    """
+    height, width = (max(1, round(side * part / full)) for side, part, full in zip(whole, shown, scaled, strict=True))
+    if (height, width) == whole:
+        return Window(0, 0, height, width)
+    top, left = int(rng.integers(whole[0] - height + 1)), int(rng.integers(whole[1] - width + 1))
+    return Window(top, left, height, width)
 
 
 def resize(sample: Sample, size: tuple[int, int], vocabulary: SceneVocabulary) -> Sample:
@@ -60,7 +93,7 @@ def resize(sample: Sample, size: tuple[int, int], vocabulary: SceneVocabulary) -
     height, width = sample.size
     rows, columns = _nearest(height, size[0])[:, None], _nearest(width, size[1])
     ratio_x, ratio_y = size[1] / width, size[0] / height
-    resized = _moved(
+    resized = moved(
         sample,
         lambda label, array: label.resized(array[rows, columns], ratio_x, vocabulary),
         lambda x, y: ((x + 0.5) * ratio_x - 0.5, (y + 0.5) * ratio_y - 0.5),
@@ -80,24 +113,12 @@ def resize_image(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDA
 def flip(sample: Sample) -> Sample:
     """Mirror a sample left to right. Offsets are computed from the result, so their dx is negated."""
     last = sample.size[1] - 1
-    flipped = _moved(
+    flipped = moved(
         sample,
         lambda label, array: label.flipped(np.ascontiguousarray(array[:, ::-1])),
         lambda x, y: (last - x, y),
     )
     return replace(flipped, image=np.ascontiguousarray(sample.image[:, ::-1]))
-
-
-def crop(sample: Sample, top: int, left: int, height: int, width: int) -> Sample:
-    """Cut out a part of a sample. An object that is cut keeps the centroid it has in the whole image."""
-    points = {name: LABELS[name].points(array, sample.points.get(name, {})) for name, array in sample.labels.items()}
-    window = (slice(top, top + height), slice(left, left + width))
-    cropped = _moved(
-        replace(sample, points={name: some for name, some in points.items() if some}),
-        lambda label, array: array[window],
-        lambda x, y: (x - left, y - top),
-    )
-    return replace(cropped, image=sample.image[window])
 
 
 def pad(sample: Sample, size: tuple[int, int]) -> Sample:
@@ -107,25 +128,12 @@ def pad(sample: Sample, size: tuple[int, int]) -> Sample:
     if not below and not right:
         return sample
     around = ((0, below), (0, right))
-    padded = _moved(
+    padded = moved(
         sample,
         lambda label, array: np.pad(array, (*around, *[(0, 0)] * len(label.pixel)), constant_values=label.absent),
         lambda x, y: (x, y),
     )
     return replace(padded, image=np.pad(sample.image, (*around, (0, 0)), constant_values=128))
-
-
-def _moved(
-    sample: Sample,
-    array: Callable[[Label, Array], Array],
-    point: Callable[[float, float], tuple[float, float]],
-) -> Sample:
-    """Apply a function to the array of every label and another to every point; the image stays as it is."""
-    return replace(
-        sample,
-        labels={name: array(LABELS[name], value) for name, value in sample.labels.items()},
-        points={name: {k: point(x, y) for k, (x, y) in some.items()} for name, some in sample.points.items()},
-    )
 
 
 def _nearest(source: int, target: int) -> npt.NDArray[np.int64]:

@@ -14,8 +14,12 @@ def instance_centroids(
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
     """Return the instance ids in ascending order ``(K,)``, and their centroids (x, y) in px ``(K, 2)``.
 
-    A centroid is the mean of the instance's visible pixels, unless ``known`` contains it because a crop cut the object.
+    A centroid is the mean of the instance's visible pixels. Where any are ``known``, as in a part of a larger image,
+    all are, and these are returned.
     """
+    if known:
+        ordered = sorted(known)
+        return np.array(ordered, np.int32), np.array([known[k] for k in ordered], np.float64).reshape(-1, 2)
     width = instance.shape[1]
     flat = instance.reshape(-1)
     pixels = np.flatnonzero(flat)
@@ -31,7 +35,4 @@ def instance_centroids(
     x = np.bincount(key, weights=pixels % width)[present] / counts[present]
     y = np.bincount(key, weights=pixels // width)[present] / counts[present]
     ids = (present if names is None else names[present]).astype(np.int32)
-    centroids = np.stack([x, y], 1)
-    for row, identity in enumerate(ids.tolist() if known else ()):
-        centroids[row] = known.get(identity, centroids[row])
-    return ids, centroids
+    return ids, np.stack([x, y], 1)

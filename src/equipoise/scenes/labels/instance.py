@@ -72,9 +72,9 @@ class InstanceLabel(Label):
                 f'"{described.encoding}", which has none: leave it out, or change the encoding'
             )
 
-    def points(self, array: Array, known: Points) -> Points:
+    def points(self, array: Array) -> Points:
         """Return the centroids: an object that a crop cuts keeps its centroid in the whole image."""
-        ids, centroids = instance_centroids(array, known)
+        ids, centroids = instance_centroids(array, {})
         return {int(k): (float(x), float(y)) for k, (x, y) in zip(ids.tolist(), centroids, strict=True)}
 
     def count(self, report: SplitReport, image: LabelledImage) -> None:

@@ -204,9 +204,9 @@ class Label(ABC):
         """Adjust the values of an array after mirroring it left to right."""
         return array
 
-    def points(self, array: Array, known: Points) -> Points:
-        """Return the points that a crop must not move, by id; ``known`` are those kept from an earlier crop."""
-        return {}
+    def points(self, array: Array) -> Points | None:
+        """Return the points of a whole array that a crop must not move, by id; ``None`` if the label has none."""
+        return None
 
     # Checking
 

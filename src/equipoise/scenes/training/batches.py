@@ -4,6 +4,7 @@ Everything random about a sample comes from (seed, epoch, index), and what a ste
 resumed in the middle of an epoch, with any number of workers, sees what the uninterrupted one would have seen.
 """
 
+import functools
 import signal
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from equipoise.errors import RunError, UserError
 from equipoise.scenes.data.augmentation import Augmentation
+from equipoise.scenes.data.parts import read_part
 from equipoise.scenes.data.sample import SceneDataset
-from equipoise.scenes.data.transforms import augment
+from equipoise.scenes.data.transforms import augment_part
 from equipoise.scenes.tasks import Task, has_label
 from equipoise.scenes.training.distributed import ALONE, ProcessGroup
 from equipoise.scenes.training.signals import ENDING
@@ -92,8 +94,8 @@ class _Examples(Dataset[dict[str, Any]]):
     def _example(self, place: Place) -> dict[str, Any]:
         epoch, index = place
         rng = np.random.default_rng((self.seed, epoch, index))
-        stored = self.dataset[index]
-        sample = augment(stored, self.augmentation, self.size, self.dataset.vocabulary, rng)
+        read = functools.partial(read_part, self.dataset, index)
+        sample = augment_part(read, self.augmentation, self.size, self.dataset.vocabulary, rng)
         targets = {name: task.target(sample) for name, task in self.tasks.items()}
         labelled = {name: task.label in sample.labels for name, task in self.tasks.items()}
         return {
@@ -102,7 +104,7 @@ class _Examples(Dataset[dict[str, Any]]):
             "image": sample.image,
             "targets": targets,
             "labelled": labelled,
-            "weight": stored.weight,
+            "weight": sample.weight,
             "valid": {name: has_label(target) for name, target in targets.items()},
         }
 
