@@ -14,6 +14,7 @@ from equipoise.scenes.data.survey import Survey, expect_labels, survey
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.callbacks import RunCallbacks
+from equipoise.scenes.runs.class_balance import balanced
 from equipoise.scenes.runs.record import FORMAT, Change, KeptModel, RunRecord
 from equipoise.scenes.runs.run_folder import RunFolder
 from equipoise.scenes.runs.validation import plan_validation, selection, validation_record, validation_sets
@@ -45,6 +46,8 @@ def train_run(
     with group.leader_first():
         dataset = data.training(callbacks.counting)
     expect_labels(dataset, model.tasks)
+    with group.leader_first():
+        weighed = balanced(recipe, dataset, model.tasks, callbacks)
     precision = choose_precision(recipe.training.precision, CPU)
     if group.largest(precision == "float32"):
         precision = "float32"
@@ -60,7 +63,7 @@ def train_run(
         folder.write_recipe(recipe)
         folder.write_record(record)
     outcome = train(
-        recipe,
+        weighed,
         dataset,
         folder.path,
         precision=precision,

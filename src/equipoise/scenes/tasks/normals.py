@@ -12,7 +12,7 @@ from equipoise.likelihoods import Likelihood, VonMisesFisher
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.labels.normals import NormalsLabel
 from equipoise.scenes.metrics.normals import AngularErrors
-from equipoise.scenes.tasks.regression import RegressionTask, noise_options, regression_likelihood
+from equipoise.scenes.tasks.regression import RegressionTask, expect_no_classes, noise_options, regression_likelihood
 from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, upsampled
 from equipoise.scenes.visual.colors import normal_colors
@@ -36,10 +36,9 @@ class NormalsTask(RegressionTask):
         """``von-mises-fisher`` fits 1 − cosine, and learns a concentration; ``gaussian`` fits the components."""
         if recipe.kind == "gaussian":
             return regression_likelihood(recipe)
-        if recipe.class_weights or recipe.label_smoothing or recipe.standardize is not None:
-            raise ValueError(
-                "class_weights, label_smoothing and standardize: expected none, since directions have none"
-            )
+        expect_no_classes(recipe)
+        if recipe.standardize is not None:
+            raise ValueError("standardize: expected none, since directions have no unit")
         return VonMisesFisher(**noise_options(recipe))
 
     def target_of(self, array: npt.NDArray[np.float32], sample: Sample) -> npt.NDArray[np.float32]:

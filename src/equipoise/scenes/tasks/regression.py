@@ -38,13 +38,24 @@ class RegressionTask(Task):
 
 def regression_likelihood(recipe: LikelihoodRecipe) -> Likelihood:
     """``laplace`` (L1, derived; the default), ``laplace-paper`` (L1 weighed like a Gaussian), ``gaussian`` (L2)."""
-    if recipe.class_weights or recipe.label_smoothing:
-        raise ValueError("class_weights and label_smoothing: expected them with the semantic task only")
+    expect_no_classes(recipe)
     if recipe.kind == "gaussian":
         return Gaussian(standardize=recipe.standardize is not False, **noise_options(recipe))
     if recipe.kind == "laplace-paper":
         return Laplace(form="paper", standardize=recipe.standardize, **noise_options(recipe))
     return Laplace(standardize=recipe.standardize, **noise_options(recipe))
+
+
+def expect_no_classes(recipe: LikelihoodRecipe) -> None:
+    """Raise ``ValueError`` for settings that only classes have."""
+    given = {
+        "class_weights": bool(recipe.class_weights),
+        "class_balance": recipe.class_balance != "none",
+        "label_smoothing": bool(recipe.label_smoothing),
+    }
+    if any(given.values()):
+        names = " and ".join(name for name, has in given.items() if has)
+        raise ValueError(f"{names}: expected it with the semantic task only")
 
 
 def noise_options(recipe: LikelihoodRecipe) -> NoiseOptions:

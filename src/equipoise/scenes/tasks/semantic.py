@@ -1,5 +1,6 @@
 """Semantic segmentation: a class for every pixel; softmax cross entropy, mean over labelled pixels."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.labels.semantic import SemanticLabel
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 from equipoise.scenes.metrics.confusion import ConfusionMatrix
+from equipoise.scenes.tasks.class_balance import ClassCounts, balanced_weights
 from equipoise.scenes.tasks.regression import noise_options
 from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, upsampled
@@ -50,6 +52,17 @@ class SemanticTask(Task):
         if unknown:
             raise ValueError(f"class_weights: expected classes among {', '.join(names)}, found {unknown[0]!r}")
         return [given.get(name, 1.0) for name in names] if given else None
+
+    def class_counts(self, target: npt.NDArray[Any], weight: float) -> ClassCounts:
+        """Pixels and images of each class."""
+        return ClassCounts.of(target, self.channels, weight)
+
+    def balanced(self, recipe: LikelihoodRecipe, counts: ClassCounts) -> LikelihoodRecipe:
+        """The balanced weights times those of the recipe."""
+        own = self._class_weights(recipe.class_weights) or [1.0] * self.channels
+        weights = [a * b for a, b in zip(balanced_weights(counts, recipe.class_balance), own, strict=True)]
+        names = (c.name for c in self.vocabulary.classes)
+        return dataclasses.replace(recipe, class_weights=dict(zip(names, weights, strict=True)))
 
     def target_of(self, array: npt.NDArray[np.uint8], sample: Sample) -> npt.NDArray[np.uint8]:
         """The class indices as they are."""

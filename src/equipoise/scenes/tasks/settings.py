@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from equipoise.scenes.config.ranges import FRACTION, Range
+from equipoise.scenes.tasks.class_balance import Balance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,8 @@ class LikelihoodRecipe:
         floor: the least σ, as a fraction of the target's spread, or of a coin flip's σ for classes; 0 turns it off.
             0.01 by default; with ``standardize = false`` 0.0001 of the σ that fits the first batch.
         class_weights: how much each class counts, by name; 1 where it is not named, 0: no label. Semantic task only.
+        class_balance: weigh classes by how often they occur in the training labels: ``inverse`` frequency, ``median``
+            frequency, or inverse ``effective`` number of images; multiplied by ``class_weights``. Semantic task only.
         label_smoothing: how much of each label is spread evenly over the classes. Semantic task, not
             ``categorical-exact``.
     """
@@ -31,6 +34,7 @@ class LikelihoodRecipe:
     standardize: bool | None = None
     floor: float | None = None
     class_weights: dict[str, float] = field(default_factory=dict)
+    class_balance: Balance = "none"
     label_smoothing: float = 0.0
 
 

@@ -13,6 +13,7 @@ from equipoise.likelihoods import Likelihood
 from equipoise.scenes.cameras.camera import Camera
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
+from equipoise.scenes.tasks.class_balance import ClassCounts
 from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.visual.colors import Picture as Picture
 from equipoise.scenes.visual.colors import overlay
@@ -81,6 +82,14 @@ class Task(ABC):
     @abstractmethod
     def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
         """The observation model, of one of ``kinds``."""
+
+    def class_counts(self, target: npt.NDArray[Any], weight: float) -> ClassCounts | None:
+        """How often each class occurs in a target that counts ``weight`` times; ``None``: the task has no classes."""
+        return None
+
+    def balanced(self, recipe: LikelihoodRecipe, counts: ClassCounts) -> LikelihoodRecipe:
+        """The recipe with the class weights that ``class_balance`` asks for, given the training labels' counts."""
+        return recipe
 
     def target(self, sample: Sample) -> npt.NDArray[Any]:
         """The target on the sample's own pixels; nothing is labelled where the sample lacks the label.
