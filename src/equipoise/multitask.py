@@ -121,6 +121,32 @@ class MultiTaskLikelihood(Tasks):
         mask, weight = (masks or {}).get(name), (weights or {}).get(name)
         return member.sums(output, target, mask, weight, where=f"task {name!r}")
 
+    def divisors(
+        self, outputs: Optional, targets: Optional, masks: Optional | None = None, *, weights: Optional | None = None
+    ) -> dict[str, Tensor]:
+        """What each task's mean over this rank's batch divides by: valid elements, or the sum of their weights.
+
+        Added up over the micro-batches of a step and over all ranks, they are what ``counts`` takes. Nothing changes.
+
+        Args:
+            outputs: only shape and dtype matter: ``torch.zeros(()).expand(shape)`` will do.
+            targets: each task's target; one that is ``None`` or absent has no divisor.
+            masks: see ``forward``.
+            weights: see ``forward``.
+
+        >>> from equipoise.likelihoods import Categorical
+        >>> likelihood = MultiTaskLikelihood({"class": Categorical(class_weights=[1.0, 3.0])})
+        >>> likelihood.divisors({"class": torch.zeros(3, 2)}, {"class": torch.tensor([0, 1, -100])})
+        {'class': tensor(4.)}
+        """
+        self._check_names(outputs, targets, masks, weights, None)
+        found = {}
+        for name in self._names:
+            if targets.get(name) is not None:
+                with self[name]._asking():
+                    found[name] = self._sums(name, outputs, targets, masks, weights).mass.sum()
+        return found
+
     def fit(self, targets: Optional, masks: Optional | None = None) -> None:
         """Take the units of the given tasks from these targets, of the training set say, and keep them.
 

@@ -27,7 +27,12 @@ class Standardized(Likelihood):
 
     @property
     def _waits(self) -> bool:
-        return super()._waits or (self.unit is not None and not bool(self.unit.is_settled.all()))
+        return super()._waits or not self.has_settled_unit
+
+    @property
+    def has_settled_unit(self) -> bool:
+        """Whether the unit no longer follows the batches, or there is none; on a GPU read back until it is so."""
+        return self.unit is None or self.unit.finds_settled()
 
     def _batch_passed(self, rows: Tensor | None = None) -> None:
         if self.unit is None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from equipoise._execution import in_functorch, is_readable, is_recomputing, may_wait_for
+from equipoise._execution import in_functorch, is_readable, is_recomputing, is_traced, may_wait_for
 from equipoise._reduction import gather_rows
 from equipoise._stepping import Followed, follow
 from equipoise.likelihoods._state import NamedTensors
@@ -100,6 +100,12 @@ class Unit(NamedTensors, Followed):
     def is_settled(self) -> Tensor:
         """For each channel, whether its unit is known and no longer provisional."""
         return self.known[3] >= ENOUGH * self.known[0].clamp_min(1e-12)
+
+    def finds_settled(self) -> bool:
+        """Whether all channels are settled; reads the device back until they are, but for the meta device."""
+        if self.pending and not self.known.is_meta and not is_traced():
+            self.pending = not bool(self.is_settled.all())
+        return not self.pending or self.known.is_meta
 
     def is_changing(self, training: bool) -> bool:
         """Whether the coming batch may set the unit."""
