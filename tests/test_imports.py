@@ -10,7 +10,7 @@ ROOT = Path(equipoise.__file__).parent
 
 ROOMS = [
     {"equipoise.commands"},
-    {"equipoise.scenes.report", "equipoise.scenes.reference"},
+    {f"equipoise.scenes.{room}" for room in ("report", "export", "reference")},
     {"equipoise.scenes.runs"},
     {"equipoise.scenes.evaluation"},
     {"equipoise.scenes.inference"},

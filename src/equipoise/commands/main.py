@@ -123,5 +123,6 @@ COMMANDS = {
     "evaluate": "Evaluate a trained run.",
     "predict": "Predict classes, objects and depth of an image, a folder, or the images that match a pattern.",
     "report": "Write a run's report.html again.",
+    "export": "Write a trained model as ONNX or as a PyTorch program, for use without Equipoise.",
 }
 """Name → what it does, in the order of a first hour; each lies in the module of its name."""

@@ -1,4 +1,4 @@
-"""The names of the files in a run's folder, each spelled here alone; ``runs/run_folder.py`` reads and writes them."""
+"""The names of the files in the folders of runs and exports, each spelled here alone."""
 
 RECIPE = "recipe.json"
 RECORD = "run.json"
@@ -13,6 +13,11 @@ PICTURES = "pictures"
 EXAMPLES = "examples.json"
 """Lists the pictures; lies beside them."""
 REPORT = "report.html"
+
+EXPORT = "export.json"
+"""Makes a folder an export; the three below lie in exports alone."""
+ONNX, TORCH_EXPORT = "model.onnx", "model.pt2"
+CARD = "README.md"
 
 WRITTEN = (
     *(RECIPE, RECORD, LOG_JSONL, LOG_CSV, VALIDATION_JSONL, VALIDATION_CSV, CHECKPOINTS, BEST, WEIGHTS, DESCRIPTION),

@@ -25,6 +25,14 @@ class DepthTask(RegressionTask):
     uses_camera = True
 
     @property
+    def meaning(self) -> str:  # type: ignore[override]
+        """Inverse depth in its unit."""
+        words = {"px": "disparity, px of the input", "1/m": "inverse depth, 1/m"}
+        return (
+            f"{words.get(self.vocabulary.inverse_depth_unit or '', 'inverse depth, without unit')}; 0 = infinitely far"
+        )
+
+    @property
     def primary(self) -> Primary:  # type: ignore[override]
         """The mean absolute error, in the data's unit."""
         unit = self.vocabulary.inverse_depth_unit or ""

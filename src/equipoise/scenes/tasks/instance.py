@@ -22,6 +22,7 @@ class InstanceTask(RegressionTask):
 
     name = label = InstanceLabel.name
     title = "instances"
+    meaning = "the vector (dx, dy) from the pixel to the centroid of its object, px of the input"
     primary = Primary(metric="mae_px", label="offset error", unit="px", better="lower")
     channels = 2
 

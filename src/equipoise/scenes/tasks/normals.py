@@ -24,6 +24,7 @@ class NormalsTask(RegressionTask):
     """Unit vectors ``(3, H, W)``; the angle counts."""
 
     name = label = title = NormalsLabel.name
+    meaning = "a vector along the surface normal, in camera axes (x right, y down, z forward)"
     primary = Primary(metric="mean_deg", label="angular error", unit="°", better="lower")
     channels = 3
     kinds = ("von-mises-fisher", "gaussian")

@@ -28,6 +28,7 @@ class SemanticTask(Task):
 
     name = label = SemanticLabel.name
     title = "semantic classes"
+    meaning = "one logit for each class; the class is that of the largest"
     primary = Primary(metric="mean_iou", label="mean IoU", unit="%", better="higher")
     kinds = ("categorical", "categorical-exact")
 

@@ -66,6 +66,8 @@ class Task(ABC):
     primary: Primary
     title: str
     """What it predicts, in words."""
+    meaning: str
+    """What its location is, with the unit, for those who read an exported model's outputs."""
     uses_camera: bool = False
     """Whether figures of an image depend on its camera."""
     kinds: tuple[str, ...]
