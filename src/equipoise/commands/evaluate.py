@@ -31,7 +31,7 @@ def evaluate(
     describe a stereo camera.
 
     Args:
-        run: the folder that train wrote.
+        run: the folder that train wrote, or an export, which needs a recipe.
         recipe: evaluate on the data sets of this recipe instead of those of the run: other data, or the same data in
             another place.
         split: the split to evaluate on; by default each data set's validation split.

@@ -36,7 +36,7 @@ def predict(
     status is 3. Hidden files, and pictures in a folder that are no PNG, JPEG or WebP, are left out and counted.
 
     Args:
-        run: the folder that train wrote.
+        run: the folder that train wrote, or one that export wrote.
         input: an image, a folder (searched with its subfolders), or a pattern such as "photos/*.jpg".
         out: where the predictions go.
         overwrite: replace predictions that lie there.

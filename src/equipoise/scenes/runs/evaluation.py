@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from equipoise.errors import DataError, UsageError
-from equipoise.scenes.config.recipe import read_recipe
+from equipoise.scenes.config.recipe import Recipe, read_recipe
 from equipoise.scenes.config.toml import suggestion
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.sources import RecipeData
@@ -16,8 +16,11 @@ from equipoise.scenes.evaluation.figures import Figures, SetFigures, TaskFigures
 from equipoise.scenes.inference.predictor import NetworkPredictor, Predictor
 from equipoise.scenes.inference.tiles import Tiling, tiled
 from equipoise.scenes.model.described import DescribedModel
+from equipoise.scenes.model.description import read_description
+from equipoise.scenes.model.export_record import read_export_record
 from equipoise.scenes.model.files import load_model
 from equipoise.scenes.runs.callbacks import RunCallbacks
+from equipoise.scenes.runs.load import open_model
 from equipoise.scenes.runs.run_folder import RunFolder
 from equipoise.scenes.tasks import Task
 
@@ -38,9 +41,9 @@ def evaluate_run(
     ``metrics-RECIPE-DATA-SPLIT-TILE.json``; see ``docs/reading-the-report.md``.
 
     Args:
-        folder: the run that train wrote.
+        folder: the run that train wrote, or an export.
         callbacks: show progress and notices.
-        elsewhere: a recipe whose data to evaluate on, in place of the run's own.
+        elsewhere: a recipe whose data to evaluate on, in place of the run's own; an export has none.
         split: the split to evaluate on; by default each data set's own validation split.
         data: one of the recipe's data sets; by default all of them.
         baselines: evaluate the baselines too.
@@ -49,19 +52,12 @@ def evaluate_run(
     Raises:
         DataError: data are missing, or an image cannot be read.
         RunError: the folder holds no finished run.
-        UsageError: the recipe has no data set of that name.
+        UsageError: the recipe has no data set of that name, or an export is to be evaluated without a recipe.
     """
-    recipe, record = folder.read()
-    if behind := record.model_behind:
-        callbacks.on_notice(behind)
-    if elsewhere is not None:
-        other = read_recipe(elsewhere)
-        first_set = dataclasses.replace(other.data, size=recipe.data.size)
-        recipe = dataclasses.replace(recipe, data=first_set, also=other.also)
+    recipe = _evaluated_recipe(folder, elsewhere, callbacks)
     if data and data not in recipe.sets:
         raise UsageError(f"--data: found {data!r}{suggestion(data, recipe.sets)}")
-    model = load_model(folder.path)
-    predict: Predictor = NetworkPredictor(model, folder.precision())
+    model, predict = open_model(folder.path)
     if tiling is not None:
         predict = tiled(predict, tiling, model.description.model.output_stride)
     opened = RecipeData(recipe)
@@ -76,6 +72,24 @@ def evaluate_run(
         chosen = () if usual else (elsewhere.stem if elsewhere else "", data, Path(split).name, tile)
         folder.write_figures(figures, *chosen)
     return figures
+
+
+def _evaluated_recipe(folder: RunFolder, elsewhere: Path | None, callbacks: RunCallbacks) -> Recipe:
+    """The run's recipe, with the data of the one that is named; an export has no recipe of its own."""
+    other = None if elsewhere is None else read_recipe(elsewhere)
+    if read_export_record(folder.path) is not None:
+        if other is None:
+            raise UsageError(f"--recipe: expected a recipe that names data for the export {folder.path}, found none")
+        described = read_description(folder.path)
+        first_set = dataclasses.replace(other.data, size=described.input_size)
+        return dataclasses.replace(other, data=first_set, tasks=described.tasks)
+    recipe, record = folder.read()
+    if behind := record.model_behind:
+        callbacks.on_notice(behind)
+    if other is None:
+        return recipe
+    first_set = dataclasses.replace(other.data, size=recipe.data.size)
+    return dataclasses.replace(recipe, data=first_set, also=other.also)
 
 
 def set_figures(
