@@ -18,9 +18,8 @@ from typing import Any
 from unittest import mock
 
 FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(
-    ["matplotlib", "jinja2", *(f"equipoise.commands.{c}" for c in ("main", "check", "demo", "evaluate", "predict"))]
-)
+PRELOADED = ("main", "check", "demo", "evaluate", "export", "predict")
+FORK.set_forkserver_preload(["matplotlib", "jinja2", *(f"equipoise.commands.{c}" for c in PRELOADED)])
 
 RECIPE = """
 tasks = ["semantic", "instance", "depth"]
