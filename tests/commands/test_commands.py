@@ -139,7 +139,7 @@ def test_mistakes_end_in_one_line(home, arguments, status, words):
         ("[training]", "[optimizer]\nlr = inf\n[training]", 4, "optimizer.lr: expected a finite number"),
         ("[training]", "[optimizer]\nlr = 1e300\n[training]", 4, "optimizer.lr: expected a finite number"),
         ("[model]", "repeat = 100000000000000000000000\n[model]", 4, "repeat: expected 1 … 1,000,000"),
-        ('"cache"', '"\\u0000"', 4, "expected text without NUL"),
+        ('"cache"', '"\\u0000"', 4, "expected a string without NUL"),
         ("steps = 4", f"steps = {'9' * 5000}", 4, "expected TOML, found a mistake"),
         ("steps = 4", f"steps = {'[' * 3000}", 4, "expected TOML, found a mistake"),
         ("[training]", "[optimizer]\npower = nan\n[training]", 4, "optimizer.power"),

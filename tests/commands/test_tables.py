@@ -180,7 +180,7 @@ def test_what_check_counts(run, columns):
     arguments = command("check", run.parent / "data/data.toml")
     done = subprocess.run(arguments, capture_output=True, text=True, env=environment() | {"COLUMNS": columns})
     assert done.returncode == 0, done.stderr
-    table = done.stdout.split("What it holds")[1].split("images that show")[0]
+    table = done.stdout.split("Contents")[1].split("images that show")[0]
     assert "…" not in table
     assert {"train", "val", "33x24", "(2)"} <= set(table.split())
 

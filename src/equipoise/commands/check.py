@@ -31,7 +31,7 @@ from equipoise.scenes.tasks import TASKS, SemanticTask
 from equipoise.scenes.wording import counted
 
 Splits = dict[str, Callable[[], FileDataset]]
-"""What opens each split, by name; its missing labels are found one by one."""
+"""Functions that open each split, by name. Missing labels are reported one by one, not when it is opened."""
 
 
 def check(
@@ -43,25 +43,28 @@ def check(
     overwrite: bool = False,
     json: bool = False,
 ) -> None:
-    """Read a whole data set and say what it holds and what is wrong with it. Nothing of yours is written.
+    """Read a whole data set, and report what it contains and what is wrong with it. Your files are never changed.
 
-    Draws a contact sheet to look at: image, classes, instances and depth of evenly chosen images. Ends with the status
-    3 where something is wrong.
+    Draws a contact sheet to look at: evenly chosen images with their labels. The exit status is 3 if something is
+    wrong.
 
     Args:
-        data: a description (TOML, see docs/own-data.md), the root of Cityscapes' layout, or a recipe: all of its data.
-        root: for a description: where its files lie, if not beside it.
-        sheet: where the contact sheet goes (PNG); by default the user's cache folder.
-        overwrite: replace a contact sheet that lies there.
-        json: print everything as JSON on standard output; without --sheet none is drawn.
+        data: a data description (TOML, see docs/own-data.md), the root of Cityscapes' layout, or a recipe, whose data
+            sets are all read.
+        root: for a description: the folder of the data, if not that of the description.
+        sheet: the PNG file of the contact sheet; by default in the user's cache folder.
+        overwrite: replace an existing contact sheet.
+        json: print everything as JSON on standard output. No contact sheet is drawn without --sheet.
     """
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise UsageError(f"--sheet: expected a file that ends in .png, found {sheet}")
     if sheet is not None and sheet.exists() and not (overwrite and sheet.is_file()):
-        raise UsageError(f"--sheet: expected no file at {sheet}, found one: choose another, or --overwrite it")
+        raise UsageError(f"--sheet: expected no file at {sheet}, found one: choose another, or pass --overwrite")
     recipe = read_recipe(data) if is_recipe(data) else None
     if root is not None and (recipe is not None or data.is_dir()):
-        raise UsageError("--root: expected it with a description, found it with a folder or a recipe: leave it out")
+        raise UsageError(
+            "--root: expected it only with a description, found a folder or a recipe: leave it out"
+        )
     opened, reports = _opened(splits(data, root) if recipe is None else splits_of(recipe))
     if sheet is not None:
         expect_apart(sheet, opened)
@@ -83,7 +86,7 @@ def check(
 
 
 def _opened(splits: Splits) -> tuple[dict[str, FileDataset], dict[str, SplitReport]]:
-    """The splits that can be opened, and a report of each: what is wrong with it, or nothing yet."""
+    """Open the splits that can be opened, and start a report for each split."""
     opened, reports = {}, {}
     for split, opens in splits.items():
         reports[split] = SplitReport()
@@ -95,7 +98,7 @@ def _opened(splits: Splits) -> tuple[dict[str, FileDataset], dict[str, SplitRepo
 
 
 def _read(opened: dict[str, FileDataset], reports: dict[str, SplitReport]) -> None:
-    """Put into the reports what each split holds."""
+    """Read every image, and add what each split contains to its report."""
     seen: dict[Path, str] = {}
     for split, dataset in opened.items():
         with counting(f"checking {split}", len(dataset), console()) as counter:
@@ -110,7 +113,7 @@ def _read(opened: dict[str, FileDataset], reports: dict[str, SplitReport]) -> No
 
 
 def _again(dataset: FileDataset, split: str, seen: dict[Path, str]) -> list[str]:
-    """Images that an earlier split has too: what a model is measured on it shall not have been trained on."""
+    """Report images that an earlier split contains too: a model must not be evaluated on images it was trained on."""
     images = list(paths_of(dataset, "image"))
     twice = [path for path in images if path in seen]
     seen |= {path: split for path in images if path not in seen}
@@ -122,7 +125,7 @@ def _again(dataset: FileDataset, split: str, seen: dict[Path, str]) -> list[str]
 
 
 def look_at_classes(opened: dict[str, FileDataset], reports: dict[str, SplitReport], recipe: Recipe | None) -> None:
-    """Put into the reports what is odd about the classes of all splits, called as the run will call them."""
+    """Add probable mistakes in the classes of all splits to the reports, with the class names that the run will use."""
     parts = {} if recipe is None else parts_of(recipe)
     counts = [
         class_counts(
@@ -140,7 +143,7 @@ def look_at_classes(opened: dict[str, FileDataset], reports: dict[str, SplitRepo
 
 
 def notices_of(recipe: Recipe) -> tuple[str, ...]:
-    """What a run would tell at its start; raises what would end it there."""
+    """Return the notices that a run would show at its start. Raises the errors that would end it there."""
     known = survey(RecipeData(recipe))
     with torch.device("meta"):
         SceneModel(describe(recipe, known.vocabulary))
@@ -148,7 +151,7 @@ def notices_of(recipe: Recipe) -> tuple[str, ...]:
 
 
 def expect_all_tasks(recipe: Recipe, reports: dict[str, SplitReport]) -> None:
-    """Put into the reports a task that no training image has a label for, which ends a run at its start."""
+    """Report tasks that no training image has a label for, which would end a run at its start."""
     training = [f"{name}, {one.train}" if recipe.also else one.train for name, one in recipe.sets.items()]
     for task in recipe.tasks:
         kind = TASKS[task].label if task in TASKS else ""
@@ -158,7 +161,7 @@ def expect_all_tasks(recipe: Recipe, reports: dict[str, SplitReport]) -> None:
 
 
 def expect_apart(sheet: Path, opened: dict[str, FileDataset]) -> None:
-    """Refuse a contact sheet where the data set would take it for one of its pictures."""
+    """Refuse a contact sheet that the data set would read as one of its own pictures."""
     place = Path(os.path.realpath(sheet.parent)) / sheet.name
     if any(dataset.would_hold(place) for dataset in opened.values()):
         raise UsageError(
@@ -167,12 +170,12 @@ def expect_apart(sheet: Path, opened: dict[str, FileDataset]) -> None:
 
 
 def is_recipe(data: Path) -> bool:
-    """Whether a file is a recipe, and no description of a data set."""
+    """Whether a path is a recipe rather than a data description or a folder."""
     return not data.is_dir() and bool({"data", "training", "tasks"} & read_toml(data).keys())
 
 
 def splits(data: Path, root: Path | None) -> Splits:
-    """The splits of a description, or of a folder in Cityscapes' layout."""
+    """Return the splits of a data description or of a folder in Cityscapes' layout."""
     if not data.is_dir():
         return {
             split: partial(FolderDataset, data, split, root=root, strict=False)
@@ -181,19 +184,19 @@ def splits(data: Path, root: Path | None) -> Splits:
     found = sorted({p.name for kind in ("leftImg8bit", "gtFine") for p in (data / kind).glob("*") if p.is_dir()})
     if not found:
         raise DataError(
-            f"expected Cityscapes' layout (leftImg8bit/SPLIT/CITY) at {data}, found none: for other layouts name a "
-            "description (docs/own-data.md)"
+            f"expected Cityscapes' layout (leftImg8bit/SPLIT/CITY) at {data}, found none: for other layouts pass a "
+            "data description (docs/own-data.md)"
         )
     return {split: partial(CityscapesDataset, data, split, strict=False) for split in found}
 
 
 def splits_of(recipe: Recipe) -> Splits:
-    """The splits that a recipe trains and evaluates on."""
+    """Return the splits that a recipe trains and evaluates on."""
     return {key: partial(open_files, one, split, strict=False) for key, (one, split) in parts_of(recipe).items()}
 
 
 def parts_of(recipe: Recipe) -> dict[str, tuple[SetRecipe, str]]:
-    """Each of a recipe's splits by what it is called here: its data set, and its own name."""
+    """Return the splits of a recipe by the names shown here: each with its data set and its own name."""
     return {
         f"{name}, {split}" if recipe.also else split: (one, split)
         for name, one in recipe.sets.items()

@@ -1,4 +1,4 @@
-"""What ``equipoise check`` prints and draws."""
+"""The output of ``equipoise check``: tables, lines and the contact sheet."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -20,13 +20,13 @@ from equipoise.scenes.visual.contact_sheet import contact_sheet
 from equipoise.scenes.wording import counted
 
 SHOWN = 20
-"""So many faults are printed; all of them with --json."""
+"""The most mistakes to print per split; --json prints all."""
 
 
 def print_reports(
     reports: Mapping[str, SplitReport], screen: Console, drawn: str | None, notices: Sequence[str] = ()
 ) -> None:
-    """Print what each split holds, what is wrong, and what should be looked at."""
+    """Print what each split contains, mistakes, probable mistakes, and notices."""
     _print_table(reports, screen)
     for split, report in reports.items():
         if report.classes:
@@ -39,7 +39,7 @@ def print_reports(
         for line in report.faults[:SHOWN]:
             say(f"wrong in {split}: {line}", screen)
         if len(report.faults) > SHOWN:
-            say(f"wrong in {split}: {len(report.faults) - SHOWN} more: --json tells all", screen)
+            say(f"wrong in {split}: {len(report.faults) - SHOWN} more: --json prints all", screen)
     for split, report in reports.items():
         for line in report.notes:
             say(f"look at {split}: {line}", screen)
@@ -53,15 +53,15 @@ def print_reports(
 
 
 def _print_table(reports: Mapping[str, SplitReport], screen: Console) -> None:
-    """The numbers of images and labels of each split."""
+    """Print the numbers of images and labels of each split."""
     kinds = [k for k in LABELS if any(report.labels[k] or report.missing[k] for report in reports.values())]
     titles = ("split", "images", "readable", *(LABELS[k].title for k in kinds), "objects", "sizes")
     columns = [Column(title=title, numbers=title not in ("split", "sizes")) for title in titles]
-    print_table("What it holds", columns, [_cells(split, report, kinds) for split, report in reports.items()], screen)
+    print_table("Contents", columns, [_cells(split, report, kinds) for split, report in reports.items()], screen)
 
 
 def _cells(split: str, report: SplitReport, kinds: Sequence[str]) -> list[str]:
-    """The row of one split."""
+    """Return the row of one split."""
     counts = [report.images, report.readable, *(_labels(report, kind) for kind in kinds), report.instances]
     sizes = ", ".join(f"{size} ({count})" for size, count in report.sizes.most_common(3))
     more = len(report.sizes) - 3
@@ -69,13 +69,16 @@ def _cells(split: str, report: SplitReport, kinds: Sequence[str]) -> list[str]:
 
 
 def _labels(report: SplitReport, kind: str) -> str:
-    """How many images have a kind of label, and how many do not."""
+    """Format how many images have a kind of label, and how many lack it."""
     missing = report.missing[kind]
     return f"{report.labels[kind]}, {missing} missing" if missing else str(report.labels[kind])
 
 
 def draw_sheet(opened: dict[str, FileDataset], sheet: Path | None, data: Path) -> str | None:
-    """Draw the contact sheet, and say where it lies; one that nobody asked for may fail to be written."""
+    """Draw the contact sheet, and return a line that says where it is; ``None`` if no image can be read.
+
+    An error in writing it is raised only if the user chose the path.
+    """
     picture = contact_sheet(opened)
     if picture is None:
         return None

@@ -25,20 +25,20 @@ def generate(
     normals: bool = False,
     json: bool = False,
 ) -> None:
-    """Generate street scenes with exact labels, in Cityscapes' own layout.
+    """Generate street scenes with exact labels, in Cityscapes' layout.
 
-    Every image depends on the seed, its split and its number alone.
+    Each image depends only on the seed, its split and its number.
 
     Args:
         out: a new or empty folder.
-        train: training images.
-        val: validation images.
-        test: test images.
+        train: the number of training images.
+        val: the number of validation images.
+        test: the number of test images.
         size: height x width, px.
         seed: the seed of all streets.
-        workers: processes that draw streets; by default one for each core.
-        overwrite: replace streets that are there already.
-        normals: write surface normals, too.
+        workers: the number of processes; by default one per core.
+        overwrite: replace existing streets.
+        normals: also write surface normals.
         json: print what was written as JSON on standard output.
     """
     total, started = train + val + test, time.perf_counter()

@@ -82,8 +82,8 @@ def test_files_that_cannot_be_read(tmp_path: Path):
         ("none.toml", "found none"),
         ("bad.toml", "expected TOML"),
         ("binary.toml", "expected TOML"),
-        ("deep.toml", "found one of more than 32"),
-        ("table.toml", "found one of more than 32"),
+        ("deep.toml", "at most 32 parts, found a longer one"),
+        ("table.toml", "at most 32 parts, found a longer one"),
         ("", "found a folder"),
     ]:
         with pytest.raises(RecipeError, match=message):

@@ -56,10 +56,10 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "wrong size": (lambda r: save(labels(r, "classes"), np.zeros((9, 9), np.uint8)), "expected the size of its image"),
     "8 bit for 16, depth": (changed("depth", put((0, 0), 255)), "expected 16 bit, found 8 (mode L)"),
     "8 bit for 16, instances": (changed("objects", put((0, 0), 255)), "expected 16 bit, found 8 (mode L)"),
-    "a byte changed": (flip, "expected a whole PNG, found a wrong checksum"),
+    "a byte changed": (flip, "expected an intact PNG, found a wrong checksum"),
     "cut at the end": (
         lambda r: labels(r, "depth").write_bytes(labels(r, "depth").read_bytes()[:-9]),
-        "expected a whole PNG, found it cut",
+        "expected an intact PNG, found a truncated one",
     ),
     "a link to nothing": (lambda r: relink(r / "rgb/a/0.png", "none"), "expected a picture, found a link to nothing"),
     "a link to itself": (
@@ -74,11 +74,11 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda r: (r / "data.toml").write_text(DESCRIPTION.replace("divisor", "offset = -4001\ndivisor")),
         "depth/a/0.png: expected depth of 0 or more, found -0.001 for the stored number 4000",
     ),
-    "wrong mode": (lambda r: save(labels(r, "objects"), np.zeros((24, 33, 3), np.uint8)), "one number a pixel"),
+    "wrong mode": (lambda r: save(labels(r, "objects"), np.zeros((24, 33, 3), np.uint8)), "one number per pixel"),
     "labels as JPEG": (lambda r: Image.new("L", (33, 24)).save(labels(r, "classes"), "JPEG"), "expected labels as PNG"),
     "unknown label value": (changed("classes", put((3, 3), 99)), "found 99"),
     "not decodable": (lambda r: (r / "rgb/a/0.png").write_text("hello"), "cannot be decoded"),
-    "image bomb": (bomb, "at most 80000000 pixels"),
+    "image bomb": (bomb, "at most 80,000,000 pixels"),
     "instance on a class not counted": (
         changed("objects", put((slice(18, 22), slice(0, 9)), 9000), np.uint16),
         "objects/a/0.png: expected instances on countable classes, found 9000 on ground",

@@ -25,7 +25,7 @@ def recipe(**weights: float) -> Recipe:
 
 def test_a_weight_of_one_set_alone_does_nothing_and_is_refused():
     check_recipe(recipe(data=1.0, other=0.5), "r.toml")
-    with pytest.raises(RecipeError, match=r"data.weight: expected a weight only with several data sets"):
+    with pytest.raises(RecipeError, match=r"data.weight: expected it only with several data sets"):
         check_recipe(recipe(data=0.5), "r.toml")
     with pytest.raises(RecipeError, match=r"also.other.weight: expected above 0"):
         check_recipe(recipe(other=0.0), "r.toml")

@@ -1,17 +1,21 @@
-"""How two recipes differ, and which differences matter to a run."""
+"""Compare recipes, and tell which differences matter to a run."""
 
 import re
 from typing import Any
 
 
 def changes_nothing(key: str) -> bool:
-    """Whether a run's results do not depend on a key: how the work is done, and where the data lie."""
+    """Whether a key does not affect the results of a run, such as the number of workers and the paths of the data."""
     workings = ("training.workers", "training.checkpoint_every", "training.keep_checkpoints", "data.cache_folder")
     return key in workings or re.fullmatch(r"(data|also\.[^.]+)\.(path|root)", key) is not None
 
 
 def differing_keys(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
-    """The dotted keys whose values differ between two tables."""
+    """Return the dotted keys whose values differ between two tables.
+
+    >>> differing_keys({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 4})
+    ['a.c', 'd']
+    """
     keys: list[str] = []
     for key in sorted(one.keys() | other.keys()):
         a, b = one.get(key), other.get(key)

@@ -1,6 +1,6 @@
-"""A recipe: everything that decides a training run, read from TOML into frozen dataclasses.
+"""A recipe: all settings of a training run, read from TOML into frozen dataclasses.
 
-Each component has its settings and their ranges beside it; here they are assembled, and checked together.
+Each component defines its own settings and their ranges. This module assembles them and checks them together.
 """
 
 import dataclasses
@@ -25,16 +25,16 @@ S = TypeVar("S", bound=SetRecipe)
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A whole run.
+    """All settings of a run.
 
     Attributes:
         data: the first data set.
-        training: how long to train.
-        also: further data sets for the same network, by names of your choice.
+        training: how to train.
+        also: further data sets for the same network, under names of your choice.
         tasks: the tasks to train, any of those listed under *Tasks*.
         model: the network.
-        augmentation: random changes of training images.
-        likelihood: a table for each task; a task that is left out takes the defaults.
+        augmentation: random changes of training samples.
+        likelihood: a table for each task; tasks without one use the defaults.
         optimizer: the optimizer.
     """
 
@@ -49,24 +49,27 @@ class Recipe:
 
     @property
     def sets(self) -> dict[str, SetRecipe]:
-        """Every data set by name; the first one is called ``data``."""
+        """All data sets by name; the first one is called ``data``."""
         return {"data": self.data, **self.also}
 
     def with_training(self, **values: Any) -> "Recipe":
-        """The same recipe with other training settings; ``None`` leaves a setting as it is."""
+        """Return a copy with other training settings; ``None`` keeps a setting."""
         given = {key: value for key, value in values.items() if value is not None}
         recipe = dataclasses.replace(self, training=dataclasses.replace(self.training, **given))
         check_recipe(recipe, "command line")
         return recipe
 
     def as_table(self) -> dict[str, Any]:
-        """The recipe as plain JSON values, to be recorded and compared."""
+        """Return the recipe as plain JSON values, to record and compare it."""
         table: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
         return table
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe in a TOML file, its data paths made absolute; raises ``RecipeError`` in one line."""
+    """Read and check the recipe in a TOML file, and make its data paths absolute.
+
+    Raises ``RecipeError`` with a message of one line.
+    """
     recipe = from_table(Recipe, read_toml(path), str(path))
     check_recipe(recipe, str(path))
     here = path.resolve().parent
@@ -75,7 +78,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def _absolute(data: S, here: Path) -> S:
-    """The same data set with absolute paths."""
+    """Return a copy with absolute paths."""
     given = {key: getattr(data, key, "") for key in ("path", "root", "cache_folder")}
     paths: dict[str, Any] = {key: str(here / value) for key, value in given.items() if value}
     return dataclasses.replace(data, **paths)
@@ -97,11 +100,11 @@ RANGES: dict[str, Range] = {
         for key, each in ranges.items()
     },
 }
-"""The ranges of all components by dotted key, as the reference page prints them."""
+"""The ranges of all components by dotted key, for the reference page."""
 
 
 def check_recipe(recipe: Recipe, where: str) -> None:
-    """Raise ``RecipeError`` for values that types cannot rule out; ``where`` is the file."""
+    """Raise ``RecipeError`` for mistakes that types cannot rule out; ``where`` is the file."""
     check_tasks(recipe.tasks, recipe.likelihood, where)
     if not all(re.fullmatch(r"[A-Za-z][\w-]*", name) and name != "data" for name in recipe.also):
         raise RecipeError(f"{where}: also: expected names of letters and digits, not 'data', found {list(recipe.also)}")
@@ -110,8 +113,8 @@ def check_recipe(recipe: Recipe, where: str) -> None:
         check_set(data, key, where)
         if data.weight != 1 and not recipe.also:
             raise RecipeError(
-                f"{where}: {key}.weight: expected a weight only with several data sets, found {data.weight} with one, "
-                "whose images all count the same: leave it out"
+                f"{where}: {key}.weight: expected it only with several data sets, found {data.weight} with one: "
+                "leave it out"
             )
     check_model(recipe.model, where)
     check_augmentation(recipe.augmentation, recipe.data.size, where)
@@ -121,7 +124,7 @@ def check_recipe(recipe: Recipe, where: str) -> None:
 
 
 def check_tasks(tasks: tuple[str, ...], likelihood: dict[str, LikelihoodRecipe], where: str) -> None:
-    """Raise ``RecipeError`` for tasks that occur twice, and for likelihoods of other tasks or out of range."""
+    """Raise ``RecipeError`` for repeated tasks, likelihoods of other tasks, and settings out of range."""
     is_allowed, expected = RANGES["tasks"]
     if not is_allowed(tasks):
         raise RecipeError(f"{where}: tasks: expected {expected}, found {tasks}")
@@ -132,25 +135,25 @@ def check_tasks(tasks: tuple[str, ...], likelihood: dict[str, LikelihoodRecipe],
 
 
 def _key(name: str) -> str:
-    """The TOML table of a data set."""
+    """Return the name of a data set's TOML table."""
     return name if name == "data" else f"also.{name}"
 
 
 def _check_validation(recipe: Recipe, where: str) -> None:
-    """Refuse options that have no effect without validation, and choosing the model on a test split."""
+    """Refuse options that have no effect without validation, and a test split for choosing the model."""
     training = recipe.training
     if not training.validate_every:
         for key in ("best_by", "early_stopping"):
             if value := getattr(training, key):
                 raise RecipeError(
-                    f"{where}: training.{key}: expected it with training.validate_every above 0, found {value!r} with "
-                    "0: say how often to validate, or leave it out"
+                    f"{where}: training.{key}: expected it only with training.validate_every above 0, found {value!r} "
+                    "without: set how often to validate, or leave it out"
                 )
         return
     for name, data in recipe.sets.items():
         if Path(data.validation).stem.lower() == "test":
             raise RecipeError(
                 f"{where}: {_key(name)}.validation: expected a split other than {data.validation!r}, since "
-                "training.validate_every chooses the best model on it: choose on a validation split, then evaluate "
-                "with --split test"
+                "training.validate_every uses it to choose the best model: use a validation split here, and evaluate "
+                "with --split test afterwards"
             )

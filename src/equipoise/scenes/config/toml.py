@@ -1,4 +1,4 @@
-"""Read TOML strictly into frozen dataclasses: unknown keys get a suggestion, and wrong types name the key."""
+"""Read TOML strictly into frozen dataclasses. Errors name the key, and suggest one for unknown keys."""
 
 import dataclasses
 import difflib
@@ -14,26 +14,25 @@ from equipoise.errors import RecipeError
 
 T = TypeVar("T")
 
-
 LARGEST = 1e300
 DEEP = re.compile(r"""(?<![\w'"-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){32}""")
-"""A key of 32 parts or more: tomllib's memory grows with the square of their number."""
+"""A key with 32 or more parts. tomllib's memory grows with the square of their number."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Parse a TOML file; raises ``RecipeError`` naming the file and the line at fault."""
+    """Parse a TOML file. Raises ``RecipeError`` that names the file and the line at fault."""
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise RecipeError(f"expected a TOML file at {path}, found no regular file: name another")
         text = path.read_text(encoding="utf-8-sig")
         if DEEP.search(text):
-            raise RecipeError(f"{path}: expected keys of a few parts, found one of more than 32")
+            raise RecipeError(f"{path}: expected keys with at most 32 parts, found a longer one")
         return tomllib.loads(text)
     except FileNotFoundError:
         raise RecipeError(f"expected a TOML file at {path}, found none: check the path") from None
     except IsADirectoryError:
         raise RecipeError(f"expected a TOML file at {path}, found a folder: name the file inside") from None
-    except (ValueError, RecursionError) as error:  # tomllib's own, wrong UTF-8, endless numbers and brackets
+    except (ValueError, RecursionError) as error:  # Invalid TOML or UTF-8, huge numbers, deeply nested brackets.
         raise RecipeError(f"{path}: expected TOML, found a mistake: {error}") from None
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read: {error.strerror}") from None
@@ -45,11 +44,19 @@ def from_table(kind: type[T], table: Mapping[str, Any], where: str) -> T:
     Args:
         kind: a dataclass whose fields are plain values, tuples, ``Literal``s, optional ones, other dataclasses, or
             dicts from names to any of these.
-        table: what was read.
-        where: the file, and the table in it, for messages.
+        table: the parsed table.
+        where: the file and the table in it, for messages.
 
     Raises:
         RecipeError: an unknown key (with a suggestion), a missing key, or a value of a wrong type.
+
+    Example:
+        >>> @dataclasses.dataclass(frozen=True, kw_only=True)
+        ... class Size:
+        ...     height: int
+        ...     scale: float = 1.0
+        >>> from_table(Size, {"height": 3, "scale": 2}, "size.toml")
+        Size(height=3, scale=2.0)
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(kind)
@@ -67,14 +74,18 @@ def from_table(kind: type[T], table: Mapping[str, Any], where: str) -> T:
 
 
 def suggestion(word: str, known: typing.Iterable[str]) -> str:
-    """The end of a message about an unknown word: the nearest known word, or else all of them."""
+    """Return the end of a message about an unknown word: the nearest known word, or else all of them.
+
+    >>> suggestion("depht", ["semantic", "depth"])
+    ": did you mean 'depth'?"
+    """
     known = list(known)
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f": did you mean {near[0]!r}?" if near else f": expected one of {', '.join(known)}"
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
-    """``value`` converted to the type that the annotation ``hint`` asks for."""
+    """Convert a value to the type of an annotation."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return _union(arguments, value, where)
@@ -97,13 +108,13 @@ def _value(hint: Any, value: Any, where: str) -> Any:
 
 
 def _union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
-    """The value as the first member of the union that accepts it; the error names all members where none does."""
+    """Convert a value to the first member of a union that accepts it; the error names all members."""
     if value is None and type(None) in arguments:
         return None
     if len(named := [a for a in arguments if a is not type(None)]) == 1:
         return _value(named[0], value, where)
     if isinstance(value, list | tuple) and all(typing.get_origin(a) is tuple for a in named):
-        # The value's shape decides whether a list or a list of lists is meant, so that the error is about that one.
+        # Decide by the value's shape whether a list or a list of lists is meant, so that the error refers to that one.
         return _value(named[any(isinstance(item, list | tuple) for item in value)], value, where)
     for argument in named:
         try:
@@ -116,7 +127,7 @@ def _union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
 
 
 def _tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    """A tuple of fixed length, or of any length where the annotation ends in an ellipsis."""
+    """Convert a list to a tuple of fixed length, or of any length if the annotation ends in an ellipsis."""
     if not isinstance(value, list | tuple):
         raise RecipeError(f"{where}: expected a list, found {_found(value)}")
     if len(arguments) == 2 and arguments[1] is Ellipsis:
@@ -127,13 +138,13 @@ def _tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...
 
 
 def _plain(hint: Any, value: Any, where: str) -> Any:
-    """A number, string or Boolean; whole numbers are accepted as floats, Booleans are not numbers."""
+    """Check a number, string or Boolean. Whole numbers are accepted as floats; Booleans are not numbers."""
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         if abs(value) > LARGEST:
             raise RecipeError(f"{where}: expected a number of at most {LARGEST:g} in size, found a larger one")
         return float(value)
     if isinstance(value, str) and "\0" in value:
-        raise RecipeError(f"{where}: expected text without NUL, found {value!r}")
+        raise RecipeError(f"{where}: expected a string without NUL characters, found {value!r}")
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise RecipeError(f"{where}: expected {_name(hint)}, found {_found(value)}")
     return value

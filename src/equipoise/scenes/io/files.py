@@ -10,10 +10,10 @@ from equipoise.scenes.io.run_files import LOG_JSONL, RECIPE, RECORD
 
 
 def list_files(folder: Path) -> list[Path]:
-    """List all files below ``folder``, sorted. Linked folders are followed once each; broken links count as files.
+    """List all files below ``folder``, sorted. Each linked folder is followed once; broken links count as files.
 
-    Files that equipoise wrote itself are left out: run folders and predictions. If several paths lead to a folder, the
-    one without hidden folders and links is preferred.
+    Run folders and predictions, which Equipoise wrote itself, are left out. If several paths lead to a folder, one
+    without hidden folders and links is preferred.
 
     Raises:
         DataError: a folder cannot be read.
@@ -38,28 +38,28 @@ def list_files(folder: Path) -> list[Path]:
 
 
 PLAIN, LINKED, HIDDEN = 0, 1, 2
-"""Ways to a folder, the best first."""
+"""Kinds of paths to a folder, in order of preference."""
 
 
 def _entries(folder: Path) -> tuple[list[str], list[str]]:
-    """The names of the folders and of the files in a folder."""
+    """Return the names of the folders and of the files in a folder."""
     try:
         with os.scandir(folder) as entries:
             kinds = [(_is_folder(entry), entry.name) for entry in entries]
     except FileNotFoundError:
         return [], []
     except OSError as error:
-        raise DataError(f"{folder}: expected a folder that may be read, found: {error.strerror}") from None
+        raise DataError(f"{folder}: expected a readable folder, found: {error.strerror}") from None
     return [name for is_folder, name in kinds if is_folder], [name for is_folder, name in kinds if not is_folder]
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # A link that leads to itself, for one.
+    except OSError:  # For example, a link to itself.
         return False
 
 
 def path_exists(path: Path) -> bool:
-    """Whether something lies at a path, be it no file or a broken link: who reads it says what is wrong with it."""
+    """Whether anything exists at a path, even a broken link: reading it then reports the mistake."""
     return os.path.lexists(path)

@@ -1,4 +1,4 @@
-"""Reading pictures from disk: closed formats, a cap on pixels, one error a file."""
+"""Read pictures and label pictures: a fixed set of formats, a limit on pixels, and one error per file."""
 
 import struct
 import zlib
@@ -15,13 +15,16 @@ from equipoise.scenes.io.names import lookalike_hint
 FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 MAX_PIXELS = 80_000_000
-"""More than a 10 000 × 8 000 photograph: beyond it a small file may ask for all the memory there is."""
+"""The largest accepted picture, 10,000 × 8,000 px. Small files can claim more and exhaust the memory."""
 
 _WIDE_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 def read_image(path: Path) -> npt.NDArray[np.uint8]:
-    """Any picture as RGB ``uint8 (H, W, 3)``: grey, palette, alpha (dropped) and 16 bit too, turned as EXIF says."""
+    """Read a picture of any mode as RGB ``uint8 (H, W, 3)``, rotated according to its EXIF orientation.
+
+    Raises ``DataError`` if it cannot be read. See ``as_rgb`` for the conversion of modes.
+    """
     with _opened(path) as picture:
         try:
             return as_rgb(picture)
@@ -30,12 +33,12 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def as_rgb(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    """A picture of any mode as RGB, turned as its EXIF says; 16 bit grey is brought to 8, alpha is dropped."""
+    """Convert a picture of any mode to upright RGB: 16-bit grey is divided by 257, transparency is dropped."""
     picture.load()
     try:
         upright = ImageOps.exif_transpose(picture)
     except (*_DAMAGE, KeyError, ZeroDivisionError, struct.error):
-        upright = picture  # Its pixels are whole, so that what cannot be read is the EXIF.
+        upright = picture  # The pixels are intact, so the EXIF data must be broken.
     if upright.mode == "F" or 0 in upright.size:
         raise ValueError(f"mode {upright.mode}, {upright.size[0]}x{upright.size[1]} px")
     if upright.mode == "P" and "transparency" in upright.info:
@@ -47,18 +50,22 @@ def as_rgb(picture: Image.Image) -> npt.NDArray[np.uint8]:
 
 
 def read_labels(path: Path, *, wide: bool = False, palette: bool = True) -> npt.NDArray[np.int32]:
-    """A label picture's numbers as they are stored, ``int32 (H, W)``: grey of 1 … 16 bits, or palette indices.
+    """Read the numbers of a label picture as stored, ``int32 (H, W)``: grey of 1 … 16 bits, or palette indices.
 
     Args:
-        path: of a PNG.
-        wide: what is meant does not fit in 8 bits; a picture that has no more, and is not empty, lost it when saved.
-        palette: indices of a palette are numbers, too; depth has none, only colours that stand for it.
+        path: a PNG file.
+        wide: refuse 8-bit pictures that are not all 0, because the described numbers do not fit in 8 bits and would
+            have been damaged when the picture was saved.
+        palette: accept palette indices as numbers. Depth pictures with a palette show colours instead.
+
+    Raises:
+        DataError: the file cannot be read, or does not store numbers.
     """
     with _label(path) as picture:
         bits, color_type = _header(path)
         if color_type not in ((GREY, PALETTE) if palette else (GREY,)):
             wanted = "8 or 16 bit grey, or palette" if palette else "8 or 16 bit grey"
-            raise DataError(f"{path}: expected one number a pixel ({wanted}), found {KINDS[color_type]}")
+            raise DataError(f"{path}: expected one number per pixel ({wanted}), found {KINDS[color_type]}")
         try:
             numbers = np.asarray(picture).astype(np.int32)
             if color_type == GREY:
@@ -72,7 +79,7 @@ def read_labels(path: Path, *, wide: bool = False, palette: bool = True) -> npt.
 
 
 def _label(path: Path) -> ImageFile.ImageFile:
-    """A label picture, known to be what was written: a changed byte may decode to another class."""
+    """Open a label picture and verify its checksums, since a changed byte may decode to another class."""
     picture = _opened(path)
     fault = broken_png(path)
     if picture.format != "PNG":
@@ -84,32 +91,32 @@ def _label(path: Path) -> ImageFile.ImageFile:
 
 
 def _expect_upright(path: Path, picture: Image.Image) -> None:
-    """Raise ``DataError`` for labels that EXIF turns: they may fit their image before or after that."""
+    """Raise ``DataError`` for labels with an EXIF orientation: they may fit their image with or without it."""
     if (orientation := _orientation(picture)) != 1:
         raise DataError(
-            f"{path}: expected labels as they are stored, found an EXIF orientation ({orientation}) that turns them: "
-            "turn the pixels themselves, and save the label without EXIF"
+            f"{path}: expected labels without an EXIF orientation, found orientation {orientation}: rotate the pixels "
+            "themselves, and save the label without EXIF data"
         )
 
 
 SHALLOW = {2: 85, 4: 17}
-"""What Pillow multiplies grey numbers of so many bits with."""
+"""Bit depth → the factor by which Pillow multiplies grey numbers."""
 
 
 GREY, RGB, PALETTE, GREY_ALPHA = 0, 2, 3, 4
 KINDS = {0: "grey", 2: "RGB colours", 3: "a palette", 4: "grey with transparency", 6: "RGBA colours"}
-"""What the colour types of PNG are called."""
+"""The names of PNG's colour types."""
 
 
 def _header(path: Path) -> tuple[int, int]:
-    """How many bits a whole PNG has for a number, and its colour type, as its header says."""
+    """Return the bit depth and the colour type in the header of an intact PNG."""
     with path.open("rb") as file:
         head = file.read(26)
     return head[24], head[25]
 
 
 def stored_bits(path: Path) -> int:
-    """How many bits a label picture has for a number: 8 or 16; 0 if unknown."""
+    """Return the bit depth of a label picture: 8 (or less) or 16; 0 if unknown."""
     try:
         with _opened(path) as picture:
             return 16 if picture.format == "PNG" and _header(path)[0] == 16 else 8
@@ -118,19 +125,19 @@ def stored_bits(path: Path) -> int:
 
 
 def expect_size(labels: npt.NDArray[np.int32], path: Path, image: npt.NDArray[np.uint8], image_path: Path) -> None:
-    """Raise ``DataError`` where labels have another size than their image."""
+    """Raise ``DataError`` if labels differ in size from their image."""
     if labels.shape == image.shape[:2]:
         return
     (h, w), (eh, ew) = labels.shape, image.shape[:2]
     with _opened(image_path) as picture:
-        turned = " turned upright as its EXIF says" if (w, h) == (eh, ew) == picture.size else ""
+        turned = " after rotation by its EXIF orientation" if (w, h) == (eh, ew) == picture.size else ""
     raise DataError(f"{path}: expected the size of its image, {ew}x{eh}{turned}, found {w}x{h} (image: {image_path})")
 
 
 def broken_png(path: Path) -> str | None:
-    """What is wrong with a PNG that decodes all the same: a checksum, or its end; ``None`` where nothing is.
+    """Describe a wrong checksum or a missing end of a PNG; ``None`` if it is intact or no PNG.
 
-    Decoders show pictures whose pixels have changed; labels must not.
+    Decoders accept such files although their pixels may have changed.
     """
     data = path.read_bytes()
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -142,18 +149,17 @@ def broken_png(path: Path) -> str | None:
         if end + 4 > len(data):
             break
         if zlib.crc32(data[place + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
-            return f"{path}: expected a whole PNG, found a wrong checksum: it has changed since it was written"
+            return f"{path}: expected an intact PNG, found a wrong checksum: it has changed since it was written"
         if kind == b"IEND":
             return None
         place = end + 4
-    return f"{path}: expected a whole PNG, found it cut"
+    return f"{path}: expected an intact PNG, found a truncated one"
 
 
 def read_colors(path: Path) -> npt.NDArray[np.int32]:
-    """A label picture's colours as numbers 65536·R + 256·G + B, ``int32 (H, W)``.
+    """Read the colours of a label picture as numbers 65536·R + 256·G + B, ``int32 (H, W)``.
 
-    Colours of 16 bits are read as they are stored, and raise ``DataError`` above 255: no high byte stands for both.
-    So do transparent pixels, whose colour nobody sees.
+    Raises ``DataError`` if the file cannot be read, for transparent pixels, and for 16-bit colours above 255.
     """
     with _label(path) as picture:
         bits, color_type = _header(path)
@@ -161,7 +167,7 @@ def read_colors(path: Path) -> npt.NDArray[np.int32]:
             raise DataError(f"{path}: expected 8-bit colours, found {bits}-bit {KINDS[color_type]}: save it as RGB")
         try:
             if color_type == PALETTE and np.asarray(picture).max() >= len(picture.getpalette() or ()) // 3:
-                raise DataError(f"{path}: expected colours, found an index that its palette lacks: save it as RGB")
+                raise DataError(f"{path}: expected colours, found an index outside its palette: save it as RGB")
             rgba = np.asarray(picture.convert("RGBA"))
             _expect_upright(path, picture)
             if bits == 16:
@@ -175,20 +181,20 @@ def read_colors(path: Path) -> npt.NDArray[np.int32]:
 
 
 def _low_bytes(path: Path, high: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The colours of a 16-bit RGB picture, none of which has a high byte.
+    """Return the low bytes of a 16-bit RGB picture whose high bytes are all 0.
 
-    Pillow knows 8-bit colours alone: it drops each number's second byte, or its first one if the bytes lie
-    in the other order.
+    Pillow supports only 8-bit colours. It drops the low bytes, or the high bytes if told that the byte order is the
+    opposite one.
     """
     if high[..., :3].any():
-        raise DataError(f"{path}: expected colours of 0 … 255, found larger ones of 16 bits: save it with 8 bits")
+        raise DataError(f"{path}: expected colours of 0 … 255, found larger 16-bit numbers: save it with 8 bits")
     with _opened(path) as picture:
         picture.tile = [tile._replace(args="RGB;16L") for tile in picture.tile]
         return np.dstack([np.asarray(picture), high[..., 3:]])
 
 
 _DAMAGE = (OSError, RuntimeError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError, MemoryError)
-"""What Pillow's decoders raise for files that are cut or changed."""
+"""The exceptions of Pillow's decoders for damaged files."""
 
 
 def _opened(path: Path) -> ImageFile.ImageFile:
@@ -202,9 +208,9 @@ def _opened(path: Path) -> ImageFile.ImageFile:
     except IsADirectoryError:
         raise DataError(f"{path}: expected a picture, found a folder") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise DataError(f"{path}: expected at most {MAX_PIXELS} pixels, found far more: is it a picture?") from None
+        raise DataError(f"{path}: expected at most {MAX_PIXELS:,} pixels, found far more: is it a picture?") from None
     except PermissionError:
-        raise DataError(f"{path}: expected a picture, found a file that may not be read") from None
+        raise DataError(f"{path}: expected a picture, found a file without read permission") from None
     except _DAMAGE as error:
         if isinstance(error, UnidentifiedImageError) and (kind := other_kind(path)):
             raise DataError(f"{path}: found {kind}, which is not supported ({SUPPORTED}): convert it") from None
@@ -212,7 +218,7 @@ def _opened(path: Path) -> ImageFile.ImageFile:
     width, height = picture.size
     if width * height > MAX_PIXELS:
         picture.close()
-        raise DataError(f"{path}: expected at most {MAX_PIXELS} pixels, found {width}x{height}: make it smaller")
+        raise DataError(f"{path}: expected at most {MAX_PIXELS:,} pixels, found {width}x{height}: make it smaller")
     return picture
 
 
@@ -224,7 +230,7 @@ def _damaged(path: Path, error: BaseException) -> DataError:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of a picture as ``read_image`` gives it, from its header alone."""
+    """Return the height and width that ``read_image`` gives a picture, from its header alone."""
     with _opened(path) as picture:
         width, height = picture.size
         turned = _orientation(picture) in _ON_ITS_SIDE
@@ -232,7 +238,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """How EXIF turns a picture, 1 … 8; 1, which is not at all, where it says nothing that can be read."""
+    """Return the EXIF orientation, 1 … 8; 1 (upright) if it is missing or unreadable."""
     try:
         orientation = picture.getexif().get(_ORIENTATION, 1)
     except (*_DAMAGE, KeyError, ZeroDivisionError, struct.error):

@@ -1,4 +1,4 @@
-"""Kinds of pictures that cannot be read, recognised by their first bytes or their suffix."""
+"""Recognise unsupported kinds of pictures by their first bytes or their suffix."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ UNSUPPORTED = frozenset((
     ".orf", ".pbm", ".pcx", ".pfm", ".pgm", ".pnm", ".ppm", ".psd", ".raw", ".rgbe", ".tga", ".tif", ".tiff",
     ".xcf",
 ))  # fmt: skip
-"""Usual suffixes of pictures and arrays of other kinds."""
+"""Common suffixes of unsupported pictures and arrays."""
 
 _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"II*\0", "TIFF"),
@@ -36,7 +36,7 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "ZIP (NPZ is one, too)"),
     (b"%PDF", "PDF"),
     (b"<svg", "SVG"),
-    (b"\0\x05\x16\x07", "AppleDouble (what macOS notes about another file)"),
+    (b"\0\x05\x16\x07", "AppleDouble (metadata that macOS stores about another file)"),
 )
 _BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC", b"crx ": "Canon CR3"}
 _ANYMAP = {b"1": "PBM", b"2": "PGM", b"3": "PPM", b"4": "PBM", b"5": "PGM", b"6": "PPM", b"7": "PAM"} | {
@@ -46,7 +46,7 @@ _ANYMAP = {b"1": "PBM", b"2": "PGM", b"3": "PPM", b"4": "PBM", b"5": "PGM", b"6"
 
 
 def other_kind(path: Path) -> str:
-    """The kind of a file that is not PNG, JPEG or WebP, from its first bytes; empty if unknown."""
+    """Return the kind of a file that is not PNG, JPEG or WebP, from its first bytes; empty if unknown."""
     try:
         with path.open("rb") as file:
             head = file.read(132)

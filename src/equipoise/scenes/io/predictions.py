@@ -1,4 +1,4 @@
-"""Which files predictions wrote: the record of each prediction lists them."""
+"""Find the files of earlier predictions, which the record of each prediction lists."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,14 +7,14 @@ from equipoise.scenes.io.json import read_json
 
 
 def prediction_files(folder: Path, names: Iterable[str]) -> set[str]:
-    """Of the names in a folder those of predictions; reads only records that have a picture called after them."""
+    """Return the names in a folder that belong to predictions. Only JSON files with a picture of that name are read."""
     here = set(names)
     stems = {name[:i] for name in here if name.endswith(".png") for i, letter in enumerate(name) if letter == "_"}
     return {file for stem in stems if f"{stem}.json" in here for file in listed(folder / f"{stem}.json")} & here
 
 
 def listed(record: Path) -> list[str]:
-    """The files of an earlier prediction, as its record lists them; none where it is no such record."""
+    """Return the files that the record of a prediction lists; empty if the file is no such record."""
     try:
         facts = read_json(record)
     except (OSError, ValueError):

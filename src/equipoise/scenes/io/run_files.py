@@ -1,4 +1,4 @@
-"""The names of the files in the folders of runs and exports, each spelled here alone."""
+"""The names of the files in the folders of runs and exports. ``runs/run_folder.py`` reads and writes a run's."""
 
 RECIPE = "recipe.json"
 RECORD = "run.json"
@@ -8,10 +8,10 @@ CHECKPOINTS = "checkpoints"
 BEST = "best"
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 METRICS = "metrics"
-"""``metrics.json``, and ``metrics-….json`` where other data were evaluated."""
+"""The start of ``metrics.json``, and of ``metrics-….json`` for other evaluated data."""
 PICTURES = "pictures"
 EXAMPLES = "examples.json"
-"""Lists the pictures; lies beside them."""
+"""Lists the pictures, in the same folder."""
 REPORT = "report.html"
 
 EXPORT = "export.json"
@@ -23,4 +23,4 @@ WRITTEN = (
     *(RECIPE, RECORD, LOG_JSONL, LOG_CSV, VALIDATION_JSONL, VALIDATION_CSV, CHECKPOINTS, BEST, WEIGHTS, DESCRIPTION),
     *(f"{METRICS}.json", f"{METRICS}-*.json", PICTURES, REPORT),
 )
-"""Patterns of all that a run writes into its folder."""
+"""Patterns of everything that a run writes to its folder."""

@@ -1,4 +1,4 @@
-"""The confusion matrix of classes: one for a whole data set, never a mean over images."""
+"""The confusion matrix of classes over a whole data set."""
 
 from typing import Any
 
@@ -7,13 +7,19 @@ import numpy.typing as npt
 
 
 class ConfusionMatrix:
-    """Counts of (true class, predicted class) over all labelled pixels of all images.
+    """Counts of (true class, predicted class) over the labelled pixels of all images.
 
-    IoU_k = TP_k / (TP_k + FP_k + FN_k), as the official Cityscapes evaluation; classes that occur neither in truth nor
-    in a labelled pixel's prediction have no IoU (NaN) and do not enter the mean.
+    IoU_k = TP_k / (TP_k + FP_k + FN_k), as in the official Cityscapes evaluation. A class that occurs neither in the
+    truth nor in the predictions on labelled pixels has no IoU (NaN) and does not count in the mean.
 
     Args:
-        classes: how many; a true value outside 0 … classes − 1 (255) is no label.
+        classes: the number of classes. A true value outside 0 … classes − 1, such as 255, means no label.
+
+    Example:
+        >>> matrix = ConfusionMatrix(2)
+        >>> matrix.update(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 255]))
+        >>> matrix.iou().tolist(), matrix.mean_iou()
+        ([0.5, 0.5], 0.5)
     """
 
     def __init__(self, classes: int) -> None:
@@ -21,7 +27,7 @@ class ConfusionMatrix:
         self.counts = np.zeros((classes, classes), np.int64)
 
     def update(self, prediction: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
-        """Add one image (or any shape) of class indices; predictions must be classes where the target is one."""
+        """Add arrays of class indices of any equal shape. Raises ``ValueError`` if a prediction is no class."""
         if prediction.shape != target.shape:
             raise ValueError(f"expected arrays of equal shape, found {prediction.shape} and {target.shape}")
         truth, found = target.reshape(-1).astype(np.int64), prediction.reshape(-1).astype(np.int64)
@@ -35,23 +41,23 @@ class ConfusionMatrix:
         self.counts += pairs.reshape(self.classes, self.classes)
 
     def merge(self, other: "ConfusionMatrix") -> None:
-        """Add another matrix's counts."""
+        """Add the counts of another matrix."""
         self.counts += other.counts
 
     def iou(self) -> npt.NDArray[np.float64]:
-        """The IoU of each class; NaN where it occurs nowhere."""
+        """Return the IoU of each class; NaN if it never occurs."""
         hit = np.diag(self.counts).astype(np.float64)
         union = self.counts.sum(0) + self.counts.sum(1) - hit
         iou: npt.NDArray[np.float64] = np.divide(hit, union, out=np.full(self.classes, np.nan), where=union > 0)
         return iou
 
     def mean_iou(self) -> float:
-        """The mean over the classes that occur; NaN where nothing was labelled."""
+        """Return the mean IoU of the classes that occur; NaN if nothing was labelled."""
         iou = self.iou()
         present = ~np.isnan(iou)
         return float(iou[present].mean()) if present.any() else float("nan")
 
     def pixel_accuracy(self) -> float:
-        """The share of labelled pixels that are right."""
+        """Return the fraction of labelled pixels with the right class; NaN if nothing was labelled."""
         total = int(self.counts.sum())
         return float(np.trace(self.counts) / total) if total else float("nan")

@@ -1,4 +1,4 @@
-"""Errors of inverse depth, and of depth in metres, over all labelled pixels of all images."""
+"""Accumulate errors of inverse depth, and of depth in metres, over the labelled pixels of all images."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -7,16 +7,19 @@ import numpy as np
 import numpy.typing as npt
 
 FARTHEST_M, NEAREST_M = 80.0, 1e-3
-"""Depth from disparity is compared between these; beyond, a small part of a pixel decides over hundreds of metres."""
+"""The range in which depth from disparity is compared.
+
+Farther away, a small fraction of a pixel of disparity is hundreds of metres.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metres:
-    """How inverse depth becomes metres: ``factor`` / inverse depth.
+    """How to convert inverse depth to metres: ``factor`` / inverse depth.
 
     Attributes:
         factor: fx · baseline [m · px] for disparity, 1 for inverse metres.
-        farthest: labels farther than this many metres are left out; ``None``: none is, as labels were made in metres.
+        farthest: labels farther away than this, m, are left out; ``None``: no limit, for labels made in metres.
     """
 
     factor: float
@@ -24,13 +27,12 @@ class Metres:
 
 
 class InverseDepthErrors:
-    """Mean absolute and root mean square error, in the unit of the arrays, with and without the sky; and in metres.
+    """Mean absolute and root mean square error in the unit of the arrays, with and without the sky; also in metres.
 
-    The sky (true inverse depth 0) is a label like any other: dividing by the count of non-zero targets would drop it.
-    In metres it is infinitely far, and left out.
+    The sky (true inverse depth 0) counts like any other label. In metres it is infinitely far, and left out.
 
     Args:
-        metres: how to compare in metres, too; ``None``: it is not known how.
+        metres: how to convert to metres; ``None``: metres are unknown.
     """
 
     def __init__(self, metres: Metres | None = None) -> None:
@@ -40,7 +42,7 @@ class InverseDepthErrors:
         self._metres = metres
 
     def update(self, prediction: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
-        """Add one image ``(1, H, W)``; a NaN target is no label."""
+        """Add one image ``(1, H, W)``; NaN targets mean no label."""
         if prediction.shape != target.shape:
             raise ValueError(f"expected arrays of equal shape, found {prediction.shape} and {target.shape}")
         labelled = ~np.isnan(target)
@@ -57,15 +59,15 @@ class InverseDepthErrors:
             self.depth.update(found[truth > 0], truth[truth > 0], self._metres)
 
     def merge(self, other: "InverseDepthErrors") -> None:
-        """Add another accumulator's sums."""
+        """Add the sums of another accumulator."""
         for name in ("count", "absolute", "square", "near_count", "near_absolute", "near_square"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.depth.merge(other.depth)
 
     def compute(self) -> dict[str, float]:
-        """``mae``, ``rmse`` over all labelled pixels, ``mae_without_sky``, ``rmse_without_sky`` over those nearer.
+        """Return ``mae`` and ``rmse`` over all labelled pixels, and ``mae_without_sky`` and ``rmse_without_sky``.
 
-        Where metres are known in some image, those of ``DepthErrors`` too.
+        If metres are known in some image, the metrics of ``DepthErrors`` are included.
         """
         return {
             "mae": _ratio(self.absolute, self.count),
@@ -78,13 +80,13 @@ class InverseDepthErrors:
 
 @dataclass
 class DepthErrors:
-    """Errors of depth in metres, as the field reports them (Eigen et al. 2014), over all pixels of all images.
+    """The usual errors of depth in metres (Eigen et al. 2014) over all pixels of all images.
 
-    With the true depth z and the predicted one ẑ: ``abs_rel`` = mean |ẑ − z| / z, ``rmse_m`` = √mean (ẑ − z)²,
-    ``rmse_log`` = √mean (ln ẑ − ln z)², ``delta_k`` = share of pixels with max(ẑ/z, z/ẑ) < 1.25ᵏ.
+    With true depth z and predicted depth ẑ: ``abs_rel`` = mean |ẑ − z| / z, ``rmse_m`` = √mean (ẑ − z)²,
+    ``rmse_log`` = √mean (ln ẑ − ln z)², ``delta_k`` = fraction of pixels with max(ẑ/z, z/ẑ) < 1.25ᵏ.
 
-    A prediction farther than ``Metres.farthest``, or else than the farthest label of its image, counts as being there:
-    infinitely far has no error.
+    Predictions are clipped to ``Metres.farthest``, or without it to the farthest label of the image, because
+    predictions can be infinitely far.
     """
 
     labelled: int = 0
@@ -97,7 +99,7 @@ class DepthErrors:
     within_3: int = 0
 
     def update(self, found: npt.NDArray[np.float64], truth: npt.NDArray[np.float64], metres: Metres) -> None:
-        """Add the labelled pixels of one image, as inverse depth above 0."""
+        """Add the labelled pixels of one image, given as positive inverse depth."""
         true_m = metres.factor / truth
         counted = true_m <= (np.inf if metres.farthest is None else metres.farthest)
         self.labelled += truth.size
@@ -117,12 +119,12 @@ class DepthErrors:
         self.within_3 += int((ratio < 1.25**3).sum())
 
     def merge(self, other: "DepthErrors") -> None:
-        """Add another accumulator's sums."""
+        """Add the sums of another accumulator."""
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
     def compute(self) -> dict[str, float]:
-        """The figures, and ``share_in_metres``: of the labelled pixels without the sky, those that count here."""
+        """Return the metrics, and ``share_in_metres``: the fraction of labelled pixels without sky that count here."""
         if not self.labelled:
             return {}
         return {

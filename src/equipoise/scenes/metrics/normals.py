@@ -1,4 +1,4 @@
-"""Errors of surface normals: the angle between vectors, over all labelled pixels of all images."""
+"""Accumulate the angular error of surface normals over the labelled pixels of all images."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ THRESHOLDS = {"within_11": 11.25, "within_22": 22.5, "within_30": 30.0}
 
 
 class AngularErrors:
-    """Mean and median angle in degrees, and the shares of pixels within 11.25°, 22.5° and 30°.
+    """Mean and median angle in degrees, and the fractions of pixels within 11.25°, 22.5° and 30°.
 
-    The median comes from a histogram, and is right to 1/40 of a degree.
+    The median comes from a histogram and is accurate to 1/40 of a degree.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class AngularErrors:
         self.histogram = np.zeros(180 * BINS_PER_DEGREE, np.int64)
 
     def update(self, prediction: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
-        """Add one image of vectors ``(3, H, W)``; a NaN target is no label."""
+        """Add one image of vectors ``(3, H, W)``; NaN targets mean no label."""
         if prediction.shape != target.shape:
             raise ValueError(f"expected arrays of equal shape, found {prediction.shape} and {target.shape}")
         labelled = ~np.isnan(target).any(0)
@@ -34,7 +34,7 @@ class AngularErrors:
         self.histogram += np.bincount(bins, minlength=len(self.histogram))
 
     def merge(self, other: "AngularErrors") -> None:
-        """Add another accumulator's counts."""
+        """Add the counts of another accumulator."""
         self.count += other.count
         self.total += other.total
         self.histogram += other.histogram
@@ -42,7 +42,7 @@ class AngularErrors:
             self.within[name] += count
 
     def compute(self) -> dict[str, float]:
-        """``mean_deg``, ``median_deg``, and ``within_11``, ``within_22``, ``within_30`` in 0 … 1."""
+        """Return ``mean_deg``, ``median_deg``, and ``within_11``, ``within_22`` and ``within_30`` in 0 … 1."""
         if not self.count:
             return dict.fromkeys(("mean_deg", "median_deg", *THRESHOLDS), float("nan"))
         middle = int(np.searchsorted(np.cumsum(self.histogram), (self.count + 1) // 2))
@@ -51,7 +51,9 @@ class AngularErrors:
 
 
 def angles(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """The angles in degrees between vectors ``(3, N)`` of any length: 2·atan2(|a − b|, |a + b|), exact near 0 and 180.
+    """Return the angles in degrees between vectors ``(3, N)`` of any length.
+
+    For unit vectors the angle is 2·atan2(|a − b|, |a + b|), which is accurate near 0° and 180°, unlike the arc cosine.
 
     >>> angles(np.array([[1.0], [0.0], [0.0]]), np.array([[0.0], [2.0], [0.0]])).tolist()
     [90.0]

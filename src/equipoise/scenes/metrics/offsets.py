@@ -1,4 +1,4 @@
-"""Errors of the vectors to instance centroids, over all instance pixels of all images."""
+"""Accumulate errors of the vectors to instance centroids over the instance pixels of all images."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ import numpy.typing as npt
 
 
 class OffsetErrors:
-    """Mean absolute error per component (what is trained), and the mean Euclidean error, in px."""
+    """Mean absolute error per component (the training loss) and mean Euclidean error, px."""
 
     def __init__(self) -> None:
         self.count, self.absolute, self.euclidean = 0, 0.0, 0.0
 
     def update(self, prediction: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
-        """Add one image ``(2, H, W)``; a NaN target is no instance."""
+        """Add one image ``(2, H, W)``; NaN targets mean no instance."""
         if prediction.shape != target.shape:
             raise ValueError(f"expected arrays of equal shape, found {prediction.shape} and {target.shape}")
         labelled = ~np.isnan(target).any(0)
@@ -23,13 +23,13 @@ class OffsetErrors:
         self.euclidean += float(np.hypot(error[0], error[1]).sum())
 
     def merge(self, other: "OffsetErrors") -> None:
-        """Add another accumulator's sums."""
+        """Add the sums of another accumulator."""
         self.count += other.count
         self.absolute += other.absolute
         self.euclidean += other.euclidean
 
     def compute(self) -> dict[str, float]:
-        """``mae_px`` a component and ``euclidean_px``."""
+        """Return ``mae_px`` (per component) and ``euclidean_px``."""
         if not self.count:
             return {"mae_px": float("nan"), "euclidean_px": float("nan")}
         return {"mae_px": self.absolute / (2 * self.count), "euclidean_px": self.euclidean / self.count}

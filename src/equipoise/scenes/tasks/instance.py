@@ -1,4 +1,4 @@
-"""Instance regression: each pixel of a countable object predicts the vector to its instance's centroid."""
+"""The task instance: each pixel of an object predicts the vector to the centroid of the object."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from equipoise.scenes.visual.colors import instance_colors, offset_colors, outli
 
 
 class InstanceTask(RegressionTask):
-    """Centroid offsets (dx, dy) in pixels of the array they lie on; L1, over instance pixels only."""
+    """Centroid offsets (dx, dy), ``float32 (2, H, W)``, in px of their own array; L1 loss on instance pixels only."""
 
     name = label = InstanceLabel.name
     title = "instances"
@@ -27,35 +27,35 @@ class InstanceTask(RegressionTask):
     channels = 2
 
     def target_of(self, array: npt.NDArray[np.int32], sample: Sample) -> npt.NDArray[np.float32]:
-        """The vectors from each instance pixel to its centroid."""
+        """Return the vectors from each instance pixel to the centroid of its instance."""
         return centroid_offsets(array, sample.points.get(self.label, {}))
 
     def prediction(self, location: Tensor, size: tuple[int, int]) -> npt.NDArray[np.float32]:
-        """Vectors at ``size``: interpolated, and scaled with the picture."""
+        """Interpolate the vectors to ``size``, and scale them accordingly."""
         height, width = location.shape[-2:]
         scale = torch.tensor([size[1] / width, size[0] / height])[:, None, None]
         return (upsampled(location, size) * scale).numpy()
 
     def metrics(self) -> Metrics:
-        """Mean absolute error a component, and the Euclidean error beside it."""
+        """Create an accumulator of the mean absolute error per component and the Euclidean error."""
         return OffsetErrors()
 
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
-        """Direction as hue, length as saturation, on the pixels that have a true vector."""
+        """Draw direction as hue and length as saturation, on the pixels that have a vector in ``truth``."""
         labelled = ~np.isnan(truth).any(0)
         radius = float(np.linalg.norm(truth[:, labelled], axis=0).max()) if labelled.any() else 1.0
         return offset_colors(np.where(labelled, values, 0.0).astype(np.float32), labelled, max(radius, 1.0))
 
     def overlay(self, image: Picture, answer: npt.NDArray[np.int32], alpha: float) -> Picture:
-        """Each object in a colour of its own, with a white outline; ``answer`` holds ids."""
+        """Draw each object in its own colour with a white outline; ``answer`` contains ids."""
         drawn = overlay(image, instance_colors(answer), alpha, answer > 0)
         return np.where(outlines(answer)[..., None], np.uint8(255), drawn)
 
 
 def centroid_offsets(instance: npt.NDArray[np.int32], known: Points) -> npt.NDArray[np.float32]:
-    """``(2, H, W)``: (dx, dy) = centroid − pixel, NaN where there is no instance.
+    """Return (dx, dy) = centroid − pixel, ``float32 (2, H, W)`` px; NaN = no instance.
 
-    Made after the geometry: flip, resize and crop act on ids and on the centroids that are ``known``, never on vectors.
+    Offsets are computed after augmentation, which acts on ids and on ``known`` centroids and never on offsets.
     """
     height, width = instance.shape
     ids, centroids = instance_centroids(instance, known)

@@ -1,4 +1,4 @@
-"""Surface normals: a unit vector for every pixel, in camera axes (x right, y down, z forward)."""
+"""The task normals: the surface normal of every pixel in camera axes (x right, y down, z forward)."""
 
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ TOWARDS_CAMERA = (0.0, 0.0, -1.0)
 
 
 class NormalsTask(RegressionTask):
-    """Unit vectors ``(3, H, W)``; the angle counts."""
+    """Unit vectors, ``float32 (3, H, W)``, judged by their angle to the true ones."""
 
     name = label = title = NormalsLabel.name
     meaning = "a vector along the surface normal, in camera axes (x right, y down, z forward)"
@@ -30,11 +30,11 @@ class NormalsTask(RegressionTask):
     kinds = ("von-mises-fisher", "gaussian")
 
     def better(self, figure: str) -> Literal["higher", "lower"]:
-        """Angles are better the lower, shares of pixels the higher."""
+        """Lower is better for angles, higher for fractions of pixels."""
         return "higher" if figure.startswith("within_") else "lower"
 
     def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
-        """``von-mises-fisher`` fits 1 − cosine, and learns a concentration; ``gaussian`` fits the components."""
+        """Create ``von-mises-fisher`` (1 − cosine, with a learned concentration) or ``gaussian`` (per component)."""
         if recipe.kind == "gaussian":
             return regression_likelihood(recipe)
         expect_no_classes(recipe)
@@ -43,39 +43,39 @@ class NormalsTask(RegressionTask):
         return VonMisesFisher(**noise_options(recipe))
 
     def target_of(self, array: npt.NDArray[np.float32], sample: Sample) -> npt.NDArray[np.float32]:
-        """The vectors, components first."""
+        """Move the components to the first axis."""
         return np.ascontiguousarray(array.transpose(2, 0, 1))
 
     def prediction(self, location: Tensor, size: tuple[int, int]) -> npt.NDArray[np.float32]:
-        """Vectors at ``size``, interpolated and brought to unit length."""
+        """Interpolate the vectors to ``size``, and normalise them to unit length."""
         return directions(upsampled(location, size)).numpy()
 
     def metrics(self) -> Metrics:
-        """Mean and median angle, and shares of pixels within three angles."""
+        """Create an accumulator of mean and median angle and the fractions of pixels within three angles."""
         return AngularErrors()
 
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
-        """The vector as a colour."""
+        """Draw each vector as a colour."""
         return normal_colors(values.transpose(1, 2, 0))
 
     def label_picture(self, answer: npt.NDArray[Any]) -> Picture:
-        """N = v / 127.5 − 1."""
+        """Draw the normals as data sets store them: n = v / 127.5 − 1."""
         return self.colors(answer, answer)
 
     def constant(self, targets: npt.NDArray[Any]) -> Tensor:
-        """The mean direction: the constant of the greatest mean cosine."""
+        """Return the mean direction, which has the largest mean cosine."""
         mean = torch.from_numpy(np.nan_to_num(targets).sum((0, 2, 3))[:, None, None])
         return directions(mean.float()).expand(*targets.shape[1:]).clone()
 
     def per_position(self, targets: npt.NDArray[Any]) -> Tensor:
-        """The mean direction of each place; the overall one where no image has a label."""
+        """Return the mean direction at each position; the overall one where no image has a label."""
         known = torch.from_numpy(~np.isnan(targets).any(1).all(0))
         found = directions(torch.from_numpy(np.nan_to_num(targets).sum(0)).float())
         return torch.where(known, found, self.constant(targets))
 
 
 def directions(vectors: Tensor) -> Tensor:
-    """Vectors ``(3, H, W)`` brought to unit length; towards the camera where there is none."""
+    """Normalise vectors ``(3, H, W)`` to unit length; zero vectors become vectors towards the camera."""
     fill = torch.tensor(TOWARDS_CAMERA, dtype=vectors.dtype)[:, None, None]
     length = torch.linalg.vector_norm(vectors, dim=0, keepdim=True)
     return normalize(torch.where(length > 0, vectors, fill), dim=0)

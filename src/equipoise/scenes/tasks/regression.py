@@ -1,4 +1,4 @@
-"""What tasks that regress have in common: targets, likelihoods by the names that recipes use, baselines."""
+"""The base class of regression tasks: targets, likelihoods by name, and baselines."""
 
 from typing import Any
 
@@ -15,29 +15,33 @@ KINDS = ("laplace", "laplace-paper", "gaussian")
 
 
 class RegressionTask(Task):
-    """A task whose target is ``float32 (C, H, W)``, NaN where there is no label."""
+    """A task whose target is ``float32 (C, H, W)``; NaN = no label."""
 
     kinds: tuple[str, ...] = KINDS
 
     def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
-        """Laplace fits L1; ``laplace-paper`` weighs L1 as the paper does; see ``regression_likelihood``."""
+        """Create one of ``KINDS``; see ``regression_likelihood``."""
         return regression_likelihood(recipe)
 
     def blank(self, size: tuple[int, int]) -> npt.NDArray[np.float32]:
-        """NaN everywhere."""
+        """Return NaN everywhere."""
         return np.full((self.channels, *size), np.nan, np.float32)
 
     def constant(self, targets: npt.NDArray[Any]) -> Tensor:
-        """The median of each channel."""
-        return median_constant(targets)
+        """Return the median of each channel, which has the smallest mean absolute error; 0 if nothing is labelled."""
+        channels = targets.shape[1]
+        values = targets.transpose(1, 0, 2, 3).reshape(channels, -1)
+        medians = [np.median(v[~np.isnan(v)]) if not np.isnan(v).all() else 0.0 for v in values]
+        return torch.tensor(medians, dtype=torch.float32)[:, None, None].expand(targets.shape[1:]).clone()
 
     def per_position(self, targets: npt.NDArray[Any]) -> Tensor:
-        """The median of each channel at each place."""
-        return median_per_position(targets)
+        """Return the median of each channel at each position; the overall median where no image has a label."""
+        medians = torch.from_numpy(targets).nanquantile(0.5, dim=0)
+        return torch.where(medians.isnan(), self.constant(targets), medians)
 
 
 def regression_likelihood(recipe: LikelihoodRecipe) -> Likelihood:
-    """``laplace`` (L1, derived; the default), ``laplace-paper`` (L1 weighed like a Gaussian), ``gaussian`` (L2)."""
+    """Create ``laplace`` (L1; the default), ``laplace-paper`` (L1 weighted like a Gaussian) or ``gaussian`` (L2)."""
     expect_no_classes(recipe)
     if recipe.kind == "gaussian":
         return Gaussian(standardize=recipe.standardize is not False, **noise_options(recipe))
@@ -59,19 +63,5 @@ def expect_no_classes(recipe: LikelihoodRecipe) -> None:
 
 
 def noise_options(recipe: LikelihoodRecipe) -> NoiseOptions:
-    """What a recipe says of a task's noise."""
+    """Return a recipe's settings of a task's noise."""
     return {"init": recipe.init, "update": recipe.update, "momentum": recipe.momentum, "floor": recipe.floor}
-
-
-def median_constant(targets: npt.NDArray[np.float32]) -> Tensor:
-    """Each channel's median over ``(N, C, H, W)``: the constant of the least mean absolute error; 0 where no label."""
-    channels = targets.shape[1]
-    values = targets.transpose(1, 0, 2, 3).reshape(channels, -1)
-    medians = [np.median(v[~np.isnan(v)]) if not np.isnan(v).all() else 0.0 for v in values]
-    return torch.tensor(medians, dtype=torch.float32)[:, None, None].expand(targets.shape[1:]).clone()
-
-
-def median_per_position(targets: npt.NDArray[np.float32]) -> Tensor:
-    """Each place's median over the images of ``(N, C, H, W)``; the overall median where no image has a label."""
-    medians = torch.from_numpy(targets).nanquantile(0.5, dim=0)
-    return torch.where(medians.isnan(), median_constant(targets), medians)

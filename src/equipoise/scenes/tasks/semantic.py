@@ -1,4 +1,4 @@
-"""Semantic segmentation: a class for every pixel; softmax cross entropy, mean over labelled pixels."""
+"""The task semantic: the class of every pixel, with softmax cross entropy over labelled pixels."""
 
 import dataclasses
 from typing import Any
@@ -20,11 +20,11 @@ from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, upsampl
 from equipoise.scenes.visual.colors import class_colors
 
 MOST_LOGITS = 1 << 25
-"""So many at once: 128 MiB."""
+"""The most logits that are interpolated at once: 128 MiB."""
 
 
 class SemanticTask(Task):
-    """Classes of the vocabulary, one a pixel."""
+    """The class index of every pixel, ``uint8 (H, W)``; ``IGNORE`` = no label."""
 
     name = label = SemanticLabel.name
     title = "semantic classes"
@@ -34,11 +34,11 @@ class SemanticTask(Task):
 
     @property
     def channels(self) -> int:
-        """One logit a class."""
+        """One logit per class."""
         return len(self.vocabulary.classes)
 
     def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
-        """``categorical``: the paper's approximation; ``categorical-exact``: Softmax(f/σ²)."""
+        """Create ``categorical`` (the paper's approximation) or ``categorical-exact`` (Softmax(f/σ²))."""
         return Categorical(
             exact=recipe.kind == "categorical-exact",
             ignore_index=IGNORE,
@@ -66,21 +66,21 @@ class SemanticTask(Task):
         return dataclasses.replace(recipe, class_weights=dict(zip(names, weights, strict=True)))
 
     def target_of(self, array: npt.NDArray[np.uint8], sample: Sample) -> npt.NDArray[np.uint8]:
-        """The class indices as they are."""
+        """Return the class indices unchanged."""
         return array
 
     def blank(self, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-        """``IGNORE`` everywhere."""
+        """Return ``IGNORE`` everywhere."""
         return np.full(size, IGNORE, np.uint8)
 
     def within(self, location: Tensor, wider: SceneVocabulary) -> Tensor:
-        """The logits of the classes that both know, by name: which of *these* classes a pixel shows."""
+        """Select the logits of this vocabulary's classes by name, so that only these classes compete."""
         names = [c.name for c in wider.classes]
         channels = [names.index(c.name) for c in self.vocabulary.classes]
         return location if channels == list(range(len(names))) else location[:, channels]
 
     def prediction(self, location: Tensor, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-        """The class of the largest logit, logits interpolated first: a few classes at a time where images are large."""
+        """Interpolate the logits to ``size``, a few classes at a time for large images, and take the largest."""
         at_once = max(1, MOST_LOGITS // (size[0] * size[1]))
         if at_once >= len(location):
             return upsampled(location, size).argmax(0).to(torch.uint8).numpy()
@@ -93,25 +93,25 @@ class SemanticTask(Task):
         return answer.numpy()
 
     def metrics(self) -> Metrics:
-        """IoU from one global confusion matrix."""
+        """Create an accumulator of IoU and accuracy."""
         return SemanticMetrics(tuple(c.name for c in self.vocabulary.classes))
 
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
-        """Each class in its own colour."""
+        """Draw each class in its own colour."""
         return class_colors(values, self.vocabulary.colors)
 
     def constant(self, targets: npt.NDArray[Any]) -> Tensor:
-        """The most frequent class everywhere."""
+        """Return the most frequent class everywhere."""
         counts = self._counts(targets).sum((1, 2), keepdims=True)
         return torch.from_numpy(counts).to(torch.float32).expand(-1, *targets.shape[1:]).clone()
 
     def per_position(self, targets: npt.NDArray[Any]) -> Tensor:
-        """The most frequent class of each place; where no image has a label, the most frequent of all."""
+        """Return the most frequent class at each position; the overall one where no image has a label."""
         counts = torch.from_numpy(self._counts(targets)).to(torch.float32)
         return counts + self.constant(targets) / (1 + float(counts.sum()))
 
     def _counts(self, targets: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """How often each class lies at each place: ``(classes, H, W)``."""
+        """Count how often each class occurs at each position: ``(classes, H, W)``."""
         pixels = int(np.prod(targets.shape[1:]))
         flat = targets.reshape(len(targets), pixels)
         labelled = flat != IGNORE
@@ -121,7 +121,7 @@ class SemanticTask(Task):
 
 
 class SemanticMetrics:
-    """Mean IoU and pixel accuracy over all images, and the IoU of each class by name (NaN: it never occurs)."""
+    """Accumulates mean IoU, pixel accuracy and the IoU of each class (NaN if it never occurs) over all images."""
 
     def __init__(self, class_names: tuple[str, ...]) -> None:
         self.class_names = class_names
@@ -132,11 +132,11 @@ class SemanticMetrics:
         self.confusion.update(prediction, target)
 
     def merge(self, other: "SemanticMetrics") -> None:
-        """Add another accumulator's counts."""
+        """Add the counts of another accumulator."""
         self.confusion.merge(other.confusion)
 
     def compute(self) -> dict[str, Any]:
-        """``mean_iou``, ``pixel_accuracy`` in 0…1 and ``iou`` by class name."""
+        """Return ``mean_iou`` and ``pixel_accuracy`` in 0 … 1, and ``iou`` by class name."""
         iou = self.confusion.iou()
         return {
             "mean_iou": self.confusion.mean_iou(),

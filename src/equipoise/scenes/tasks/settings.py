@@ -1,4 +1,4 @@
-"""The settings of a task's likelihood, as recipes spell them."""
+"""The settings of a task's likelihood in recipes, and their ranges."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,22 +9,23 @@ from equipoise.scenes.tasks.class_balance import Balance
 
 @dataclass(frozen=True, kw_only=True)
 class LikelihoodRecipe:
-    """The likelihood of one task, and how its noise σ is found.
+    """The likelihood of one task, and how its noise σ is determined.
 
     Attributes:
         kind: the likelihood, one of those listed under *Tasks*; empty: the task's default.
-        init: the first log σ² (of dimensionless targets where ``standardize``), or ``first_batch``.
-        update: ``gradient`` (the paper) or ``closed_form`` (a running mean of the loss gives σ).
-        momentum: of the running mean, with ``closed_form`` only; 0.99 by default.
-        standardize: the likelihood owns its target's unit, gathered from the first batches. Regressions only; by
-            default all but ``laplace-paper``.
-        floor: the least σ, as a fraction of the target's spread, or of a coin flip's σ for classes; 0 turns it off.
+        init: the initial log σ² (of dimensionless targets with ``standardize``), or ``first_batch``.
+        update: ``gradient`` (the paper), or ``closed_form`` (from a running mean of the loss).
+        momentum: the momentum of the running mean, with ``closed_form`` only; 0.99 by default.
+        standardize: learn the target's offset and scale from the first batches, so that its unit does not matter.
+            Regressions only; the default for all but ``laplace-paper``.
+        floor: the smallest σ, as a fraction of the target's spread, or for classes of a coin flip's σ; 0 turns it off.
             0.01 by default; with ``standardize = false`` 0.0001 of the σ that fits the first batch.
-        class_weights: how much each class counts, by name; 1 where it is not named, 0: no label. Semantic task only.
-        class_balance: weigh classes by how often they occur in the training labels: ``inverse`` frequency, ``median``
-            frequency, or inverse ``effective`` number of images; multiplied by ``class_weights``. Semantic task only.
-        label_smoothing: how much of each label is spread evenly over the classes. Semantic task, not
-            ``categorical-exact``.
+        class_weights: the weight of each class by name; 1 if not named; 0 means no label. Task ``semantic`` only.
+        class_balance: weight classes by how often they occur in the training labels: ``inverse`` frequency, ``median``
+            frequency, or inverse ``effective`` number of images; multiplied by ``class_weights``. Task ``semantic``
+            only.
+        label_smoothing: the fraction of each label that is spread evenly over the classes. Task ``semantic`` only, and
+            not with ``categorical-exact``.
     """
 
     kind: str = ""

@@ -1,4 +1,4 @@
-"""What a task is: one object that owns its output, target, likelihood, metrics and picture."""
+"""The base class of tasks: a task owns its output, target, likelihood, metrics and pictures."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -21,9 +21,13 @@ from equipoise.scenes.visual.colors import overlay
 
 @dataclass(frozen=True, kw_only=True)
 class Primary:
-    """The one figure that stands for a task in tables: where it is found, how it is called, which way is better.
+    """The metric that represents a task in tables.
 
-    One that is better the higher lies in 0 … 1.
+    Attributes:
+        metric: its key in ``Metrics.compute()``.
+        label: its name in tables.
+        unit: its unit; ``%`` for metrics in 0 … 1.
+        better: which values are better. Metrics for which higher is better are in 0 … 1.
     """
 
     metric: str
@@ -32,46 +36,78 @@ class Primary:
     better: Literal["higher", "lower"]
 
     def improvement(self, value: float, reference: float) -> float:
-        """How much better ``value`` is than ``reference``; positive is better, in the metric's own unit."""
+        """Return how much better ``value`` is than ``reference`` in the metric's unit; negative if it is worse."""
         return value - reference if self.better == "higher" else reference - value
 
 
 class Metrics(Protocol):
-    """An accumulator over images: every pixel of every image counts once, never a mean of means."""
+    """Accumulates metrics over images. Every pixel of every image counts once; it is never a mean of means."""
 
     def update(self, prediction: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
         """Add one image."""
         ...
 
     def merge(self, other: Self) -> None:
-        """Add everything another accumulator has seen."""
+        """Add all images of another accumulator."""
         ...
 
     def compute(self) -> dict[str, Any]:
-        """The figures over all that was added; NaN where nothing was."""
+        """Return the metrics over all images; NaN if nothing was labelled."""
         ...
 
 
 class Task(ABC):
-    """One task of the scene network.
+    """One task of the scene network. To add one, subclass this or ``RegressionTask``, and add a line to ``TASKS``.
 
-    ``location`` below is what the likelihood calls the centre of its distribution: logits for classes, values in the
-    target's unit for regressions, ``(C, h, w)`` at the size of the network's input.
+    In the methods, a *location* is the centre of the distribution that the likelihood predicts: logits for classes,
+    values in the target's unit for regressions; ``float32 (C, h, w)`` at the network's input size. A *target* is either
+    integers ``(H, W)`` with ``IGNORE`` = no label, or ``float32 (C, H, W)`` with NaN = no label.
+
+    Args:
+        vocabulary: what the labels of the data mean.
+
+    Example:
+        A task that regresses the logarithm of inverse depth:
+
+        >>> from equipoise.scenes.labels.inverse_depth import InverseDepthLabel
+        >>> from equipoise.scenes.metrics.depth import InverseDepthErrors
+        >>> from equipoise.scenes.tasks.regression import RegressionTask
+        >>> class LogDepthTask(RegressionTask):
+        ...     name, title, label, channels = "log_depth", "log depth", InverseDepthLabel.name, 1
+        ...     meaning = "the natural logarithm of inverse depth"
+        ...     primary = Primary(metric="mae", label="log depth error", unit="", better="lower")
+        ...     def target_of(self, array, sample):
+        ...         return np.log(np.where(array > 0, array, np.float32(np.nan)))[None]
+        ...     def prediction(self, location, size):
+        ...         return upsampled(location, size).numpy()
+        ...     def metrics(self):
+        ...         return InverseDepthErrors()
+        ...     def colors(self, values, truth):
+        ...         grey = np.clip(np.nan_to_num(values[0]) * 32 + 128, 0, 255)
+        ...         return np.repeat(grey[..., None], 3, 2).astype(np.uint8)
+        >>> sample = Sample(
+        ...     name="a",
+        ...     image=np.zeros((1, 2, 3), np.uint8),
+        ...     labels={InverseDepthLabel.name: np.array([[1.0, 0.0]], np.float32)},
+        ... )
+        >>> LogDepthTask(SceneVocabulary()).target(sample).tolist()
+        [[[0.0, nan]]]
     """
 
     name: str
     """The key in outputs, targets and recipes."""
     label: str
-    """The label of a ``Sample`` that its target is made from."""
+    """The name of the label that the target is made from."""
     primary: Primary
+    """The metric that represents the task in tables."""
     title: str
-    """What it predicts, in words."""
+    """What the task predicts, in words."""
     meaning: str
-    """What its location is, with the unit, for those who read an exported model's outputs."""
+    """What a location means, with its unit, for users of an exported model."""
     uses_camera: bool = False
-    """Whether figures of an image depend on its camera."""
+    """Whether the metrics of an image depend on its camera."""
     kinds: tuple[str, ...]
-    """The likelihoods that suit this task, by the names recipes use; the first is the default."""
+    """The likelihoods that suit the task, as recipes name them; the first is the default."""
 
     def __init__(self, vocabulary: SceneVocabulary) -> None:
         self.vocabulary = vocabulary
@@ -79,88 +115,88 @@ class Task(ABC):
     @property
     @abstractmethod
     def channels(self) -> int:
-        """How many numbers a pixel the network predicts."""
+        """The number of values that the network predicts per pixel."""
 
     @abstractmethod
     def likelihood(self, recipe: LikelihoodRecipe) -> Likelihood:
-        """The observation model, of one of ``kinds``."""
+        """Create the likelihood, which is one of ``kinds``.
+
+        Raises ``ValueError`` for settings that do not suit it; the message has one line.
+        """
 
     def class_counts(self, target: npt.NDArray[Any], weight: float) -> ClassCounts | None:
-        """How often each class occurs in a target that counts ``weight`` times; ``None``: the task has no classes."""
+        """Count how often each class occurs in a target with this weight; ``None`` if the task has no classes."""
         return None
 
     def balanced(self, recipe: LikelihoodRecipe, counts: ClassCounts) -> LikelihoodRecipe:
-        """The recipe with the class weights that ``class_balance`` asks for, given the training labels' counts."""
+        """Return the recipe with class weights by ``class_balance``, given the class counts of the training labels."""
         return recipe
 
     def target(self, sample: Sample) -> npt.NDArray[Any]:
-        """The target on the sample's own pixels; nothing is labelled where the sample lacks the label.
-
-        Integers ``(H, W)``, ``IGNORE`` = no label, for classes; ``float32 (C, H, W)``, NaN = no label, for regressions.
-        """
+        """Return the target at the sample's size; without any label if the sample lacks this label."""
         array = sample.labels.get(self.label)
         return self.blank(sample.size) if array is None else self.target_of(array, sample)
 
     @abstractmethod
     def target_of(self, array: npt.NDArray[Any], sample: Sample) -> npt.NDArray[Any]:
-        """The target that a sample's label ``array`` gives."""
+        """Convert the sample's label ``array`` to a target."""
 
     @abstractmethod
     def blank(self, size: tuple[int, int]) -> npt.NDArray[Any]:
-        """A target of ``size`` without any label."""
+        """Return a target of ``size`` (height, width) without any label."""
 
     def better(self, figure: str) -> Literal["higher", "lower"]:
-        """Which way one of the figures of ``metrics`` is better; by default as the primary one is."""
+        """Return which values of one of the metrics are better; by default the same as for the primary one."""
         return self.primary.better
 
     def within(self, location: Tensor, wider: SceneVocabulary) -> Tensor:
-        """What this task's vocabulary knows of the ``location`` ``(B, C, h, w)`` of a model with a wider one."""
+        """Reduce the location ``(B, C, h, w)`` of a model with a wider vocabulary to this task's vocabulary."""
         return location
 
     @abstractmethod
     def prediction(self, location: Tensor, size: tuple[int, int]) -> npt.NDArray[Any]:
-        """The answer at ``size`` (height, width), in the form and unit of a target of that size."""
+        """Convert a location ``(C, h, w)`` to a prediction in the form and unit of a target of ``size``."""
 
     @abstractmethod
     def metrics(self) -> Metrics:
-        """An empty accumulator of this task's figures."""
+        """Create an empty accumulator of this task's metrics."""
 
     def image_metrics(self, size: tuple[int, int], camera: Camera | None) -> Metrics:
-        """An empty accumulator for one image of ``size`` (height, width), taken by ``camera``."""
+        """Create an empty accumulator for one image of ``size`` (height, width) taken by ``camera``."""
         return self.metrics()
 
     @abstractmethod
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
-        """Show a prediction or a target; ``truth`` sets what pictures to be compared must share (a range)."""
+        """Draw a prediction or a target as ``uint8 (H, W, 3)``, with the range of values taken from ``truth``."""
 
     def answer(self, prediction: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """What ``Scene.outputs`` holds of a prediction."""
+        """Convert a prediction to the array in ``Scene.outputs``."""
         return prediction
 
     def overlay(self, image: Picture, answer: npt.NDArray[Any], alpha: float) -> Picture:
-        """An answer over its image, ``alpha`` of it."""
+        """Draw an answer over its image with opacity ``alpha``."""
         return overlay(image, self.colors(answer, answer), alpha)
 
     def label_picture(self, answer: npt.NDArray[Any]) -> Picture | None:
-        """The answer as a label picture that could be read again; ``None`` where colours cannot hold it."""
+        """Draw an answer as a label picture that can be read again; ``None`` if colours cannot represent it."""
         return None
 
     @abstractmethod
     def constant(self, targets: npt.NDArray[Any]) -> Tensor:
-        """The best constant ``location``, from training targets stacked as ``(N, …, H, W)``."""
+        """Return the best constant location, given training targets ``(N, …, H, W)``."""
 
     @abstractmethod
     def per_position(self, targets: npt.NDArray[Any]) -> Tensor:
-        """The best ``location`` that may depend on the pixel's place but not on the image."""
+        """Return the best location that depends on the pixel's position but not on the image."""
 
 
 def has_label(target: npt.NDArray[Any]) -> bool:
-    """Whether any pixel of a task's target is labelled."""
+    """Whether any pixel of a target is labelled."""
     return bool((target != IGNORE).any() if target.dtype.kind in "iu" else (~np.isnan(target)).any())
 
 
 def upsampled(location: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear interpolation of ``(C, h, w)`` to ``(C, *size)``, pixel centres aligned as images are resized."""
+    """Interpolate ``(C, h, w)`` bilinearly to ``(C, *size)``, with pixel centres aligned as when images are resized."""
     if tuple(location.shape[-2:]) == size:
         return location
     return functional.interpolate(location[None], size=size, mode="bilinear", align_corners=False)[0]

@@ -1,4 +1,4 @@
-"""Pictures of labels and predictions: pure functions from arrays to RGB."""
+"""Draw labels and predictions: pure functions from arrays to RGB."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,21 +9,21 @@ import numpy.typing as npt
 from PIL import Image
 
 Picture = npt.NDArray[np.uint8]
-"""``(H, W, 3)`` RGB."""
+"""``uint8 (H, W, 3)`` RGB."""
 NO_LABEL = (0, 0, 0)
 OUTLINE = 600
-"""So many px of a picture's shorter side for each px of an outline."""
+"""Outlines are one px wide for every this many px of the picture's shorter side."""
 
 
 def class_colors(values: npt.NDArray[Any], colors: Sequence[tuple[int, int, int]]) -> Picture:
-    """Class indices ``(H, W)``, each in its colour; black where there is no label."""
+    """Draw class indices ``(H, W)`` in their colours; black = no label."""
     table = np.zeros((256, 3), np.uint8)
     table[: len(colors)] = np.array(colors, np.uint8).reshape(-1, 3)
     return table[values.astype(np.uint8)]
 
 
 def offset_colors(offsets: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_], radius: float) -> Picture:
-    """Vectors ``(2, H, W)``: direction as hue, length over ``radius`` px as saturation; black outside of the mask."""
+    """Draw vectors ``(2, H, W)``: direction as hue, length / ``radius`` as saturation; black outside the mask."""
     direction = (np.arctan2(offsets[1], offsets[0]) / (2 * np.pi)) % 1.0
     length = np.clip(np.hypot(offsets[0], offsets[1]) / radius, 0.0, 1.0)
     colors = hsv(direction, length, np.ones_like(length))
@@ -31,9 +31,9 @@ def offset_colors(offsets: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_],
 
 
 def disparity_colors(values: npt.NDArray[np.float32], maximum: float | None = None) -> Picture:
-    """Inverse depth ``(H, W)``: near is bright, far is dark; grey where there is no label.
+    """Draw inverse depth ``(H, W)``: near is bright, far is dark, grey = no label.
 
-    The square root of the share of ``maximum`` (by default the largest value) is shown, since most of a street is far.
+    Brightness is the square root of value / ``maximum`` (by default the largest value), since most of a street is far.
     """
     known = np.isfinite(values)
     top = maximum if maximum is not None else float(values[known].max()) if known.any() else 1.0
@@ -45,7 +45,7 @@ def disparity_colors(values: npt.NDArray[np.float32], maximum: float | None = No
 
 
 def disparity_top(values: npt.NDArray[np.float32], truth: npt.NDArray[np.float32]) -> float:
-    """The inverse depth that is drawn the brightest: nearly the truth's largest; without a truth, the values' own."""
+    """Return the inverse depth to draw brightest: about the largest of the truth, or of the values if there is none."""
     known = truth[np.isfinite(truth)]
     if known.size:
         return float(np.quantile(known, 0.995))
@@ -54,7 +54,7 @@ def disparity_top(values: npt.NDArray[np.float32], truth: npt.NDArray[np.float32
 
 
 def instance_colors(instance: npt.NDArray[np.int32]) -> Picture:
-    """Each id in a colour of its own, the same for the same order of ids; black where there is none."""
+    """Draw each id in its own colour, chosen by the order of the ids; black = none."""
     seen = np.zeros(int(instance.max(initial=0)) + 1, bool)
     seen[instance] = True
     ids = np.flatnonzero(seen[1:]) + 1
@@ -66,7 +66,7 @@ def instance_colors(instance: npt.NDArray[np.int32]) -> Picture:
 
 
 def outlines(instance: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    """The pixels of instances ``(H, W)`` that border on another instance, or on none; wider in large pictures."""
+    """Return the pixels of instances at their borders ``(H, W)``; borders are wider in large pictures."""
     wide = max(1, round(min(instance.shape) / OUTLINE))
     around = np.pad(instance, wide, mode="edge")
     inner, before, after = slice(wide, -wide), slice(None, -2 * wide), slice(2 * wide, None)
@@ -77,13 +77,13 @@ def outlines(instance: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
 
 
 def overlay(image: Picture, colors: Picture, alpha: float, mask: npt.NDArray[np.bool_] | None = None) -> Picture:
-    """``colors`` over ``image`` with opacity ``alpha``, where ``mask``."""
+    """Draw ``colors`` over ``image`` with opacity ``alpha``, where ``mask`` is true."""
     mixed = np.array(Image.blend(Image.fromarray(image), Image.fromarray(colors), alpha))
     return mixed if mask is None else np.where(mask[..., None], mixed, image)
 
 
 def distinct_colors(count: int, taken: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """So many colours, each as far as may be from those before it, from the taken ones and from ``NO_LABEL``."""
+    """Return ``count`` colours, each as far as possible from earlier ones, the taken ones and ``NO_LABEL``."""
     hues, tones = np.meshgrid(np.arange(48) * 0.618034 % 1.0, np.arange(len(_TONES)), indexing="ij")
     saturation, value = np.array(_TONES)[tones.reshape(-1)].T
     pool = np.unique(hsv(hues.reshape(-1), saturation, value), axis=0).astype(np.int64)
@@ -98,11 +98,11 @@ def distinct_colors(count: int, taken: Sequence[tuple[int, int, int]]) -> list[t
 
 
 _TONES = ((0.7, 0.9), (0.4, 0.95), (0.9, 0.65), (0.55, 0.75), (0.25, 1.0), (0.95, 0.45), (0.4, 0.55), (1.0, 1.0))
-"""Saturation and value: 384 colours with all hues, more than there are classes."""
+"""Pairs of saturation and value. With all hues they give 384 colours, more than there can be classes."""
 
 
 def hsv(hue: npt.NDArray[Any], saturation: npt.NDArray[Any], value: npt.NDArray[Any]) -> Picture:
-    """Colours from hue, saturation and value in 0…1, any shape, as ``uint8 (…, 3)``."""
+    """Convert hue, saturation and value in 0 … 1, of any shape, to RGB ``uint8 (…, 3)``."""
     corner = (np.array([5.0, 3.0, 1.0]) + hue[..., None] * 6.0) % 6.0
     ramp = np.clip(np.minimum(corner, 4.0 - corner), 0.0, 1.0)
     rgb = value[..., None] * (1.0 - saturation[..., None] * ramp)
@@ -111,7 +111,7 @@ def hsv(hue: npt.NDArray[Any], saturation: npt.NDArray[Any], value: npt.NDArray[
 
 
 def normal_colors(normals: npt.NDArray[np.float32]) -> Picture:
-    """Unit vectors ``(H, W, 3)`` as colours v = 127.5·(n + 1); black where there is no label.
+    """Draw unit vectors ``(H, W, 3)`` as colours v = 127.5·(n + 1); black = no label.
 
     >>> normal_colors(np.array([[[0, 0, -1], [1, 0, 0], [np.nan] * 3]], np.float32)).tolist()
     [[[128, 128, 0], [255, 128, 128], [0, 0, 0]]]

@@ -1,4 +1,4 @@
-"""A contact sheet: samples with their labels as they were understood, to look at before training."""
+"""Draw a contact sheet: samples with their labels as they were read, to look at before training."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -21,11 +21,17 @@ PAPER, INK, BLANK = (255, 255, 255), (30, 30, 30), (235, 235, 235)
 
 
 def contact_sheet(datasets: Mapping[str, SceneDataset], *, rows: int = 6) -> Picture | None:
-    """A row a sample: the image and each kind of label; ``None`` where no sample can be read.
+    """Draw samples of several splits, one per row: the image and each kind of label.
 
-    Evenly chosen from each of the splits, two of each at least; samples that cannot be read are left out. Every label
-    is drawn on the pixels it lies on. Above each row stand the sample's name, its size, how many objects it has and the
-    range and median of its depth, in metres where they are known, below all rows the colours of the classes.
+    Above each row are the sample's name and size and facts about its labels; below all rows are the colours of the
+    classes. Labels are resized by nearest neighbour, as for training.
+
+    Args:
+        datasets: the splits by name.
+        rows: the number of samples in all, evenly chosen; at least two of each split. Unreadable ones are left out.
+
+    Returns:
+        The picture, ``uint8 (H, W, 3)``; ``None`` if no sample can be read.
     """
     kinds = [k for k in COLUMNS if k == "image" or any(k in d.vocabulary.labels for d in datasets.values())]
     each = max(2, rows // max(len(datasets), 1))
@@ -47,7 +53,7 @@ def contact_sheet(datasets: Mapping[str, SceneDataset], *, rows: int = 6) -> Pic
 
 
 def _strips(title: str, dataset: SceneDataset, kinds: list[str], rows: int) -> list[Image.Image]:
-    """The rows of one split."""
+    """Draw the rows of one split."""
     strips = []
     for index in np.unique(np.linspace(0, len(dataset) - 1, rows).round().astype(int)).tolist():
         try:
@@ -82,7 +88,7 @@ def _strip(facts: list[str], sample: Sample, vocabulary: SceneVocabulary, kinds:
 
 
 def _wrapped(facts: list[str], width: int) -> list[str]:
-    """The facts in as many lines as they need."""
+    """Arrange the facts in as few lines as possible."""
     lines: list[str] = []
     for fact in facts:
         longer = f"{lines[-1]}   {fact}" if lines else fact
@@ -94,7 +100,7 @@ def _wrapped(facts: list[str], width: int) -> list[str]:
 
 
 def _facts(sample: Sample, vocabulary: SceneVocabulary, camera: Camera | None) -> list[str]:
-    """What stands above a row."""
+    """Return the captions above a row."""
     facts = [sample.name, f"{sample.size[1]}x{sample.size[0]}"]
     for name, array in sample.labels.items():
         facts += LABELS[name].facts(array, vocabulary, camera)
@@ -102,7 +108,7 @@ def _facts(sample: Sample, vocabulary: SceneVocabulary, camera: Camera | None) -
 
 
 def _legend(vocabulary: SceneVocabulary, width: int) -> Image.Image:
-    """The colours of the classes, in as many lines as they need; countable ones are marked."""
+    """Draw the colours and names of the classes; countable ones are marked."""
     entries = [(c.name + (" (counted)" if c.countable else ""), c.color) for c in vocabulary.classes]
     font, places, left, line = _font(), [], 0, 0
     for text, color in [*entries, ("no label", NO_LABEL)]:
@@ -128,5 +134,5 @@ def _text_line(text: str, width: int) -> Image.Image:
 
 @cache
 def _font() -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib brings: it has most of the world's letters."""
+    """Load DejaVu Sans, which comes with matplotlib and covers most of the world's scripts."""
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), 13)
