@@ -62,9 +62,7 @@ def check(
         raise UsageError(f"--sheet: expected no file at {sheet}, found one: choose another, or pass --overwrite")
     recipe = read_recipe(data) if is_recipe(data) else None
     if root is not None and (recipe is not None or data.is_dir()):
-        raise UsageError(
-            "--root: expected it only with a description, found a folder or a recipe: leave it out"
-        )
+        raise UsageError("--root: expected it only with a description, found a folder or a recipe: leave it out")
     opened, reports = _opened(splits(data, root) if recipe is None else splits_of(recipe))
     if sheet is not None:
         expect_apart(sheet, opened)

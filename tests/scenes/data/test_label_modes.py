@@ -188,7 +188,9 @@ def test_labels_that_exif_turns_are_refused(tmp_path, read, orientation):
     if orientation not in range(2, 9):
         assert read(tmp_path / "x.png").shape == (4, 6)
         return
-    with pytest.raises(DataError, match=rf"x.png: expected labels without an EXIF orientation, found orientation {orientation}:"):
+    with pytest.raises(
+        DataError, match=rf"x.png: expected labels without an EXIF orientation, found orientation {orientation}:"
+    ):
         read(tmp_path / "x.png")
 
 
