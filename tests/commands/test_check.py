@@ -82,7 +82,12 @@ def rare_class(root: Path, *, train: int = 0, val: int = 0) -> Path:
     [
         (1, 1, "", ""),
         (1, 0, "", ""),
-        (0, 2, "val", "expected classes that training images show, too, found others, bus (2): nothing can learn them"),
+        (
+            0,
+            2,
+            "val",
+            "expected only classes that training images show, found others, bus (2): the network",
+        ),
         (0, 0, "train", "expected each class in some image, found no image of train and val that shows bus: check the"),
     ],
 )
@@ -100,7 +105,7 @@ def test_a_recipe_calls_classes_otherwise(tmp_path, looks):
     assert not looks(write_recipe(tmp_path, TASKS["semantic"], merged))
     alone = '[data.classes]\nbus = "road"\ncar = "road"\n'
     (line,) = looks(write_recipe(tmp_path, TASKS["semantic"], alone))
-    assert "found 'road' alone: a network learns to say it everywhere" in line
+    assert "found 'road' alone: the network will predict it everywhere" in line
 
 
 def test_one_class_beside_what_is_ignored(tmp_path, looks):

@@ -113,5 +113,5 @@ def test_a_list_beside_the_description(root):
 
 
 def test_a_pattern_with_backslashes(root):
-    with pytest.raises(DataError, match="in a pattern / stands between folders"):
+    with pytest.raises(DataError, match="use / between folders in patterns"):
         FolderDataset(describe(root, images=r"images\\{name}.png"), "train")

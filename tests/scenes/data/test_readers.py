@@ -57,7 +57,7 @@ class TestCityscapes:
         with pytest.raises(DataError, match="does not exist"):
             CityscapesDataset(tmp_path / "nowhere", "train")
         write_cityscapes(tmp_path)
-        with pytest.raises(DataError, match="there are train"):
+        with pytest.raises(DataError, match="existing splits are train"):
             CityscapesDataset(tmp_path, "val")
         labels = tmp_path / "gtFine/train/town/town_000000_000000_gtFine_labelIds.png"
         save(labels, np.full((32, 64), 77, np.uint8))
@@ -219,7 +219,7 @@ class TestFolder:
             FolderDataset(description, "train")
 
     def test_unknown_split(self, tmp_path):
-        with pytest.raises(RecipeError, match=r"expected 'trian', as data.train .* found none: did you mean 'train'"):
+        with pytest.raises(RecipeError, match=r"expected 'trian', which .* found none: did you mean 'train'"):
             FolderDataset(write_folder(tmp_path), "trian")
 
     def test_nothing_is_written(self, tmp_path):

@@ -78,7 +78,7 @@ def test_linked_folders_are_followed(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("rgb/{name}", "rbg/{name}", "there is no folder .*rbg"),
+        ("rgb/{name}", "rbg/{name}", "the folder .*rbg does not exist"),
         ('list = "train.txt"', "fraction = 0.01", "its share of all images rounds to none"),
     ],
 )

@@ -173,19 +173,19 @@ def counts(split: str, *, trains: bool = False, described: bool = True, **images
             [counts("train", trains=True, road=3, car=0), counts("val", road=2, car=2)],
             [
                 ("train", "expected at least two classes in the images to train on, found 'road' alone"),
-                ("val", "found others, car (2): nothing can learn them"),
+                ("val", "found others, car (2): the network cannot learn them"),
             ],
         ),
         (
             [counts("train", trains=True, road=3, car=1, bus=0), counts("val", road=2, car=2, bus=1)],
-            [("val", "found others, bus (1): nothing can learn them")],
+            [("val", "found others, bus (1): the network cannot learn them")],
         ),
         (
             [counts("train", trains=True, road=3, car=1, bus=0), counts("val", road=2, car=2, bus=0)],
             [("train", "found no image of train and val that shows bus: check the numbers or colours")],
         ),
         ([counts("train", trains=True, described=False, road=3, car=1, bus=0)], []),
-        ([counts("train", trains=True, car=3), counts("val", car=2)], [("train", "found 'car' alone: a network")]),
+        ([counts("train", trains=True, car=3), counts("val", car=2)], [("train", "found 'car' alone: the network")]),
         ([counts("a", road=1, car=1), counts("b", road=1, car=0)], []),
         ([counts("a", car=1)], [("a", "found 'car' alone")]),
         ([counts("train", trains=True), counts("val")], []),

@@ -1,4 +1,4 @@
-"""The official Cityscapes layout, exactly, at any resolution: for Cityscapes itself and for generated streets.
+"""Read data sets in the official Cityscapes layout, at any resolution: Cityscapes itself and generated streets.
 
 ``leftImg8bit/{split}/{city}/*_leftImg8bit.png``, ``gtFine/…_gtFine_labelIds.png``, ``…_gtFine_instanceIds.png``,
 ``disparity/…_disparity.png`` (16 bit), ``camera/…_camera.json``.
@@ -24,18 +24,18 @@ from equipoise.scenes.wording import counted
 
 IMAGE = ("leftImg8bit", "leftImg8bit.png")
 PLACES = {"image": IMAGE} | {name: (label.cityscapes.folder, label.cityscapes.ending) for name, label in LABELS.items()}
-"""Kind of file → its folder, and how its files end."""
+"""Kind of file → its folder, and the end of its file names."""
 
 
 class CityscapesDataset:
-    """One split. If no image has a kind of label, the data set does not have it.
+    """One split. Kinds of label that no image has are not part of the data set.
 
     Args:
         root: the folder that holds ``leftImg8bit``.
         split: ``train``, ``val``, ``test`` …
-        sky_is_zero: sky has zero inverse depth (the paper); else it has no depth label.
+        sky_is_zero: give the sky zero inverse depth, as the paper does; otherwise it has no depth label.
         optional: images may lack labels that others have.
-        strict: miss label files here already, not when a sample is read.
+        strict: raise for missing label files now, not when a sample is read.
 
     Raises:
         DataError: there is no such split, or an image lacks one of its label files.
@@ -66,7 +66,7 @@ class CityscapesDataset:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        """Read one sample at its own size. All mistakes in its labels are reported at once."""
+        """Read one sample at its original size. All mistakes in its labels are reported at once."""
         name = self.names[index]
         image_path = self._path("image", name)
         image = read_image(image_path)
@@ -74,16 +74,16 @@ class CityscapesDataset:
         return Sample(name=name, image=image, labels=labels)
 
     def camera(self, index: int) -> Camera | None:
-        """The camera of an image, if it has a camera file."""
+        """Return the camera of an image; ``None`` if it has no camera file."""
         path = self.root / "camera" / self.split / f"{self.names[index]}_camera.json"
         return read_camera(path) if path.is_file() else None
 
     def fingerprint(self) -> str:
-        """A hash that changes when any file of the split does."""
+        """Return a hash that changes when any file of the split does."""
         return fingerprint(self._path(kind, name) for name in self.names for kind in ("image", *self._kinds))
 
     def files(self, index: int) -> dict[str, Path]:
-        """The image and the labels that exist."""
+        """Return the existing files of an image: ``image``, and its labels by name."""
         paths = {kind: self._path(kind, self.names[index]) for kind in ("image", *self._kinds)}
         return {kind: path for kind, path in paths.items() if path_exists(path)}
 
@@ -92,12 +92,12 @@ class CityscapesDataset:
         return any(path.is_relative_to(self.root.resolve() / folder) for folder, _ in PLACES.values())
 
     def without_image(self) -> list[str]:
-        """Labels of this split that belong to no image, a line each."""
+        """Return a line for each label of this split without an image."""
         alone = [(kind, name) for kind in self._kinds for name in sorted(set(self._named(kind)) - set(self.names))]
         return [f"{self._path(kind, name)}: expected an image for this label, found none" for kind, name in alone]
 
     def remarks(self) -> list[str]:
-        """Notices about kinds of label that no image has, and about pictures with names that do not fit the layout."""
+        """Return notices about missing kinds of label, and about pictures whose names do not fit the layout."""
         lines = [
             f"{self.root / folder / self.split}: expected CITY/*_{ending}, found none: no {kind} labels"
             for kind, (folder, ending) in PLACES.items()
@@ -114,19 +114,19 @@ class CityscapesDataset:
         return lines
 
     def left_out(self) -> LeftOut:
-        """Files among the data set's that are not read."""
+        """Find files in the data set's folders that are not read."""
         patterns = {kind: f"{folder}/{self.split}/{{name}}_{ending}" for kind, (folder, ending) in PLACES.items()}
         return left_out(self.root, patterns)
 
     def _named(self, kind: str) -> tuple[str, ...]:
-        """The CITY/NAME of every file of a kind that is not hidden, sorted."""
+        """Return the sorted CITY/NAME of every file of a kind that is not hidden."""
         folder, ending = PLACES[kind]
         found = (self.root / folder / self.split).glob(f"*/*_{ending}")
         names = (f"{p.parent.name}/{p.name.removesuffix(f'_{ending}')}" for p in found)
         return tuple(sorted(name for name in names if not is_hidden(name)))
 
     def _label_files(self, name: str) -> dict[str, Path]:
-        """The label files that exist; raises ``DataError`` if a required one is missing."""
+        """Return the existing label files. Raises ``DataError`` if a required one is missing."""
         paths = {kind: self._path(kind, name) for kind in self._kinds}
         for path in paths.values():
             if not self.optional and not path_exists(path):
@@ -142,7 +142,7 @@ class CityscapesDataset:
 
 
 def read_camera(path: Path) -> Camera:
-    """Read a camera file in the form of Cityscapes."""
+    """Read a camera file in the format of Cityscapes."""
     try:
         table = read_json(path)
         intrinsic, extrinsic = table["intrinsic"], table["extrinsic"]
@@ -156,7 +156,7 @@ def read_camera(path: Path) -> Camera:
             pitch_rad=float(extrinsic["pitch"]) if "pitch" in extrinsic else None,
         )
     except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise DataError(f"{path}: expected a Cityscapes camera file, found a mistake: {error!r}") from None
+        raise DataError(f"{path}: expected a Cityscapes camera file, found {error!r}") from None
     if (fault := camera_fault(camera)) is not None:
         raise DataError(f"{path}: {fault}")
     return camera
@@ -166,4 +166,4 @@ def _hint(root: Path) -> str:
     if not root.is_dir():
         return f"{root} does not exist"
     splits = sorted(p.name for p in (root / "leftImg8bit").glob("*") if p.is_dir())
-    return f"there are {', '.join(splits)}" if splits else f"{root} holds no leftImg8bit folder"
+    return f"existing splits are {', '.join(splits)}" if splits else f"{root} contains no leftImg8bit folder"

@@ -1,4 +1,4 @@
-"""A user's own folder of pictures, read as its description says. Nothing is written there."""
+"""Read a user's own folder of pictures according to its description. Nothing is written there."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,14 +28,14 @@ class FolderDataset:
     Args:
         description: the TOML file.
         split: one of the description's splits.
-        root: where its patterns start; ``None``: beside the description.
-        sky_is_zero: sky has zero inverse depth; else it has no depth label.
+        root: the folder that its patterns are relative to; ``None``: the folder of the description.
+        sky_is_zero: give the sky zero inverse depth; otherwise it has no depth label.
         optional: images may lack any of their labels, whatever the description says.
-        strict: miss label files here already, not when a sample is read.
+        strict: raise for missing label files now, not when a sample is read.
 
     Raises:
         RecipeError: the description has a mistake, or no such split.
-        DataError: an image or a label is missing or wrong; names its path.
+        DataError: an image or a label is missing or wrong; the message names its path.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class FolderDataset:
         self.description = read_description(description)
         self.root = (root if root is not None else description.parent).resolve()
         if not self.root.is_dir():
-            message = f"where {description} lies" if root is None else "as data.root or --root says"
+            message = f"the folder of {description}" if root is None else "which data.root or --root names"
             raise DataError(f"expected data at {self.root}, found no such folder, {message}: check the path")
         if split not in self.description.split:
             message = suggestion(split, self.description.split)
             raise RecipeError(
-                f"{description}: split: expected {split!r}, as data.train or data.validation of a recipe names it (by "
+                f"{description}: split: expected {split!r}, which data.train or data.validation of a recipe names (by "
                 f"default train and val), found none{message}"
             )
         self.split, self.optional = split, optional
@@ -78,7 +78,7 @@ class FolderDataset:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        """Read one sample at its own size. All mistakes in its labels are reported at once."""
+        """Read one sample at its original size. All mistakes in its labels are reported at once."""
         name = self.names[index]
         image_path = self.path(self.description.images, name)
         image = read_image(image_path)
@@ -86,21 +86,21 @@ class FolderDataset:
         return Sample(name=name, image=image, labels=labels)
 
     def camera(self, index: int) -> Camera | None:
-        """The camera from the description, the same for all images."""
+        """Return the camera of the description, which is the same for all images."""
         return None if self.description.camera is None else self.description.camera.camera
 
     def fingerprint(self) -> str:
-        """A hash that changes when any file of the split, or the meaning of the description, does."""
+        """Return a hash that changes when any file of the split or the content of the description does."""
         patterns = self._patterns().values()
         files = (self.path(pattern, name) for name in self.names for pattern in patterns)
         return fingerprint(files) + repr(self.description)
 
     def path(self, pattern: str, name: str) -> Path:
-        """The path of the file of a name, which must lie below the root."""
+        """Return the path of a file of the image ``name``, which must be below the root."""
         return path_below(self.root, fill(pattern, self.description, self.split, name))
 
     def files(self, index: int) -> dict[str, Path]:
-        """The image and the labels that exist."""
+        """Return the existing files of an image: ``image``, and its labels by name."""
         name = self.names[index]
         paths = {kind: self.path(pattern, name) for kind, pattern in self._patterns().items()}
         return {kind: path for kind, path in paths.items() if path_exists(path)}
@@ -113,7 +113,7 @@ class FolderDataset:
         )
 
     def without_image(self) -> list[str]:
-        """Label pictures without an image, a line each: in this split's folder, or in all if splits share one."""
+        """Return a line for each label without an image, in the folder of this split or in one that splits share."""
         described, lines = self.description, []
         images = set(matching(self.root, fill(described.images, described, self.split, "{name}")))
         for kind, label in described.labels.items():
@@ -124,7 +124,7 @@ class FolderDataset:
         return lines
 
     def remarks(self) -> list[str]:
-        """Notices about entries of the list that may be mistakes, and about images that no list names."""
+        """Return notices about probable mistakes in the list, and about images that no list names."""
         lines = [*self._listed(self.split).remarks]
         splits = self.description.split
         if not all(split.list for split in splits.values()):
@@ -142,20 +142,20 @@ class FolderDataset:
         return lines
 
     def left_out(self) -> LeftOut:
-        """Files among the data set's that are not read."""
+        """Find files in the data set's folders that are not read."""
         patterns = self._patterns().items()
         filled = {kind: fill(pattern, self.description, self.split, "{name}") for kind, pattern in patterns}
         return left_out(self.root, filled)
 
     def _patterns(self) -> dict[str, str]:
-        """The patterns of the images and of each kind of label."""
+        """Return the patterns of the images and of each kind of label."""
         return {"image": self.description.images} | {k: d.files for k, d in self.description.labels.items()}
 
     def _listed(self, split: str) -> ImageList:
         return split_images(self.description, split, self.root, self._beside, strict=False)
 
     def _label_files(self, name: str) -> dict[str, Path]:
-        """The label files that exist; raises ``DataError`` if one is missing that is not optional."""
+        """Return the existing label files. Raises ``DataError`` if a required one is missing."""
         files = {}
         for kind, label in self.description.labels.items():
             path = self.path(label.files, name)
@@ -171,7 +171,7 @@ class FolderDataset:
 
 
 def vocabulary(description: FolderDescription) -> SceneVocabulary:
-    """The vocabulary of the described labels."""
+    """Return the vocabulary of the described labels."""
     described = description.labels
     meaning = {key: value for kind in described for key, value in LABELS[kind].meaning(described[kind]).items()}
     return SceneVocabulary(labels=tuple(described), **meaning)

@@ -1,4 +1,4 @@
-"""Several data sets as one: classes with the same name are one class; what a set does not label stays unlabelled."""
+"""Join several data sets. Classes with the same name are one class; what a data set does not label has no label."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,18 +16,18 @@ from equipoise.scenes.visual.colors import distinct_colors
 
 
 def renamed(vocabulary: SceneVocabulary, names: Mapping[str, str]) -> tuple[SceneVocabulary, npt.NDArray[np.uint8]]:
-    """A vocabulary with renamed classes, and its index for each class of the given one.
+    """Rename the classes of a vocabulary.
 
     Args:
         vocabulary: what the labels mean.
-        names: old name → new name. Classes that come to share a name become one, which looks like the first of them;
-            an empty name: no label.
+        names: old name → new name. Classes with the same new name become one class with the properties of the first;
+            an empty name means no label.
 
     Returns:
-        The vocabulary, and a table ``(256,)`` from old to new indices, ``IGNORE`` for no label.
+        The new vocabulary, and a table ``uint8 (256,)`` from old to new indices; ``IGNORE`` = no label.
 
     Raises:
-        RecipeError: ``names`` holds a class that is not there.
+        RecipeError: ``names`` contains an unknown class.
     """
     known = [c.name for c in vocabulary.classes]
     for name in names:
@@ -51,10 +51,12 @@ def renamed(vocabulary: SceneVocabulary, names: Mapping[str, str]) -> tuple[Scen
 
 
 def union(vocabularies: Mapping[str, SceneVocabulary]) -> SceneVocabulary:
-    """The classes of several data sets, by name. A class is countable if any of the sets says so.
+    """Merge the vocabularies of several data sets; classes with the same name are one class.
+
+    A class is countable if it is countable in any of the data sets.
 
     Raises:
-        RecipeError: they have different classes for the sky, different units of depth, or more than 255 classes.
+        RecipeError: the sky is not the same class everywhere, units of depth differ, or there are over 255 classes.
     """
     classes: dict[str, SceneClass] = {}
     for vocabulary in vocabularies.values():
@@ -80,7 +82,7 @@ def union(vocabularies: Mapping[str, SceneVocabulary]) -> SceneVocabulary:
 
 
 def _unused(color: tuple[int, int, int], taken: Sequence[tuple[int, int, int]]) -> tuple[int, int, int]:
-    """The colour of a class, or another colour if a class of another data set has it."""
+    """Return a class's colour, or another one if it is taken."""
     return distinct_colors(1, taken)[0] if color in taken else color
 
 
@@ -98,7 +100,7 @@ class RenamedDataset:
         return len(self._dataset)
 
     def __getitem__(self, index: int) -> Sample:
-        """One sample, with the new class indices."""
+        """Return one sample with the new class indices."""
         sample = self._dataset[index]
         return replace(sample, labels=reindexed(sample.labels, self._table))
 
@@ -107,17 +109,17 @@ class RenamedDataset:
         return self._dataset.camera(index)
 
     def fingerprint(self) -> str:
-        """A hash that changes when the files or the names do."""
+        """Return a hash that changes when the files or the names do."""
         return self._dataset.fingerprint() + self._table.tobytes().hex()
 
 
 class JoinedDataset:
-    """Data sets one after another, in a common vocabulary; images are named ``SET/NAME``.
+    """Several data sets, one after another, with a common vocabulary. Images are named ``SET/NAME``.
 
     Args:
-        sets: by name.
-        repeats: how often each of a set's images is there.
-        weights: how much each of a set's images counts; 1 where it is not said.
+        sets: the data sets by name.
+        repeats: how often each data set is repeated.
+        weights: the weight of the images of each data set; ``None``: 1.
     """
 
     def __init__(
@@ -144,7 +146,7 @@ class JoinedDataset:
         return len(self._places)
 
     def __getitem__(self, index: int) -> Sample:
-        """One sample, with the common class indices."""
+        """Return one sample with the common class indices."""
         number, own = self._places[index]
         sample = self._sets[number][own]
         labels = reindexed(sample.labels, self._tables[number])
@@ -156,5 +158,5 @@ class JoinedDataset:
         return self._sets[number].camera(own)
 
     def fingerprint(self) -> str:
-        """A hash that changes when any of the sets does."""
+        """Return a hash that changes when any of the data sets does."""
         return " ".join(one.fingerprint() for one in self._sets)

@@ -1,4 +1,4 @@
-"""Data sets by kind, in one explicit table: a new one is one new file and one line here."""
+"""Open a data set by its kind. To add a kind, write a file with a reader and add a line here."""
 
 from pathlib import Path
 
@@ -17,11 +17,19 @@ def open_dataset(
     optional: bool = False,
     strict: bool = True,
 ) -> FileDataset:
-    """One split of a data set; raises ``DataError`` or ``RecipeError`` in one line.
+    """Open one split of a data set.
 
-    ``kind``: ``cityscapes`` and ``streets`` (the same layout; ``path`` is its root), ``folder`` (``path`` is the
-    description, ``root`` where its files lie if not beside it). ``optional``: images may lack labels. ``strict``: miss
-    label files now, not when read.
+    Args:
+        kind: ``cityscapes`` or ``streets`` (the same layout), or ``folder``.
+        path: the root of the layout, or the description of the folder.
+        split: the name of the split.
+        root: for ``folder``: the folder of the data; ``None``: the folder of the description.
+        sky_is_zero: give the sky zero inverse depth; otherwise it has no depth label.
+        optional: images may lack labels.
+        strict: raise for missing label files now, not when a sample is read.
+
+    Raises:
+        DataError, RecipeError: the data or the description are wrong; the message has one line.
     """
     if kind == "folder":
         return FolderDataset(path, split, root=root, sky_is_zero=sky_is_zero, optional=optional, strict=strict)

@@ -1,4 +1,4 @@
-"""A data set without its unreadable images, for recipes with ``skip_broken``."""
+"""Leave unreadable images out of a data set, for recipes with ``skip_broken``."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from equipoise.scenes.data.sample import Camera, Sample, SceneDataset
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """Which samples could be read, and the mistakes of the others, a line each."""
+    """The indices of the readable samples, and a line for each of the others."""
 
     readable: tuple[int, ...]
     faults: tuple[str, ...]
@@ -30,7 +30,7 @@ class ReadableDataset:
     """The readable samples of ``dataset``, in their order.
 
     Raises:
-        DataError: none can.
+        DataError: no sample is readable.
     """
 
     def __init__(self, dataset: SceneDataset, reading: Reading) -> None:
@@ -45,7 +45,7 @@ class ReadableDataset:
         return len(self._indices)
 
     def __getitem__(self, index: int) -> Sample:
-        """One sample."""
+        """Return one sample."""
         return self._dataset[self._indices[index]]
 
     def camera(self, index: int) -> Camera | None:
@@ -53,5 +53,5 @@ class ReadableDataset:
         return self._dataset.camera(self._indices[index])
 
     def fingerprint(self) -> str:
-        """A hash that changes when any file does, unreadable ones included."""
+        """Return a hash that changes when any file does, including unreadable ones."""
         return self._dataset.fingerprint()

@@ -1,7 +1,4 @@
-"""What a data set gives: samples with their labels, and the camera.
-
-Everything here is plain NumPy at the edges' side of the house; nothing in this file reads or writes.
-"""
+"""Samples of a data set, and the interfaces of data sets. Nothing in this file reads or writes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,13 +19,13 @@ class Sample:
     """One image and the labels that exist for it.
 
     Attributes:
-        name: a name unique in the data set, without extension; it may hold ``/``.
+        name: a name that is unique in the data set, without extension; it may contain ``/``.
         image: ``uint8 (H, W, 3)`` RGB.
-        labels: the labels by name, in the types and shapes that ``LABELS`` describes; one that is absent is not there.
-            Disparity in px refers to the width of *its* array, so resizing multiplies it by the ratio of widths.
-        points: by the label's name, points (x, y) in px of this array by id, where they cannot be found in the array
-            any more: the centroids of instances, which a crop cuts but does not move.
-        weight: how much its labels count in the losses beside those of other images.
+        labels: the existing labels by name, with the dtypes and shapes that ``LABELS`` defines. Disparity in px refers
+            to the width of its own array, so resizing multiplies it by the ratio of widths.
+        points: by label name, points (x, y) in px of this array by id, if they cannot be computed from the array: the
+            centroids of instances, which stay where they are when a crop cuts the object.
+        weight: the weight of its labels in the losses, relative to other images.
     """
 
     name: str
@@ -44,7 +41,7 @@ class Sample:
 
 
 class SceneDataset(Protocol):
-    """What training and evaluation need of a data set: its vocabulary, and samples at their stored size."""
+    """A data set as training and evaluation use it: a vocabulary, and samples at their stored size."""
 
     vocabulary: SceneVocabulary
     names: tuple[str, ...]
@@ -54,15 +51,15 @@ class SceneDataset(Protocol):
         ...
 
     def __getitem__(self, index: int) -> Sample:
-        """Read one sample from disk at its own size. Raises ``DataError`` that names the file at fault."""
+        """Return one sample at its original size. Raises ``DataError`` that names the file at fault."""
         ...
 
     def camera(self, index: int) -> Camera | None:
-        """The camera of one image, if the data set knows it."""
+        """Return the camera of one image; ``None`` if it is unknown."""
         ...
 
     def fingerprint(self) -> str:
-        """A hash that changes when the data do, so that caches are rebuilt."""
+        """Return a hash that changes when the data do, so that caches are rebuilt."""
         ...
 
 
@@ -70,10 +67,10 @@ class FileDataset(SceneDataset, Protocol):
     """A data set on disk."""
 
     readers: Mapping[str, Reader]
-    """How the labels are stored, by name."""
+    """The readers of the labels, by name."""
 
     def files(self, index: int) -> dict[str, Path]:
-        """The files of one image that exist: ``image``, and its labels by name."""
+        """Return the existing files of one image: ``image``, and its labels by name."""
         ...
 
     def would_hold(self, path: Path) -> bool:

@@ -11,13 +11,13 @@ SHOWN = 6
 
 @dataclass(frozen=True, kw_only=True)
 class ClassCounts:
-    """How many images of a split show each class that it can have.
+    """The number of images of a split that show each class.
 
     Attributes:
-        split: what it is called.
-        trains: whether it is trained on.
-        images: how many images show each class, by the class's name in the run; 0 for those that none shows.
-        described: someone listed these classes; a fixed layout has many that a data set need not show.
+        split: the name of the split.
+        trains: whether it is used for training.
+        images: the number of images that show each class, by the class's name in the run; may be 0.
+        described: whether the user listed the classes; a fixed layout has classes that a data set need not show.
     """
 
     split: str
@@ -44,7 +44,7 @@ def class_counts(
 
 
 def class_notes(splits: Sequence[ClassCounts]) -> Iterator[tuple[str, str]]:
-    """Notices, each with the split that it belongs to."""
+    """Yield notices, each with the split that it belongs to."""
     splits = [one for one in splits if one.images]
     if not splits:
         return
@@ -53,14 +53,14 @@ def class_notes(splits: Sequence[ClassCounts]) -> Iterator[tuple[str, str]]:
     first = (training or splits)[0].split
     known = list(dict.fromkeys(name for one in splits for name in one.images))
     if len(known) == 1:
-        message = "a network learns to say it everywhere; describe the rest as a class instead of ignoring it"
+        message = "the network will predict it everywhere; describe the rest as a class instead of ignoring it"
         yield first, f"expected at least two classes, found {known[0]!r} alone: {message}"
     elif len(trained) == 1:
         yield first, f"expected at least two classes in the images to train on, found {min(trained)!r} alone"
     described = {name for one in splits if one.described for name in one.images}
     if unseen := [name for name in known if name in described - _shown(splits)]:
         where = " and ".join(dict.fromkeys(one.split for one in splits))
-        message = f"found no image of {where} that shows {_some(unseen)}: check the numbers or colours that mean them"
+        message = f"found no image of {where} that shows {_some(unseen)}: check the numbers or colours of these classes"
         yield first, f"expected each class in some image, {message}"
     yield from _untrained(splits, trained)
 
@@ -73,8 +73,8 @@ def _untrained(splits: Sequence[ClassCounts], trained: set[str]) -> Iterator[tup
     for one in splits:
         only = [f"{name} ({count})" for name, count in one.images.items() if count and name not in trained]
         if only and trained and not one.trains:
-            message = "nothing can learn them: split the images otherwise"
-            yield one.split, f"expected classes that training images show, too, found others, {_some(only)}: {message}"
+            message = "the network cannot learn them: split the images differently"
+            yield one.split, f"expected only classes that training images show, found others, {_some(only)}: {message}"
 
 
 def _some(names: list[str]) -> str:

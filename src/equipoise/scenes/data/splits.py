@@ -1,4 +1,4 @@
-"""Which images belong to a split of a described folder."""
+"""Find the images of a split of a described folder."""
 
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +14,7 @@ from equipoise.scenes.io.paths import path_below, pattern_folder, pattern_regex
 
 
 def fill(pattern: str, description: FolderDescription, split: str, name: str) -> str:
-    """A pattern with its placeholders filled in."""
+    """Fill in the placeholders of a pattern."""
     folder = description.split[split].folder or split
     return PurePosixPath(pattern).as_posix().replace("{split}", folder).replace("{name}", name)
 
@@ -22,14 +22,14 @@ def fill(pattern: str, description: FolderDescription, split: str, name: str) ->
 def split_images(
     description: FolderDescription, split: str, root: Path, beside: Path, *, strict: bool = True
 ) -> ImageList:
-    """The images of a split, sorted (a list keeps its order).
+    """Return the images of a split, sorted; those of a list keep its order.
 
     Args:
-        description: what the folder holds.
+        description: the description of the folder.
         split: one of its splits.
-        root: where its patterns start.
-        beside: the folder of the description, where its lists may lie, too.
-        strict: miss listed images here already.
+        root: the folder that its patterns are relative to.
+        beside: the folder of the description, where lists are also looked for.
+        strict: raise for listed images that do not exist.
     """
     chosen = description.split[split]
     if not chosen.list:
@@ -40,7 +40,7 @@ def split_images(
 
 
 def _unlisted(description: FolderDescription, split: str, root: Path) -> list[str]:
-    """The names of a split that is a folder, or a share of all images."""
+    """Return the names of a split that is a folder or a share of all images."""
     chosen, names = description.split[split], image_names(description, split, root)
     if chosen.folder:
         return names
@@ -55,7 +55,7 @@ def _unlisted(description: FolderDescription, split: str, root: Path) -> list[st
 
 
 def image_names(description: FolderDescription, split: str, root: Path) -> list[str]:
-    """The names of all files that match the pattern of the images, except labels that lie beside them."""
+    """Return the names of all files that match the pattern of the images, except labels in the same folder."""
     names = matching(root, fill(description.images, description, split, "{name}"))
     patterns = [label.files for label in description.labels.values()]
     labels = {name: {fill(pattern, description, split, name) for pattern in patterns} for name in names}
@@ -65,10 +65,10 @@ def image_names(description: FolderDescription, split: str, root: Path) -> list[
 
 
 def matching(root: Path, pattern: str) -> list[str]:
-    """The names of the files that a pattern fits, their letters composed; hidden files are left out.
+    """Return the sorted names, in NFC, of the files that match a pattern; hidden files are left out.
 
     Raises:
-        DataError: a name is not UTF-8, or two names are the same, composed.
+        DataError: a name is not UTF-8, or two names have the same NFC form.
     """
     fit = pattern_regex(pattern)
     names: dict[str, str] = {}
@@ -86,16 +86,16 @@ def matching(root: Path, pattern: str) -> list[str]:
 
 
 def why_none(description: FolderDescription, split: str, root: Path) -> str:
-    """For a message: why a split has no images, if known."""
+    """Explain why a split has no images, for the end of a message; empty if unknown."""
     pattern = fill(description.images, description, split, "{name}")
     if "\\" in pattern:
-        return ": in a pattern / stands between folders, on Windows too"
+        return ": use / between folders in patterns, on Windows too"
     folder = path_below(root, pattern_folder(pattern))
     if not folder.is_dir():
-        return f": there is no folder {folder}"
+        return f": the folder {folder} does not exist"
     if description.split[split].fraction and image_names(description, split, root):
         return ": its share of all images rounds to none"
     if message := next(left_out(root, {"image": pattern}).lines(), ""):
         return f": {message}"
     others = list_files(folder)
-    return f": there are {len(others)} others, such as {others[0]}" if others else ""
+    return f": found {len(others)} other files, such as {others[0]}" if others else ""
