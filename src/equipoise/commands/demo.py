@@ -14,6 +14,7 @@ from equipoise.scenes.config.recipe import Recipe, read_recipe
 from equipoise.scenes.io import run_files
 from equipoise.scenes.io.lock import LOCK, exclusive_lock
 from equipoise.scenes.streets import generate
+from equipoise.scenes.training.device import choose_device
 
 MARK = "demo.txt"
 """What shows that a folder is an earlier demo's."""
@@ -27,6 +28,7 @@ def demo(
     val: Whole = 100,
     steps: Whole | None = None,
     seed: Whole = 0,
+    device: str = "auto",
 ) -> None:
     """Generate streets, train semantics, instances and depth together, evaluate on unseen streets, write a report.
 
@@ -38,11 +40,13 @@ def demo(
         val: validation images, which training does not see.
         steps: training steps; by default those of the demo's recipe.
         seed: the seed of the streets and of the training.
+        device: what to train on: auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.
     """
     for name, count in (("--train", train), ("--val", val)):
         if not 1 <= count <= 999_999:
             raise UsageError(f"{name}: expected 1 … 999,999 images, found {count}")
-    recipe = demo_recipe(out, steps=steps, seed=seed)
+    where = choose_device(device)
+    recipe = demo_recipe(out, steps=steps, seed=seed).with_training(device=device)
     screen = console()
     height, width = recipe.data.size
     make(out)
@@ -51,11 +55,11 @@ def demo(
         say(f"generating {train} + {val} street scenes of {height}x{width} px", screen)
         with counting("generating streets", train + val, screen) as counter:
             generate(out / "streets", train=train, val=val, size=recipe.data.size, seed=seed, progress=counter.advance)
-        outcome = train_to_the_end(recipe, out)
+        outcome = train_to_the_end(recipe, out, where)
         if outcome.exit_status:
             say(f"stopped after step {outcome.step}: equipoise demo starts again from the beginning", screen)
             sys.exit(outcome.exit_status)
-        show_results(out)
+        show_results(out, where)
 
 
 def demo_recipe(out: Path, *, steps: int | None, seed: int) -> Recipe:

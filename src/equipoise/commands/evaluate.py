@@ -4,12 +4,14 @@ import json as json_format
 from pathlib import Path
 
 from equipoise.commands.callbacks import run_callbacks
-from equipoise.commands.display import output
+from equipoise.commands.display import console, output, say
 from equipoise.commands.results import print_all_figures, print_results
 from equipoise.commands.sizes import parsed_tiling
 from equipoise.scenes.evaluation.figures import without_nan
 from equipoise.scenes.runs.evaluation import evaluate_run
+from equipoise.scenes.runs.load import computing
 from equipoise.scenes.runs.run_folder import RunFolder
+from equipoise.scenes.training.device import choose_device
 
 
 def evaluate(
@@ -23,6 +25,7 @@ def evaluate(
     tile: str = "",
     overlap: float | None = None,
     json: bool = False,
+    device: str = "auto",
 ) -> None:
     """Evaluate a trained run: the figures of each task, beside the baselines.
 
@@ -41,8 +44,10 @@ def evaluate(
             by default on whole images. The figures go to a file of their own.
         overlap: the fraction of a tile that it shares with the next one; 0.25 by default.
         json: print the figures as JSON on standard output.
+        device: what to compute on: auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.
     """
-    tiling = parsed_tiling(tile, overlap)
+    tiling, where = parsed_tiling(tile, overlap), choose_device(device)
+    say(f"evaluating {computing(run, where, device)}", console())
     figures = evaluate_run(
         RunFolder(run),
         run_callbacks(),
@@ -51,6 +56,7 @@ def evaluate(
         data=data,
         baselines=baselines,
         tiling=tiling,
+        device=where,
     )
     if json:
         print(json_format.dumps(without_nan(figures.to_json()), indent=1))

@@ -14,7 +14,8 @@ from equipoise.scenes.inference.predictor import ScenePredictor
 from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.inference.tiles import Tiling
 from equipoise.scenes.io.files import path_exists
-from equipoise.scenes.runs.load import load
+from equipoise.scenes.runs.load import computing, load
+from equipoise.scenes.training.device import choose_device
 from equipoise.scenes.wording import counted
 
 
@@ -28,6 +29,7 @@ def predict(
     tile: str = "",
     overlap: float | None = None,
     json: bool = False,
+    device: str = "auto",
 ) -> None:
     """Predict the scenes in an image, a folder of images, or the images that a pattern names.
 
@@ -44,9 +46,11 @@ def predict(
             to save memory; by default on whole images, resized to the size it was trained at.
         overlap: the fraction of a tile that it shares with the next one; 0.25 by default.
         json: print what was written as JSON on standard output.
+        device: what to compute on: auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.
     """
-    tiling = parsed_tiling(tile, overlap)
-    model = load(run)
+    tiling, where = parsed_tiling(tile, overlap), choose_device(device)
+    model = load(run, device)
+    say(f"predicting {computing(run, where, device)}", console())
     inputs = found_images(input, out)
     names = inputs.names
     for line in inputs.left_out():

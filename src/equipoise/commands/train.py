@@ -5,6 +5,8 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import torch
+
 from equipoise.commands.callbacks import SILENT, run_callbacks
 from equipoise.commands.display import TrainingDisplay, console, output, say
 from equipoise.commands.results import print_results
@@ -15,6 +17,7 @@ from equipoise.scenes.report import build_report
 from equipoise.scenes.runs.evaluation import evaluate_run, write_pictures
 from equipoise.scenes.runs.run import train_run
 from equipoise.scenes.runs.run_folder import RunFolder
+from equipoise.scenes.training.device import choose_device
 from equipoise.scenes.training.distributed import ALONE, ProcessGroup, process_group
 from equipoise.scenes.training.outcome import Outcome
 
@@ -28,6 +31,7 @@ def train(
     overwrite: bool = False,
     seed: Whole | None = None,
     steps: Whole | None = None,
+    device: str | None = None,
 ) -> None:
     """Train a network as a recipe says, evaluate it, and write a report.
 
@@ -42,24 +46,27 @@ def train(
         seed: in place of the recipe's training.seed.
         steps: in place of the recipe's training.steps; with --resume more of them lengthen a run whose schedule is
             constant.
+        device: in place of the recipe's training.device: auto, cpu, cuda, cuda:1 or mps. A run can be resumed on
+            another device.
     """
-    chosen = read_recipe(recipe).with_training(seed=seed, steps=steps)
+    chosen = read_recipe(recipe).with_training(seed=seed, steps=steps, device=device)
+    where = choose_device(chosen.training.device, "training.device" if device is None else "--device")
     folder = out or Path("runs") / recipe.stem
     with ExitStack() as held:
-        with process_group() as here:
+        with process_group(where) as here:
             if here.leads:
                 new = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
                 RunFolder(folder).prepare(resume=resume, overwrite=overwrite)
                 held.callback(remove_empty, new)
                 held.enter_context(exclusive_lock(folder))
             here.wait()
-            outcome = train_to_the_end(chosen, folder, resume=resume, here=here)
+            outcome = train_to_the_end(chosen, folder, where, resume=resume, here=here)
         if outcome.exit_status and here.leads:
             say(f"stopped after step {outcome.step}, saved in {folder}: go on with --resume", console())
         if outcome.exit_status:
             sys.exit(outcome.exit_status)
         if here.leads:
-            show_results(folder)
+            show_results(folder, where)
 
 
 def remove_empty(folders: list[Path]) -> None:
@@ -71,20 +78,23 @@ def remove_empty(folders: list[Path]) -> None:
             return
 
 
-def train_to_the_end(recipe: Recipe, folder: Path, *, resume: bool = False, here: ProcessGroup = ALONE) -> Outcome:
+def train_to_the_end(
+    recipe: Recipe, folder: Path, device: torch.device, *, resume: bool = False, here: ProcessGroup = ALONE
+) -> Outcome:
     """Train, shown live by the process that leads."""
     if not here.leads:
-        return train_run(recipe, RunFolder(folder), SILENT, resume=resume, group=here)
+        return train_run(recipe, RunFolder(folder), SILENT, resume=resume, group=here, device=device)
     screen = console()
     with TrainingDisplay(recipe.training.steps, screen) as display:
-        return train_run(recipe, RunFolder(folder), run_callbacks(display), resume=resume, group=here)
+        shown = run_callbacks(display)
+        return train_run(recipe, RunFolder(folder), shown, resume=resume, group=here, device=device)
 
 
-def show_results(run: Path) -> None:
+def show_results(run: Path, device: torch.device) -> None:
     """Evaluate a trained run, draw pictures, write the report, and print the figures."""
     folder = RunFolder(run)
-    figures = evaluate_run(folder, run_callbacks())
-    write_pictures(folder, figures)
+    figures = evaluate_run(folder, run_callbacks(), device=device)
+    write_pictures(folder, figures, device)
     page = build_report(folder)
     print_results(figures, output())
     say(f"The report, with pictures: {page}", output())

@@ -16,7 +16,8 @@ from equipoise.scenes.data.augmentation import Augmentation
 from equipoise.scenes.data.joined import JoinedDataset
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.tasks import has_label, make_tasks
-from equipoise.scenes.training.batches import Batch, batches, collate, places
+from equipoise.scenes.training.batches import batches, collate, places
+from equipoise.scenes.training.moving import Batch
 from tests.support.tiny import VOCABULARY, PhotoDataset, TinyDataset, scene
 
 

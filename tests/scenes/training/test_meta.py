@@ -15,9 +15,10 @@ from equipoise.scenes.data.joined import JoinedDataset
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks.settings import LikelihoodRecipe
-from equipoise.scenes.training.batches import Batch, batches
+from equipoise.scenes.training.batches import batches
 from equipoise.scenes.training.distributed import ALONE
 from equipoise.scenes.training.finite import expect_finite_steps, update_if_finite
+from equipoise.scenes.training.moving import Batch
 from equipoise.scenes.training.optimizer import make_optimizer
 from equipoise.scenes.training.state import State
 from equipoise.scenes.training.step import training_step
@@ -88,11 +89,11 @@ def test_an_update_that_is_not_finite_is_undone_and_reported_later(value: float)
     for norm in (good, bad, good):
         for parameter in parameters:
             parameter.grad = torch.full_like(parameter, float(norm))
-        update_if_finite(state, good, norm)
+        update_if_finite(state, good, norm, ("good", "bad"))
         state.step += 1
         weights.append([p.detach().clone() for p in parameters])
     assert not torch.equal(weights[0][0], torch.zeros_like(weights[0][0]))
     for later in weights[1:]:
         assert all(torch.equal(one, other) for one, other in zip(weights[0], later, strict=True))
-    with pytest.raises(NonFiniteError, match="found infinity or NaN at step 5; no weight was changed"):
+    with pytest.raises(NonFiniteError, match=r"infinity or NaN \(step 5, images good, bad\); no weight"):
         expect_finite_steps(state)

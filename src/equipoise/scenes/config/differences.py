@@ -6,8 +6,9 @@ from typing import Any
 
 def changes_nothing(key: str) -> bool:
     """Whether a key does not affect the results of a run, such as the number of workers and the paths of the data."""
-    workings = ("training.workers", "training.checkpoint_every", "training.keep_checkpoints", "data.cache_folder")
-    return key in workings or re.fullmatch(r"(data|also\.[^.]+)\.(path|root)", key) is not None
+    workings = ("workers", "device", "checkpoint_every", "keep_checkpoints")
+    keys = ("data.cache_folder", *(f"training.{name}" for name in workings))
+    return key in keys or re.fullmatch(r"(data|also\.[^.]+)\.(path|root)", key) is not None
 
 
 def differing_keys(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:

@@ -22,7 +22,7 @@ from equipoise.scenes.io.images import as_rgb, read_image
 from equipoise.scenes.model.described import DescribedModel
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks.task import upsampled
-from equipoise.scenes.training.precision import Precision
+from equipoise.scenes.training.precision import Precision, autocast, float32_products
 
 BATCH_SIZE = 8
 """Images that go through the network together where there are many."""
@@ -47,7 +47,7 @@ class NetworkPredictor:
         """Each task's location for a batch of images."""
         # A CPU rounds a batch of one differently from a larger one, so there each image goes through alone, always.
         parts = images.chunk(len(images) if self.device.type == "cpu" else 1)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with autocast(self.precision, self.device), float32_products(self.precision, self.device):
             found = [self.model.locations(part.to(self.device)) for part in parts]
         return {name: torch.cat([locations[name] for locations in found]).cpu() for name in found[0]}
 

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+
 from equipoise.errors import DataError, UsageError
 from equipoise.scenes.config.recipe import Recipe, read_recipe
 from equipoise.scenes.config.toml import suggestion
@@ -23,6 +25,8 @@ from equipoise.scenes.runs.callbacks import RunCallbacks
 from equipoise.scenes.runs.load import open_model
 from equipoise.scenes.runs.run_folder import RunFolder
 from equipoise.scenes.tasks import Task
+from equipoise.scenes.training.device import CPU
+from equipoise.scenes.training.precision import precision_on
 
 
 def evaluate_run(
@@ -34,6 +38,7 @@ def evaluate_run(
     data: str = "",
     baselines: bool = True,
     tiling: Tiling | None = None,
+    device: torch.device = CPU,
 ) -> Figures:
     """Evaluate a finished run, on each data set by itself, beside the baselines.
 
@@ -48,6 +53,7 @@ def evaluate_run(
         data: one of the recipe's data sets; by default all of them.
         baselines: evaluate the baselines too.
         tiling: run the network tile by tile; by default on whole images.
+        device: what the network runs on.
 
     Raises:
         DataError: data are missing, or an image cannot be read.
@@ -57,7 +63,7 @@ def evaluate_run(
     recipe = _evaluated_recipe(folder, elsewhere, callbacks)
     if data and data not in recipe.sets:
         raise UsageError(f"--data: found {data!r}{suggestion(data, recipe.sets)}")
-    model, predict = open_model(folder.path)
+    model, predict = open_model(folder.path, device)
     if tiling is not None:
         predict = tiled(predict, tiling, model.description.model.output_stride)
     opened = RecipeData(recipe)
@@ -151,11 +157,11 @@ def _evaluated(
         return evaluate(predict, dataset, tasks, size, on_image=advance)
 
 
-def write_pictures(folder: RunFolder, figures: Figures) -> None:
+def write_pictures(folder: RunFolder, figures: Figures, device: torch.device = CPU) -> None:
     """Draw validation images of each data set, chosen by the figures that ``evaluate_run`` returned."""
     recipe, _ = folder.read()
-    model = load_model(folder.path)
-    predict, data = NetworkPredictor(model, folder.precision()), RecipeData(recipe)
+    model = load_model(folder.path).to(device)
+    predict, data = NetworkPredictor(model, precision_on(folder.precision(), device)), RecipeData(recipe)
     examples = []
     for name, found in figures.sets.items():
         dataset = data.samples(name, found.split)

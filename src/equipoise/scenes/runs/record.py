@@ -9,7 +9,7 @@ from equipoise.scenes.cameras.model_camera import ModelCamera
 from equipoise.scenes.config.toml import from_table
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.tasks import Primary
-from equipoise.scenes.training.precision import Precision
+from equipoise.scenes.training.precision import Precision, Products
 from equipoise.scenes.training.selection import Better
 
 FORMAT = 1
@@ -54,6 +54,7 @@ class Change:
 class RunRecord:
     """What ``run.json`` holds. Whatever an older or an unfinished run lacks is ``None`` or empty.
 
+    ``device`` is what ``auto`` became. ``float32_products`` says how a CUDA GPU multiplied what was float32.
     ``seconds`` is the training time; ``steps`` is what the recipe asks for, ``steps_done`` what was trained.
     """
 
@@ -65,6 +66,8 @@ class RunRecord:
     seed: int | None = None
     precision: Precision | None = None
     device: str | None = None
+    device_name: str | None = None
+    float32_products: Products | None = None
     threads: int | None = None
     processes: int | None = None
     started: str | None = None
@@ -120,7 +123,16 @@ class RunRecord:
         )
 
 
-ADDED_LATER = ("validation", "steps_done", "stopped_early", "parameters", "changed", "model")
+ADDED_LATER = (
+    "device_name",
+    "float32_products",
+    "validation",
+    "steps_done",
+    "stopped_early",
+    "parameters",
+    "changed",
+    "model",
+)
 
 
 def _change(table: Any, where: str) -> Change:

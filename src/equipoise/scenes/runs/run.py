@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
 import torch
 
@@ -18,18 +19,23 @@ from equipoise.scenes.runs.class_balance import balanced
 from equipoise.scenes.runs.record import FORMAT, Change, KeptModel, RunRecord
 from equipoise.scenes.runs.run_folder import RunFolder
 from equipoise.scenes.runs.validation import plan_validation, selection, validation_record, validation_sets
+from equipoise.scenes.training.device import CPU, described, device_name
 from equipoise.scenes.training.distributed import ALONE, ProcessGroup
 from equipoise.scenes.training.loop import train
 from equipoise.scenes.training.outcome import Outcome
-from equipoise.scenes.training.precision import Precision, choose_precision
+from equipoise.scenes.training.precision import COARSEST_FIRST, Precision, choose_precision, precision_on, products
 from equipoise.scenes.training.selection import best_of
 from equipoise.version import __version__
 
-CPU = torch.device("cpu")
-
 
 def train_run(
-    recipe: Recipe, folder: RunFolder, callbacks: RunCallbacks, *, resume: bool = False, group: ProcessGroup = ALONE
+    recipe: Recipe,
+    folder: RunFolder,
+    callbacks: RunCallbacks,
+    *,
+    resume: bool = False,
+    group: ProcessGroup = ALONE,
+    device: torch.device = CPU,
 ) -> Outcome:
     """Train a recipe into a prepared folder. The outcome says whether a signal ended training early."""
     if recipe.training.batch_size < group.world:
@@ -48,14 +54,14 @@ def train_run(
     expect_labels(dataset, model.tasks)
     with group.leader_first():
         weighed = balanced(recipe, dataset, model.tasks, callbacks)
-    precision = choose_precision(recipe.training.precision, CPU)
-    if group.largest(precision == "float32"):
-        precision = "float32"
+    precision = agreed(choose_precision(recipe.training.precision, device), group)
     if resume:
         _, record = folder.read()
-        precision = record.precision or precision
+        precision = agreed(precision_on(record.precision or precision, device), group)
+        record = dataclasses.replace(record, **workplace(device, precision, group))
     else:
-        record = describe_run(recipe, precision, known, group)
+        record = describe_run(recipe, precision, known, group, device)
+    callbacks.on_notice(f"training on {described(device, recipe.training.device)}, in {precision}")
     if chosen is not None:
         record = dataclasses.replace(record, validation=validation_record(recipe, sets, chosen))
     if group.leads and not resume:
@@ -67,6 +73,7 @@ def train_run(
         dataset,
         folder.path,
         precision=precision,
+        device=device,
         resume=resume,
         identity=known.identity,
         camera=known.camera,
@@ -111,7 +118,26 @@ def kept_model(record: RunRecord, outcome: Outcome) -> KeptModel | None:
     return dataclasses.replace(kept, chosen="best", score=best["score"], validations=len(outcome.validations))
 
 
-def describe_run(recipe: Recipe, precision: Precision, known: Survey, group: ProcessGroup) -> RunRecord:
+def agreed(precision: Precision, group: ProcessGroup) -> Precision:
+    """The precision of a group whose processes may run on different machines: one that all of them have."""
+    return COARSEST_FIRST[group.largest(COARSEST_FIRST.index(precision))]
+
+
+def workplace(device: torch.device, precision: Precision, group: ProcessGroup) -> dict[str, Any]:
+    """What a record says of the machine, which may be another one when the run is resumed."""
+    return {
+        "precision": precision,
+        "device": str(device),
+        "device_name": device_name(device),
+        "float32_products": products(precision) if device.type == "cuda" else None,
+        "threads": torch.get_num_threads(),
+        "processes": group.world,
+    }
+
+
+def describe_run(
+    recipe: Recipe, precision: Precision, known: Survey, group: ProcessGroup, device: torch.device
+) -> RunRecord:
     """How a run is made."""
     return RunRecord(
         format=FORMAT,
@@ -120,10 +146,7 @@ def describe_run(recipe: Recipe, precision: Precision, known: Survey, group: Pro
         python=sys.version.split()[0],
         command="equipoise " + shlex.join(sys.argv[1:]),
         seed=recipe.training.seed,
-        precision=precision,
-        device=str(CPU),
-        threads=torch.get_num_threads(),
-        processes=group.world,
+        **workplace(device, precision, group),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         steps=recipe.training.steps,
         train_images=known.train_images,

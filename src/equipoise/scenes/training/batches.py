@@ -7,7 +7,6 @@ resumed in the middle of an epoch, with any number of workers, sees what the uni
 import functools
 import signal
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,26 +20,11 @@ from equipoise.scenes.data.parts import read_part
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.transforms import augment_part
 from equipoise.scenes.tasks import Task, has_label
+from equipoise.scenes.training.device import CPU
 from equipoise.scenes.training.distributed import ALONE, ProcessGroup
+from equipoise.scenes.training.moving import Batch, on_device
 from equipoise.scenes.training.signals import ENDING
 from equipoise.scenes.wording import counted
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """Images ``uint8 (B, 3, H, W)`` (channels last in memory), each task's targets, and where they come from.
-
-    A task's targets are those of the images that have its label, ``rows`` says which; where no image has it, there are
-    none. ``weights`` says how much each of those images counts; ``None``: all the same.
-    """
-
-    images: Tensor
-    targets: dict[str, Tensor]
-    rows: dict[str, Tensor]
-    epoch: float
-    names: tuple[str, ...]
-    weights: dict[str, Tensor] | None = None
-
 
 Place = tuple[int, int]
 """(epoch, index in the data set)."""
@@ -150,8 +134,9 @@ def batches(
     stop: int,
     workers: int,
     group: ProcessGroup = ALONE,
+    device: torch.device = CPU,
 ) -> Generator[Batch]:
-    """This process's part of the batches of steps ``start`` … ``stop`` − 1.
+    """This process's part of the batches of steps ``start`` … ``stop`` − 1, on ``device``.
 
     ``batch_size`` is that of all processes together; ``workers`` processes make them (0: this one does).
 
@@ -167,11 +152,12 @@ def batches(
         prefetch_factor=4 if workers else None,
         worker_init_fn=_ignore_signals if workers else None,
         timeout=LONGEST_WAIT_S if workers else 0,
+        pin_memory=device.type == "cuda",
         generator=torch.Generator().manual_seed(seed),  # Its own: an iterator draws a number that nobody needs.
     )
     iterator = iter(loader)
     try:
-        yield from map(_expect_batch, iterator)
+        yield from on_device(map(_expect_batch, iterator), device)
     except RuntimeError as error:
         if "DataLoader" not in str(error):
             raise

@@ -13,6 +13,7 @@ import torch.distributed as dist
 from torch import nn
 
 from equipoise.errors import RunError
+from equipoise.scenes.training.device import CPU
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,17 +65,34 @@ class ProcessGroup:
         if self.leads:
             self.wait()
 
-    def parallel(self, network: nn.Module) -> nn.Module:
-        """The network, with its gradients averaged over the processes."""
-        return network if self.world == 1 else nn.parallel.DistributedDataParallel(network)
+    def parallel(self, network: nn.Module, device: torch.device = CPU) -> nn.Module:
+        """The network, with its gradients averaged over the processes.
+
+        On GPUs batch normalisation is over the images of all processes, but for the decoders: where no image of a
+        process has a task's label, that process skips the decoder, and the others would wait for it.
+        """
+        if self.world == 1:
+            return network
+        if device.type != "cuda":
+            return nn.parallel.DistributedDataParallel(network)
+        for name, part in network.named_children():
+            if name != "decoders":
+                setattr(network, name, nn.SyncBatchNorm.convert_sync_batchnorm(part))  # type: ignore[no-untyped-call]
+        return nn.parallel.DistributedDataParallel(network, device_ids=[device])
 
 
 ALONE = ProcessGroup()
 
 
 @contextmanager
-def process_group() -> Iterator[ProcessGroup]:
+def process_group(device: torch.device = CPU) -> Iterator[ProcessGroup]:
     """Join the processes that torchrun started, as its environment variables describe them.
+
+    What lies on the CPU goes through gloo, and so do signals and counts, for which no GPU has to wait; gradients and
+    sums on GPUs go through NCCL.
+
+    Args:
+        device: what this process trains on.
 
     Raises:
         RunError: some of torchrun's variables are missing, or another process ended with an error.
@@ -88,7 +106,9 @@ def process_group() -> Iterator[ProcessGroup]:
             f"expected {', '.join(missing)} in the environment, as WORLD_SIZE={os.environ['WORLD_SIZE']}, found none: "
             "start the processes with torchrun"
         )
-    dist.init_process_group("gloo")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield ProcessGroup(rank=dist.get_rank(), world=dist.get_world_size())
     except BaseException as error:
@@ -104,4 +124,4 @@ def process_group() -> Iterator[ProcessGroup]:
 
 def _lost(error: RuntimeError) -> bool:
     """Whether an error only says that the connection to another process is gone."""
-    return isinstance(error, dist.DistError) or "gloo" in str(error)
+    return isinstance(error, dist.DistError) or "gloo" in str(error) or "NCCL" in str(error)

@@ -1,8 +1,11 @@
 """Losses, gradients and weights that are not finite.
 
-On the CPU a step raises at once. On other devices reading a value would stall the device at every step: the update is
-undone on the device, the step's number is kept there, and the error is raised where values are read anyway: before a
-log entry, a validation or a checkpoint.
+On the CPU a step raises at once. On other devices reading a value would stall the device at every step: the optimizer's
+step is left out on the device, its number is kept there, and the error is raised where values are read anyway: before
+a log entry, a validation or a checkpoint. From that step on no update takes place.
+
+In float16 gradients may overflow because the loss is scaled up. Such a step is left out too, and the scale is halved;
+only where it has fallen to ``SMALLEST_SCALE`` is the overflow an error.
 """
 
 import torch
@@ -10,48 +13,57 @@ from torch import Tensor
 
 from equipoise.errors import NonFiniteError
 from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.training.distributed import ALONE, ProcessGroup
 from equipoise.scenes.training.state import State
+from equipoise.scenes.training.update import step_if
+
+SMALLEST_SCALE = 1.0
 
 
-def update_if_finite(state: State, loss: Tensor, gradient_norm: Tensor) -> None:
-    """Let the optimizer step; undo the update where this or an earlier loss or gradient is not finite. Reads nothing.
+def update_if_finite(state: State, loss: Tensor, gradient_norm: Tensor, names: tuple[str, ...] = ()) -> None:
+    """Let the optimizer step; not where this or an earlier loss or gradient is not finite. Reads nothing back.
 
     Args:
-        state: its gradients are those of the step; ``bad_step`` is updated.
+        state: its gradients are those of the step; ``bad_step`` and ``recent`` are updated.
         loss: the joint loss, a scalar.
         gradient_norm: of the network's gradients, a scalar.
+        names: of the step's images.
     """
-    is_finite = torch.isfinite(loss.detach()) & torch.isfinite(gradient_norm)
-    earlier = torch.zeros_like(is_finite, dtype=torch.int64) if state.bad_step is None else state.bad_step
-    state.bad_step = torch.where((earlier == 0) & ~is_finite, state.step + 1, earlier)
-    parameters = [p for group in state.optimizer.param_groups for p in group["params"]]
-    before = [p.detach().clone() for p in parameters]
-    state.optimizer.step()
-    with torch.no_grad():
-        for parameter, value in zip(parameters, before, strict=True):
-            parameter.copy_(torch.where(state.bad_step > 0, value, parameter))
+    loss_is_finite, norm_is_finite = torch.isfinite(loss.detach()), torch.isfinite(gradient_norm)
+    is_bad = ~(loss_is_finite & norm_is_finite)
+    if state.scaler is not None:
+        is_bad = is_bad & (~loss_is_finite | (state.scaler.scale(torch.ones_like(gradient_norm)) <= SMALLEST_SCALE))
+    earlier = torch.zeros_like(is_bad, dtype=torch.int64) if state.bad_step is None else state.bad_step
+    state.bad_step = torch.where((earlier == 0) & is_bad, state.step + 1, earlier)
+    state.recent[state.step + 1] = names
+    step_if(state.optimizer, loss_is_finite & norm_is_finite & (state.bad_step == 0))
 
 
-def expect_finite_steps(state: State) -> None:
-    """Raise ``NonFiniteError`` where ``update_if_finite`` has undone an update; does nothing on the CPU."""
+def expect_finite_steps(state: State, group: ProcessGroup = ALONE) -> None:
+    """Raise ``NonFiniteError`` where ``update_if_finite`` left out an update for good; does nothing on the CPU.
+
+    All processes of the group must call it.
+    """
     if state.bad_step is None:
         return
+    step, recent, found = int(state.bad_step), state.recent, "infinity or NaN"
+    state.recent = {}
     try:
         state.model.likelihood.check()
     except FloatingPointError as error:
+        found = str(error)
+        if not step:
+            raise NonFiniteError(f"expected finite losses, found: {found}: lower optimizer.lr") from None
+    if step:
         raise NonFiniteError(
-            f"expected finite losses, found: {error}; no weight was changed: lower optimizer.lr"
-        ) from None
-    if step := int(state.bad_step):
-        raise NonFiniteError(
-            f"expected finite losses and gradients, found infinity or NaN at step {step}; no weight was changed: lower "
-            "optimizer.lr, or set optimizer.gradient_clip"
+            f"expected finite losses and gradients, found: {found} ({place(step, recent.get(step, ()), group)}); no "
+            "weight was changed: lower optimizer.lr, set optimizer.gradient_clip, or look at these images"
         )
 
 
-def expect_finite(state: State) -> None:
+def expect_finite(state: State, group: ProcessGroup = ALONE) -> None:
     """Raise ``NonFiniteError`` where a weight is not finite: an update by finite gradients can still overflow."""
-    expect_finite_steps(state)
+    expect_finite_steps(state, group)
     for name, parameter in state.model.named_parameters():
         if not torch.isfinite(parameter).all():
             raise NonFiniteError(
@@ -66,3 +78,8 @@ def bad_gradient(model: SceneModel) -> str:
         if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
             return name
     return "the sum of their squares"
+
+
+def place(step: int, names: tuple[str, ...], group: ProcessGroup) -> str:
+    """A step, and the images of all processes in it."""
+    return f"step {step}, images {', '.join(group.gathered(names))}"

@@ -15,13 +15,14 @@ from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.batches import batches
+from equipoise.scenes.training.device import CPU
 from equipoise.scenes.training.distributed import ALONE, ProcessGroup
 from equipoise.scenes.training.entry import Speed, log_entry
 from equipoise.scenes.training.finite import expect_finite_steps
 from equipoise.scenes.training.log import Entry, RunLog
 from equipoise.scenes.training.optimizer import make_optimizer, set_rate
 from equipoise.scenes.training.outcome import Outcome
-from equipoise.scenes.training.precision import Precision
+from equipoise.scenes.training.precision import Precision, float32_products
 from equipoise.scenes.training.resuming import restore
 from equipoise.scenes.training.saving import save
 from equipoise.scenes.training.schedule import rate_factor
@@ -37,6 +38,7 @@ def train(
     run: Path,
     *,
     precision: Precision,
+    device: torch.device = CPU,
     resume: bool = False,
     identity: Mapping[str, str] | None = None,
     camera: ModelCamera | None = None,
@@ -52,6 +54,7 @@ def train(
         dataset: training samples.
         run: an existing folder, which gets checkpoints, log and model.
         precision: of the network's forward pass; the likelihood always computes in float32.
+        device: what to train on. Checkpoints and models do not depend on it.
         resume: continue from the newest valid checkpoint in ``run``.
         identity: identifies the data by key and value; a run on other data is not resumed.
         camera: that of the training images, saved with the model.
@@ -66,10 +69,10 @@ def train(
         DataError: an image of the training or validation split cannot be read.
     """
     options, identity = recipe.training, dict(identity or {})
-    state = new_state(recipe, dataset, camera)
+    state = new_state(recipe, dataset, camera, device, precision)
     if resume:
         restore(state, recipe, identity, run, on_notice)
-    state.network = group.parallel(state.model.network)
+    state.network = group.parallel(state.model.network, device)
     log = RunLog(run, last_step=state.step) if group.leads else None
     drawn = batches(
         dataset,
@@ -82,10 +85,11 @@ def train(
         stop=options.steps,
         workers=options.workers,
         group=group,
+        device=device,
     )
     state.model.train()
     started, speed = time.perf_counter() - state.seconds, Speed(state.step)
-    with stop_on_signals() as request, closing(drawn):
+    with stop_on_signals() as request, closing(drawn), float32_products(precision, device):
         validator = Validator(validation, state, options, run, group=group, request=request, on_notice=on_notice)
         validator.validate_if_due()  # A signal may have interrupted this one before the run was resumed.
         ended = state.stopped_early or validator.due
@@ -96,7 +100,7 @@ def train(
             state.seconds = time.perf_counter() - started
             is_last = state.step == options.steps
             if state.step % options.log_every == 0 or is_last:
-                expect_finite_steps(state)
+                expect_finite_steps(state, group)
                 if log is not None:
                     rate = speed.rate(state.step, options.batch_size)
                     entry = log_entry(state, joint, gradient_norm, batch.epoch, rate)
@@ -109,8 +113,10 @@ def train(
                     save(state, recipe, identity, run)
                 raise
             ended = is_last or state.stopped_early or group.largest(request.exit_status) > 0
-            if group.leads and (state.step % options.checkpoint_every == 0 or ended):
-                save(state, recipe, identity, run)
+            if state.step % options.checkpoint_every == 0 or ended:
+                expect_finite_steps(state, group)
+                if group.leads:
+                    save(state, recipe, identity, run)
             if ended:
                 break
         model_step = write_model(validator, run) if group.leads and validator.finished else None
@@ -126,11 +132,19 @@ def train(
     )
 
 
-def new_state(recipe: Recipe, dataset: SceneDataset, camera: ModelCamera | None) -> State:
-    """The state before the first step; the recipe's seed decides the weights."""
+def new_state(
+    recipe: Recipe, dataset: SceneDataset, camera: ModelCamera | None, device: torch.device, precision: Precision
+) -> State:
+    """The state before the first step; the recipe's seed decides the weights, which are drawn on the CPU."""
     torch.manual_seed(recipe.training.seed)
-    model = SceneModel(describe(recipe, dataset.vocabulary, camera)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return State(model=model, network=model.network, optimizer=make_optimizer(model, recipe.optimizer))
+    model = SceneModel(describe(recipe, dataset.vocabulary, camera))
+    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return State(
+        model=model,
+        network=model.network,
+        optimizer=make_optimizer(model, recipe.optimizer),
+        scaler=torch.amp.GradScaler(device.type) if precision == "float16" else None,
+    )
 
 
 def write_model(validator: Validator, run: Path) -> int:

@@ -6,9 +6,14 @@ from equipoise.optim import param_groups
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.settings import OptimizerRecipe
 
+FUSED = ("cuda", "mps")
+"""Where one kernel updates many parameters. The CPU keeps the plain loop, whose figures stay the same to the digit."""
+WORKINGS = ("fused", "foreach", "capturable")
+"""How an optimizer computes, which depends on the device and not on the run."""
+
 
 def make_optimizer(model: SceneModel, recipe: OptimizerRecipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer. The log-variances are a parameter group of their own, without weight decay."""
+    """The recipe's optimizer, fused on GPUs. The log-variances are a group of their own, without weight decay."""
     groups = param_groups(
         model.network,
         model.likelihood,
@@ -16,14 +21,32 @@ def make_optimizer(model: SceneModel, recipe: OptimizerRecipe) -> torch.optim.Op
         weight_decay=recipe.weight_decay,
         log_variance_lr=recipe.log_variance_lr,
     )
+    fused = True if groups[0]["params"][0].device.type in FUSED else None
     optimizer: torch.optim.Optimizer
     if recipe.name == "sgd":
-        optimizer = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
+        optimizer = torch.optim.SGD(
+            groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=fused
+        )
     else:
-        optimizer = torch.optim.AdamW(groups, lr=recipe.lr)
+        optimizer = torch.optim.AdamW(groups, lr=recipe.lr, fused=fused)
     for group in optimizer.param_groups:
         group["base_lr"] = group["lr"]
+    start_momentum(optimizer)
     return optimizer
+
+
+def start_momentum(optimizer: torch.optim.Optimizer) -> None:
+    """Give a fused SGD the buffers that it lacks, of 0.
+
+    It makes its own without values, which stay undefined where the first step is left out, and expects that either all
+    parameters of a step have one or none has.
+    """
+    for group in optimizer.param_groups:
+        if group.get("fused") and group.get("momentum"):
+            for parameter in group["params"]:
+                state = optimizer.state[parameter]
+                if state.get("momentum_buffer") is None:
+                    state["momentum_buffer"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

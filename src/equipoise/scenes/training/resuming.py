@@ -16,6 +16,7 @@ from equipoise.scenes.io.run_files import CHECKPOINTS, WEIGHTS
 from equipoise.scenes.io.tensors import read_tensors
 from equipoise.scenes.model.files import load_weights
 from equipoise.scenes.training.checkpoint import newest_checkpoint
+from equipoise.scenes.training.optimizer import WORKINGS, start_momentum
 from equipoise.scenes.training.schedule import may_be_lengthened
 from equipoise.scenes.training.state import FILES, FORMAT, OPTIMIZER, STATE, State
 
@@ -48,7 +49,12 @@ def restore(
     for name, value in tensors.items():
         index, key = name.split(".", 1)
         packed.setdefault(int(index), {})[key] = value
+    for saved, own in zip(table["param_groups"], state.optimizer.param_groups, strict=False):
+        saved.update({key: own[key] for key in WORKINGS if key in own})  # The device may be another one now.
     state.optimizer.load_state_dict({"state": packed, "param_groups": table["param_groups"]})
+    start_momentum(state.optimizer)
+    if state.scaler is not None and table["loss_scale"] is not None:
+        state.scaler.load_state_dict(table["loss_scale"])
     state.step, state.seconds = table["step"], table["seconds"]
     state.validations, state.best_step = table["validations"], table["best_step"]
     state.stopped_early = table["stopped_early"]
@@ -70,6 +76,7 @@ def _read_state(path: Path) -> dict[str, Any]:
             "validations": [dict(each) for each in table.get("validations", [])],
             "best_step": None if table.get("best_step") is None else int(table["best_step"]),
             "stopped_early": bool(table.get("stopped_early", False)),
+            "loss_scale": table.get("loss_scale"),
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(f"{path / STATE}: expected the state of a run, found a damaged one: {error!r}") from None

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from equipoise.scenes.config.ranges import FRACTION, NOT_NEGATIVE, POSITIVE, Range, between
+from equipoise.scenes.training.device import DEVICE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,10 @@ class TrainingRecipe:
         steps: optimizer steps in all.
         batch_size: images in a step, of all processes together.
         seed: of the network's first weights, the order of the images and the augmentation.
-        precision: the number format of the network's forward pass; ``auto``: bfloat16 where the processor computes in
-            it, otherwise float32. Likelihoods always compute in float32.
+        device: what to train on: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` (or another number) or ``mps``; ``auto``: a
+            GPU if there is one. Resuming a run elsewhere is possible.
+        precision: the number format of the network's forward pass; ``auto``: bfloat16 where the device computes in it,
+            float16 on older GPUs, otherwise float32. Likelihoods always compute in float32.
         workers: processes that prepare batches; 0: the training process prepares them itself.
         log_every: write losses, σ and weights to the log every so many steps.
         checkpoint_every: save a checkpoint every so many steps; the last step is always saved.
@@ -59,7 +62,8 @@ class TrainingRecipe:
     steps: int
     batch_size: int = 8
     seed: int = 0
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     workers: int = 0
     log_every: int = 20
     checkpoint_every: int = 500
@@ -88,4 +92,5 @@ TRAINING_RANGES: dict[str, Range] = {
     "early_stopping": between(0, 10**9),
     "seed": between(0, 2**32 - 1),
     "workers": between(0, 256),
+    "device": DEVICE,
 }

@@ -18,7 +18,7 @@ FORMAT = 1
 
 @dataclass
 class State:
-    """Everything that changes while training; all but ``network`` and ``bad_step`` is saved.
+    """Everything that changes while training; all but ``network``, ``bad_step`` and ``recent`` is saved.
 
     Attributes:
         model: network and likelihood.
@@ -31,6 +31,8 @@ class State:
         stopped_early: whether training ended before its last step, since validation no longer improved.
         bad_step: on devices other than the CPU, the first step whose loss or gradients were not finite, int64, 0 for
             none; see ``finite``.
+        recent: on such devices, the images of every step since its values were last looked at, by its number.
+        scaler: of the loss, where the forward pass is in float16.
     """
 
     model: SceneModel
@@ -42,3 +44,5 @@ class State:
     best_step: int | None = None
     stopped_early: bool = False
     bad_step: Tensor | None = None
+    recent: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    scaler: torch.amp.GradScaler | None = None

@@ -86,7 +86,7 @@ class Validator:
         if self.plan is None or not self.due:
             return 0.0
         started = time.perf_counter()
-        expect_finite(self.state)
+        expect_finite(self.state, self.group)
         figures = self._evaluate(self.plan)
         if figures is not None:
             self._record(self.plan.selection, figures)
