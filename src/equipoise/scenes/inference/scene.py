@@ -114,7 +114,14 @@ class Scene:
             UserWarning: ``Scene.camera`` may not be that of this image (``Scene.camera_doubt``).
 
         Example:
-            >>> scene.depth_m(fx=2262.5, baseline_m=0.209)  # doctest: +SKIP
+            >>> scene = Scene(
+            ...     image=np.zeros((1, 2, 3), np.uint8),
+            ...     vocabulary=SceneVocabulary(inverse_depth_unit="px"),
+            ...     outputs={"depth": np.array([[10.0, 0.0]], np.float32)},
+            ...     sigma={},
+            ... )
+            >>> scene.depth_m(fx=20.0, baseline_m=0.5).tolist()
+            [[1.0, inf]]
         """
         numbers = {"fx": fx, "fy": fy, "cx": cx, "cy": cy, "baseline_m": baseline_m, "baseline": baseline}
         factor = metres_factor(
