@@ -1,4 +1,4 @@
-"""What a scene is painted on: colour, depth, label, instance and normal of every pixel, nearest surface first.
+"""The canvas of a scene: colour, depth, label, instance and normal of every pixel, of the nearest surface.
 
 A surface writes a pixel only where it is nearer than what is there, and writes all of them at once: so labels are
 exact, and the order of occlusion is the order of depth, whatever the order of painting.
@@ -198,7 +198,7 @@ def _add(a: Vector, b: Vector) -> Vector:
 
 
 def _cross(a: Vector, b: Vector) -> Vector:
-    # NumPy's own takes forty times as long for three numbers.
+    # np.cross takes forty times as long for three numbers.
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 

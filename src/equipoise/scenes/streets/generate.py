@@ -1,4 +1,4 @@
-"""Streets on disk, in Cityscapes' own layout."""
+"""Write generated streets to disk, in Cityscapes' layout."""
 
 import contextlib
 import json
@@ -26,13 +26,13 @@ FOLDERS = ("leftImg8bit", "gtFine", "disparity", "camera")
 NORMALS = "normals"
 MANIFEST = "streets.json"
 UNFINISHED = ".unfinished"
-"""Where a set is written until it is whole: no reader looks there."""
+"""The folder of a data set until it is complete. No reader looks there."""
 WRITTEN = "equipoise: written\n"
-"""What a process says of each street that it has written; whatever else it prints is not counted."""
+"""The line that a process prints for each written street. Its other output is ignored."""
 FAILED = "equipoise: failed: "
 SPLITS = ("train", "val", "test")
 COMPRESSION = 3
-"""zlib's level: of 9, which is three times as slow and saves a tenth."""
+"""zlib's level. Level 9 takes three times as long and saves a tenth."""
 
 Job = tuple[str, int]
 
@@ -52,25 +52,25 @@ def generate(
 ) -> None:
     """Write streets below ``out``: images, label ids, instance ids, disparity and cameras.
 
-    Every image depends on (seed, split, index) alone: the files are the same whatever the workers. They move to their
-    place when all are written, so that a set that was stopped half-way is not taken for a whole one, and one that was
-    to be replaced is still there.
+    Each image depends only on (seed, split, index), so the files do not depend on the number of workers. They are moved
+    to their place when all are written: an interrupted run leaves no incomplete data set, and does not damage the one
+    that it was to replace.
 
     Args:
         out: a folder that is empty or absent, unless ``overwrite``.
-        train: how many training images.
-        val: how many validation images.
-        test: how many test images.
-        size: height and width, px.
-        seed: of the set.
-        workers: processes; ``None``: as many as there are cores.
-        overwrite: replace streets that lie there, and nothing else: not other data of the same layout.
-        normals: write surface normals too, as ``normals/SPLIT/streets/NAME_normals.png``.
+        train: the number of training images.
+        val: the number of validation images.
+        test: the number of test images.
+        size: (height, width), px.
+        seed: the seed of all streets.
+        workers: the number of processes; ``None``: one per core.
+        overwrite: replace existing generated streets, but no other data of the same layout.
+        normals: also write surface normals, as ``normals/SPLIT/streets/NAME_normals.png``.
         progress: called after each image.
 
     Raises:
-        UsageError: a number out of range.
-        RunError: the folder holds something, or cannot be written.
+        UsageError: a number is out of range.
+        RunError: the folder is not empty, or cannot be written.
     """
     counts = dict(zip(SPLITS, (train, val, test), strict=True))
     _check(counts, size, seed, workers)
@@ -97,7 +97,7 @@ def _write_all(
     *,
     normals: bool,
 ) -> None:
-    """Write all streets beside their place; what there is of them goes where one fails."""
+    """Write all streets to a temporary folder; remove it if one of them fails."""
     unfinished = out / UNFINISHED
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
@@ -114,7 +114,7 @@ def _write_all(
 
 
 def write_street(out: Path, size: tuple[int, int], seed: int, job: Job, *, normals: bool) -> None:
-    """Render and write one street; ``normals``: its surface normals, too."""
+    """Render and write one street; ``normals``: also its surface normals."""
     split, index = job
     street = render(seed, zlib.crc32(split.encode()), index, size)
     name = f"{split}/{CITY}/{CITY}_{index:06d}_000019"
@@ -131,15 +131,15 @@ def write_street(out: Path, size: tuple[int, int], seed: int, job: Job, *, norma
 def _each(
     out: Path, size: tuple[int, int], seed: int, jobs: list[Job], workers: int | None, *, normals: bool
 ) -> Generator[None]:
-    """Write all jobs, by so many processes; yields after each."""
+    """Write all jobs with this number of processes; yield after each job."""
     count = min(workers or os.cpu_count() or 1, max(len(jobs) // 8, 1))
     if count == 1:
         for job in jobs:
             write_street(out, size, seed, job, normals=normals)
             yield
         return
-    # Processes of their own kind, not multiprocessing's, which would run the caller's main module again.
-    # -P: what lies in the caller's folder is not imported.
+    # Not multiprocessing, whose processes would run the caller's main module again.
+    # -P: do not import modules from the current folder.
     command = [sys.executable, "-P", "-m", "equipoise.scenes.streets", str(out), *map(str, size), str(seed)]
     command += [NORMALS] * normals
     done: queue.Queue[str] = queue.Queue()
@@ -158,7 +158,7 @@ def _each(
 
 
 def _follow(process: "subprocess.Popen[str]", text: str, done: "queue.Queue[str]") -> None:
-    """Give a process its jobs, and pass on when one is done (as nothing), or why it ended early."""
+    """Send a process its jobs, and queue an empty text for each finished job, or the reason why it ended early."""
     assert process.stdin is not None
     assert process.stdout is not None
     with contextlib.suppress(OSError):
@@ -203,12 +203,12 @@ def _check(counts: dict[str, int], size: tuple[int, int], seed: int, workers: in
 
 
 def _refuse(out: Path, overwrite: bool) -> None:
-    """Refuse a place where something would be lost or mixed."""
+    """Refuse a folder whose files would be lost or mixed with streets."""
     if out.exists() and not out.is_dir():
         raise RunError(f"expected a folder at {out}, found a file: choose another place")
     present = {path.name for path in out.iterdir()} - {UNFINISHED, LOCK} if out.exists() else set()
     strange = sorted(present - {*FOLDERS, NORMALS, MANIFEST})
-    # Cityscapes itself has these folders too; what this module wrote has one city in them.
+    # Cityscapes has the same folders; those written by this module contain a single city.
     for folder in (*FOLDERS, NORMALS):
         strange += sorted(str(p.relative_to(out)) for p in out.glob(f"{folder}/*/*") if p.name != CITY)
     if strange or (present and not overwrite):
@@ -217,7 +217,7 @@ def _refuse(out: Path, overwrite: bool) -> None:
 
 
 def _finish(out: Path) -> None:
-    """Move a whole set to its place, in the place of an older one; the manifest goes first and comes last."""
+    """Move a complete data set to its place, replacing an older one. The manifest is removed first and added last."""
     (out / MANIFEST).unlink(missing_ok=True)
     for folder in (*FOLDERS, NORMALS):
         if (out / folder).exists():

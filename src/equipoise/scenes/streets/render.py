@@ -1,4 +1,4 @@
-"""One street: from (seed, split, index) to the image and all its labels."""
+"""Render one street: from (seed, split, index) to the image and all its labels."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from equipoise.scenes.streets.world import World, random_road
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Street:
-    """Everything that is written of one scene.
+    """All arrays that are written for one scene.
 
     Attributes:
         image: ``uint8 (H, W, 3)``.
@@ -40,7 +40,7 @@ class Street:
 
 
 def render(seed: int, split: int, index: int, size: tuple[int, int]) -> Street:
-    """The street of these numbers; nothing else decides it."""
+    """Render the street of this seed, split and index, which determine it completely."""
     rng = np.random.default_rng((seed, split, index))
     weather, road = random_weather(rng), random_road(rng)
     canvas = Canvas(random_camera(size, rng), weather.ambient)
@@ -71,7 +71,7 @@ def render(seed: int, split: int, index: int, size: tuple[int, int]) -> Street:
 
 
 def renumbered(instance: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
-    """Ids of each class from 0 without gaps, over the instances that are seen."""
+    """Renumber the ids of each class from 0 without gaps, over the visible instances."""
     ids, inverse = np.unique(instance, return_inverse=True)
     kind = ids // INSTANCE_FACTOR
     first = np.searchsorted(kind, kind)
