@@ -1,11 +1,11 @@
-"""The tables of results: each task's figure beside the baselines, then every figure, then the IoU of each class."""
+"""Print results: each task's figure beside the baselines, then every figure, then the figures of each class."""
 
 from rich.console import Console
 
 from equipoise.commands.table import Column, print_table
 from equipoise.scenes.evaluation.figures import Figures
-from equipoise.scenes.report.figures import Row, detail_groups, metric_rows
-from equipoise.scenes.wording import counted, percent
+from equipoise.scenes.report.figures import Row, class_figures, details, metric_rows
+from equipoise.scenes.wording import counted
 
 
 def print_results(figures: Figures, screen: Console) -> None:
@@ -16,7 +16,7 @@ def print_results(figures: Figures, screen: Console) -> None:
     for name, found in figures.titled.items():
         rows = metric_rows(found, figures.sigma)
         baselines = rows[0].baselines if rows else ()
-        widths = [max(len(row.baselines[k].shown) for row in rows) for k in range(len(baselines))]
+        widths = [max(len(row.baselines[k].margin) for row in rows) for k in range(len(baselines))]
         columns = [
             *(Column(title="task"), Column(title="measure"), Column(title="model", numbers=True)),
             *(Column(title=f"{baseline.name}\n(margin)", numbers=True) for baseline in baselines),
@@ -28,22 +28,21 @@ def print_results(figures: Figures, screen: Console) -> None:
 
 
 def _cells(row: Row, widths: list[int]) -> list[str]:
-    """The cells of one task; margins of up to so many characters are aligned at their ends."""
+    """Return the cells of one task; ``widths`` are the lengths to pad the margins to."""
     measure = ", ".join(filter(None, [row.label, row.unit]))
     compared = [
-        f"{one.value} {'(' + one.shown + ')':>{width + 2}}" for one, width in zip(row.baselines, widths, strict=True)
+        f"{one.value} {'(' + one.margin + ')':>{width + 2}}" for one, width in zip(row.baselines, widths, strict=True)
     ]
     return [row.task, f"{measure} {row.arrow}", row.value, *compared, row.sigma]
 
 
 def print_all_figures(figures: Figures, screen: Console) -> None:
-    """Print every figure of each task, and the IoU of each class."""
+    """Print every figure of each task, then the figures of each class."""
     for name, found in figures.titled.items():
         of = f", {name}" if name else ""
-        rows = [[task, *figure] for task, group in detail_groups(found) for figure in group]
+        rows = [[group.task, figure.name, figure.value] for group in details(found) for figure in group.figures]
         columns = [Column(title="task"), Column(title="figure"), Column(title="value", numbers=True)]
         print_table(f"All figures{of}", columns, rows, screen)
-        if "semantic" in found.tasks and (iou := found.tasks["semantic"].by_class("iou")):
-            columns = [Column(title="class"), Column(title="IoU", numbers=True)]
-            classes = [[one, percent(value)] for one, value in iou.items()]
-            print_table(f"IoU by class, %{of}", columns, classes, screen)
+        for group in class_figures(found, None):
+            columns = [Column(title="class"), Column(title=group.label, numbers=True)]
+            print_table(f"{group.label} by class, %{of}", columns, [[c.name, c.value] for c in group.rows], screen)

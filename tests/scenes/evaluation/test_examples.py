@@ -1,4 +1,4 @@
-"""What ``examples.json`` tells of a picture is what the picture shows."""
+"""``examples.json`` describes what the pictures show."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equipoise.scenes.evaluation.examples import choose, depth_scales, write_examples
+from equipoise.scenes.evaluation.examples import choose, write_examples
 from equipoise.scenes.evaluation.figures import ImageFigures
 from equipoise.scenes.tasks import make_tasks
 from equipoise.scenes.visual.colors import disparity_colors
@@ -22,13 +22,11 @@ LOCATION = torch.linspace(0.0, 30.0, SIZE[0] * SIZE[1]).reshape(1, *SIZE)
 def test_the_recorded_range_is_the_one_that_is_drawn(labelled):
     tasks = make_tasks(["depth"], VOCABULARY)
     sample = scene(0) if labelled else replace(scene(0), labels={})
-    scale = depth_scales(tasks, sample, {"depth": LOCATION})["depth"]
-    assert scale["unit"] == "px"
-    low, top = scale["range"]
-    assert low == 0.0
-    assert top == pytest.approx(20.0 if labelled else 30.0)
-    drawn = tasks["depth"].colors(LOCATION.numpy(), tasks["depth"].target(sample))
-    assert np.array_equal(drawn, disparity_colors(LOCATION[0].numpy(), maximum=top))
+    compared = tasks["depth"].compare(sample, {"depth": LOCATION.numpy()})
+    assert (compared.scale.low, compared.scale.unit) == (0.0, "px")
+    assert compared.scale.high == pytest.approx(20.0 if labelled else 30.0)
+    assert (compared.truth is not None) == labelled
+    assert np.array_equal(compared.prediction, disparity_colors(LOCATION[0].numpy(), maximum=compared.scale.high))
 
 
 def image(**values: float | None) -> ImageFigures:
@@ -47,9 +45,11 @@ def test_scales_are_written_for_depth_alone(tmp_path):
         ImageFigures(name=name, values={"semantic": 0.5, "instance": 1.0, "depth": 1.0}) for name in dataset.names
     ]
     listed = write_examples(tmp_path / "pictures", predict, tasks, dataset, per_image, SIZE, typical=2, extremes=1)
-    assert [one["kind"] for one in listed] == ["typical", "typical", "best", "worst"]
-    assert all(list(one["scales"]) == ["depth"] and one["scales"]["depth"]["range"][1] > 10 for one in listed)
-    assert all((tmp_path / "pictures" / file).exists() for one in listed for file in one["files"].values())
+    assert [one.kind for one in listed] == ["typical", "typical", "best", "worst"]
+    scales = [{name: shown.scale for name, shown in one.tasks.items() if shown.scale} for one in listed]
+    assert all(list(each) == ["depth"] and each["depth"].high > 10 for each in scales)
+    assert all((tmp_path / "pictures" / file).exists() for one in listed for file in one.files)
+    assert {len(one.files) for one in listed} == {7}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])

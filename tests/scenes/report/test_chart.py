@@ -53,30 +53,30 @@ def test_rates_sigmas_and_weights_are_drawn_as_they_are():
     rising = [float(k * k) for k in range(1, 101)]
     loss, sigma, weight, share = task_charts(log_of(loss=rising[::-1], sigma=rising, weight=rising))[0]
     for chart in (sigma, weight):
-        assert chart["svg"].count('class="line') == chart["svg"].count('class="line strong') == 1
-        assert chart["last"] == "10,000"
+        assert chart.drawing.count('class="line') == chart.drawing.count('class="line strong') == 1
+        assert chart.last == "10,000"
     for chart in (loss, share):
-        assert chart["svg"].count('class="line raw') == 1
+        assert chart.drawing.count('class="line raw') == 1
     entries = [{"step": k, "learning_rate": 0.5, "loss": 1.0, "images_per_second": 9.0} for k in range(50)]
-    lines = {chart["title"]: chart["svg"].count('class="line') for chart in overall_charts(entries)}
-    assert lines == {"joint loss": 2, "learning rate": 1, "images a second": 2}
+    lines = {chart.title: chart.drawing.count('class="line') for chart in overall_charts(entries)}
+    assert lines == {"joint loss": 2, "learning rate": 1, "images per second": 2}
 
 
 def test_the_number_is_the_end_of_the_strong_line():
     noisy = [2.0] * 99 + [7.0]
     loss, sigma = task_charts(log_of(loss=noisy, sigma=noisy))[0]
-    assert (loss["last"], sigma["last"]) == ("2.00", "7.00")
+    assert (loss.last, sigma.last) == ("2.00", "7.00")
 
 
 def test_weighted_losses_share_one_axis():
     tasks = {"depth": {"loss": 2.0, "weight": 3.0}, "semantic": {"loss": 1.0, "weight": 0.5}}
     raw, *_, shares = task_charts([{"step": step, "tasks": tasks} for step in (1, 2)])
-    assert [(c["title"], c["last"]) for c in shares] == [
+    assert [(c.title, c.last) for c in shares] == [
         ("depth, weight × raw loss", "6"),
         ("semantic, weight × raw loss", "0.5"),
     ]
-    assert ticks(shares[0]["svg"]) == ticks(shares[1]["svg"]) == ["0", "2", "4", "6"]
-    assert ticks(raw[0]["svg"]) != ticks(raw[1]["svg"])
+    assert ticks(shares[0].drawing) == ticks(shares[1].drawing) == ["0", "2", "4", "6"]
+    assert ticks(raw[0].drawing) != ticks(raw[1].drawing)
 
 
 def ticks(chart: str, axis: str = "y") -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from equipoise.errors import RunError
+from equipoise.scenes.evaluation.examples import Example, TaskPictures
 from equipoise.scenes.report import build_report
 from equipoise.scenes.report.gallery import embedded
 from equipoise.scenes.runs.run_folder import RunFolder
@@ -54,10 +55,11 @@ def write_run(run: Path, *, tasks: tuple[str, ...] = ("semantic", "depth"), pict
     (run / "log.jsonl").write_text("".join(json.dumps(e) + "\n" for e in entries))
     if pictures:
         (run / "pictures").mkdir()
-        files = {"image": "i.png"} | {f"{t}{end}": f"{t}{end}.png" for t in tasks for end in ("", "_truth")}
-        for name in files.values():
+        shown = {t: TaskPictures(prediction=f"{t}.png", truth=f"{t}_truth.png") for t in tasks}
+        example = Example(name=HOSTILE, kind="typical", image="i.png", tasks=shown)
+        for name in example.files:
             Image.fromarray(np.zeros((32, 64, 3), np.uint8)).save(run / "pictures" / name)
-        (run / "pictures/examples.json").write_text(json.dumps([{"name": HOSTILE, "kind": "typical", "files": files}]))
+        RunFolder(run).write_examples([example])
     return run
 
 
@@ -85,9 +87,9 @@ def test_validation_is_drawn_and_the_model_is_told(tmp_path):
     page = build_report(RunFolder(validate(write_run(tmp_path / "run")))).read_text()
     text = text_of(page)
     shown = text.split("Validation during training")[1].split("How it was made")[0]
-    assert "every 10 steps and after the last one: 4 times so far." in shown
-    assert "The dashed line is step 30, which has the best geometric mean of the errors, 0.592" in shown
-    assert "is taken over semantic.mean_iou and depth.mae" in shown
+    assert "was evaluated every 10 steps and after the last one: 4 times so far." in shown
+    assert "The dashed line marks step 30, which has the best geometric mean of the errors, 0.592" in shown
+    assert "combines semantic.mean_iou and depth.mae" in shown
     assert "geometric mean of the errors 0.592" in shown
     assert "semantic, mean IoU, % 30.0" in shown
     assert "depth, disparity error, px 0.50" in shown
@@ -95,7 +97,7 @@ def test_validation_is_drawn_and_the_model_is_told(tmp_path):
     assert page.count('class="mark"') == 3
     marks = re.findall(r'class="mark" d="M([\d.]+) 0V100"', page)
     assert marks == ["75.00"] * 3
-    assert "The model is that of step 30 of 40, chosen by geometric mean of the errors" in text
+    assert "those of the model of step 30 of 40, which was chosen by its geometric mean of the errors" in text
     assert "model step 30 of 40, the best of 4 validations by geometric mean of the errors" in text
     assert "stopped early" not in text
 
@@ -103,7 +105,7 @@ def test_validation_is_drawn_and_the_model_is_told(tmp_path):
 def test_what_the_page_says_of_a_run_without_validation(tmp_path):
     text = text_of(build_report(RunFolder(write_run(tmp_path / "run"))).read_text())
     assert "Validation during training" not in text
-    assert "The model is that of step" not in text
+    assert "the model of step" not in text
 
 
 def test_a_model_that_validation_did_not_choose(tmp_path):
@@ -112,7 +114,7 @@ def test_a_model_that_validation_did_not_choose(tmp_path):
     text = text_of(build_report(RunFolder(run)).read_text())
     assert "Validation during training" in text
     assert "the best of" not in text
-    assert "The model is that of step" not in text
+    assert "the model of step" not in text
 
 
 def test_one_validation_is_told_and_not_drawn(tmp_path):
@@ -125,7 +127,9 @@ def test_a_run_that_stopped_early_or_was_lengthened(tmp_path):
     changed = [{"key": "training.steps", "from": 20, "to": 1000}]
     run = validate(write_run(tmp_path / "run"), steps_done=40, steps=1000, stopped_early=True, changed=changed)
     text = text_of(build_report(RunFolder(run)).read_text())
-    assert "Training stopped early, as 2 validations brought no better geometric mean of the errors." in text
+    assert (
+        "Training stopped early because 2 validations in a row brought no better geometric mean of the errors." in text
+    )
     assert "Not finished" not in text
     assert "lengthened training.steps from 20 to 1,000" in text
     record = json.loads((run / "run.json").read_text()) | {"stopped_early": False, "model": {"step": 20, "of": 20}}
@@ -183,7 +187,7 @@ def test_what_colours_of_depth_span_is_told_where_it_is_known(tmp_path):
     run = write_run(tmp_path / "run")
     assert "near is bright</p>" not in build_report(RunFolder(run)).read_text()
     (example,) = json.loads((run / "pictures/examples.json").read_text())
-    example["scales"] = {"depth": {"range": [0.0, 63.2], "unit": "px"}}
+    example["tasks"]["depth"]["scale"] = {"high": 63.2, "unit": "px", "meaning": "near is bright"}
     (run / "pictures/examples.json").write_text(json.dumps([example]))
     assert ">0 – 63.2 px, near is bright</p>" in build_report(RunFolder(run)).read_text()
 
@@ -197,7 +201,7 @@ def test_what_a_run_lacks(tmp_path, missing):
     page = build_report(RunFolder(run)).read_text()
     said = {
         "metrics.json": "has not been evaluated",
-        "log.jsonl": "has no log",
+        "log.jsonl": "has no training log",
         "pictures/examples.json": "no pictures",
         "pictures/i.png": "no picture<",
     }
@@ -210,11 +214,11 @@ def test_one_task_alone(tmp_path):
     assert "mean IoU" not in page
 
 
-@pytest.mark.parametrize("name", ["../../secret.png", "/etc/hostname", "x\0y", "run.json"])
+@pytest.mark.parametrize("name", ["../../secret.png", "/etc/hostname", "run.json"])
 def test_pictures_stay_below_their_folder(tmp_path, name):
     run = write_run(tmp_path / "run")
     Image.new("RGB", (4, 4)).save(tmp_path / "secret.png")
-    (run / "pictures/examples.json").write_text(json.dumps([{"name": "x", "kind": "best", "files": {"image": name}}]))
+    (run / "pictures/examples.json").write_text(json.dumps([{"name": "x", "kind": "best", "image": name}]))
     assert "data:image" not in build_report(RunFolder(run)).read_text()
 
 
@@ -250,6 +254,8 @@ def test_no_run(tmp_path):
         ("validation.jsonl", '{"step": 1, "figures": {"depth.mae": 3.0}}\n'),
         ("pictures/examples.json", "{}"),
         ("pictures/examples.json", "[3]"),
+        ("pictures/examples.json", '[{"name": "x", "kind": "odd"}]'),
+        ("pictures/examples.json", '[{"name": "x", "kind": "best", "image": "x\\u0000y"}]'),
     ],
 )
 def test_a_damaged_file_is_named_in_one_line(tmp_path, file, content):
@@ -265,7 +271,7 @@ def test_a_damaged_file_is_named_in_one_line(tmp_path, file, content):
 def test_a_run_of_nothing_but_its_record(tmp_path):
     (tmp_path / "run.json").write_text("{}")
     text = text_of(build_report(RunFolder(tmp_path)).read_text())
-    for said in ("has not been evaluated", "no pictures", "no log", "Nothing is recorded"):
+    for said in ("has not been evaluated", "no pictures", "no training log", "Nothing is recorded"):
         assert said in text
     assert "None" not in text
 
@@ -276,5 +282,5 @@ def test_nulls_everywhere(tmp_path):
         (run / file).write_text(json.dumps(dict.fromkeys(json.loads((run / file).read_text()))))
     entry = {"step": 1, "loss": None, "tasks": {"depth": {"loss": None, "sigma": [None], "weight": None}}}
     (run / "log.jsonl").write_text((json.dumps(entry) + "\n") * 2)
-    (run / "pictures/examples.json").write_text('[{"name": null, "kind": null, "files": null}]')
+    (run / "pictures/examples.json").write_text('[{"name": "x", "kind": "all", "tasks": {"depth": {"scale": null}}}]')
     assert "None" not in text_of(build_report(RunFolder(run)).read_text())

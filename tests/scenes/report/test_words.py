@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from equipoise.scenes.evaluation.figures import Figures, SetFigures
-from equipoise.scenes.report.figures import Row, detail_groups, metric_rows
+from equipoise.scenes.report.figures import Row, details, metric_rows
 from equipoise.scenes.report.words import facts, lead, unfinished, verdict
 from equipoise.scenes.runs.record import RunRecord
 
@@ -24,7 +24,7 @@ def metrics(model: float | None, *baselines: float | None, images: int = 100) ->
     return SetFigures.from_json(table)
 
 
-def rows(figures: SetFigures, data: str = "") -> list[Row]:
+def rows(figures: SetFigures, data: str = "") -> tuple[Row, ...]:
     return metric_rows(figures, {}, data)
 
 
@@ -43,14 +43,38 @@ def rows(figures: SetFigures, data: str = "") -> list[Row]:
 )
 def test_a_row_has_the_decimals_of_its_model(model, baseline, shown):
     (row,) = rows(metrics(model, baseline))
-    assert (row.value, row.baselines[0].value, row.baselines[0].shown) == shown
+    assert (row.value, row.baselines[0].value, row.baselines[0].margin) == shown
+
+
+def shown(table: dict) -> dict[str, dict[str, str]]:
+    groups = details(SetFigures.from_json(table))
+    return {group.task: {figure.name: figure.value for figure in group.figures} for group in groups}
 
 
 def test_every_figure_has_its_unit():
-    assert detail_groups(metrics(5.3)) == [("instance", [("offset error, px", "5.30"), ("euclidean, px", "8.47")])]
-    shares = {"tasks": {"semantic": {"pixel_accuracy": 0.78813}}, "primary": {"semantic": LOWER | {"unit": "%"}}}
-    assert detail_groups(SetFigures.from_json(shares)) == [("semantic", [("pixel accuracy, %", "78.8")])]
-    assert detail_groups(SetFigures.from_json({"tasks": {"depth": {"mae": 0.5}}})) == [("depth", [("mae", "0.500")])]
+    assert shown(metrics(5.3).to_json()) == {"instance": {"offset error, px": "5.30", "euclidean, px": "8.47"}}
+    table = {"tasks": {"semantic": {"pixel_accuracy": 0.78813}}, "primary": {"semantic": LOWER | {"unit": "%"}}}
+    assert shown(table) == {"semantic": {"pixel accuracy, %": "78.8"}}
+    assert shown({"tasks": {"depth": {"mae": 0.5}}}) == {"depth": {"mae": "0.500"}}
+
+
+def test_figures_may_have_another_unit_than_the_primary_one():
+    angle = {"metric": "mean_deg", "label": "angular error", "unit": "°", "better": "lower"}
+    error = {"metric": "mae", "label": "disparity error", "unit": "px", "better": "lower"}
+    table = {
+        "tasks": {
+            "normals": {"mean_deg": 21.0, "median_deg": 12.0, "within_22": 0.615},
+            "depth": {"mae": 2.0, "rmse": 3.0, "rmse_m": 4.5, "abs_rel": 0.123, "delta_1": 0.8},
+        },
+        "primary": {"normals": angle, "depth": error},
+    }
+    assert shown(table) == {
+        "normals": {"angular error, °": "21.0", "median, °": "12.0", "within 22.5°, %": "61.5"},
+        "depth": {
+            "disparity error, px": "2.00", "rmse, px": "3.00", "rmse, m": "4.50",
+            "abs rel": "0.123", "delta 1": "0.800",
+        },
+    }  # fmt: skip
 
 
 def test_verdict():

@@ -7,6 +7,7 @@ import pytest
 
 from equipoise.errors import RunError, UsageError
 from equipoise.scenes.config.recipe import DataRecipe, Recipe, TrainingRecipe
+from equipoise.scenes.evaluation.examples import Example, TaskPictures
 from equipoise.scenes.evaluation.figures import Figures
 from equipoise.scenes.io.lock import LOCK
 from equipoise.scenes.runs.record import Change, KeptModel, RunRecord
@@ -34,7 +35,7 @@ def run(tmp_path: Path) -> RunFolder:
     folder.write_report("page")
     folder.pictures.mkdir()
     (folder.pictures / "one.png").write_bytes(b"")
-    folder.write_examples([{"files": {"image": "one.png"}}])
+    folder.write_examples([Example(name="one", kind="all", image="one.png")])
     write_checkpoint(folder.path / "checkpoints", 4, {"state.json": b"{}"})
     write_checkpoint(folder.path / "best", 2, {"validation.json": b"{}"})
     return folder
@@ -67,7 +68,8 @@ def test_clear_leaves_the_files_of_others(run):
 
 
 def test_clear_follows_no_path_out_of_the_pictures(run):
-    run.write_examples([{"files": {"image": "../notes.txt", "depth": "one.png"}}])
+    depth = TaskPictures(prediction="one.png")
+    run.write_examples([Example(name="one", kind="all", image="../notes.txt", tasks={"depth": depth})])
     (run.path / "notes.txt").write_text("mine")
     run.clear()
     assert files(run.path) == {"recipe.json", "run.json", "notes.txt"}

@@ -1,4 +1,4 @@
-"""One data set as a model sees it: the tasks that both know, in the data set's own classes."""
+"""One data set as a model sees it: the tasks that both have, in the data set's own classes."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -17,24 +17,15 @@ from equipoise.scenes.wording import counted
 
 
 def tasks_on(dataset: SceneDataset, model: DescribedModel) -> dict[str, Task]:
-    """The model's tasks in the classes of a data set; raises ``RunError`` where it has some the model never saw."""
-    vocabulary, known = dataset.vocabulary, model.description.vocabulary
-    strange = {c.name for c in vocabulary.classes} - {c.name for c in known.classes}
-    units = {vocabulary.inverse_depth_unit, known.inverse_depth_unit} - {None}
-    if "semantic" in model.tasks and strange:
-        raise RunError(
-            f"expected only classes that the model was trained on, found others: {', '.join(sorted(strange))}"
-        )
-    if "depth" in model.tasks and len(units) > 1:
-        raise RunError(
-            f"expected depth in {known.inverse_depth_unit}, as the model was trained on, found depth in "
-            f"{vocabulary.inverse_depth_unit}"
-        )
-    return make_tasks(model.description.tasks, within(vocabulary, known))
+    """Return the model's tasks in the classes of a data set; raise ``RunError`` if they do not fit its labels."""
+    for task in model.tasks.values():
+        if fault := task.mismatch(dataset.vocabulary):
+            raise RunError(fault)
+    return make_tasks(model.description.tasks, within(dataset.vocabulary, model.description.vocabulary))
 
 
 def within(vocabulary: SceneVocabulary, wider: SceneVocabulary) -> SceneVocabulary:
-    """The classes of one vocabulary, if it has any, as a wider one knows them, and the rest of the wider one."""
+    """Return the wider vocabulary, reduced to the classes of the first one if that has any."""
     if not vocabulary.classes:
         return wider
     known = {c.name: c for c in wider.classes}
@@ -43,7 +34,7 @@ def within(vocabulary: SceneVocabulary, wider: SceneVocabulary) -> SceneVocabula
 
 
 def narrowed(predict: Predictor, tasks: Mapping[str, Task], model: DescribedModel) -> Predictor:
-    """A predictor of some tasks in the classes of a data set."""
+    """Restrict a predictor to some tasks, in the classes of a data set."""
 
     def predicted(images: Tensor) -> dict[str, Tensor]:
         locations = predict(images)
@@ -53,10 +44,21 @@ def narrowed(predict: Predictor, tasks: Mapping[str, Task], model: DescribedMode
 
 
 def expect_cameras(
-    data: RecipeData, name: str, split: str, of: str, model: DescribedModel, on_notice: Callable[[str], None]
+    data: RecipeData,
+    name: str,
+    split: str,
+    of: str,
+    tasks: Mapping[str, Task],
+    model: DescribedModel,
+    on_notice: Callable[[str], None],
 ) -> None:
-    """Say where a camera cannot be used, or none gives metres; raises ``DataError`` where one fits no single size."""
-    if model.description.vocabulary.inverse_depth_unit != "px":
+    """Report images without errors in metres, for lack of a usable camera, if some task needs one.
+
+    Raises:
+        DataError: a camera is given for several images that differ in size.
+    """
+    uses_camera = any(task.uses_camera for task in tasks.values())
+    if not uses_camera or model.description.vocabulary.inverse_depth_unit != "px":
         return
     known = known_cameras(data.files(name, split))
     if known.fault:
@@ -67,4 +69,4 @@ def expect_cameras(
     if blind:
         some = f"{counted(blind, 'image')} {'lacks' if blind == 1 else 'lack'}"
         images = "no image has" if blind == known.without + len(known.cameras) else some
-        on_notice(f"{of}: {images} a camera with a baseline, so no errors in metres there: see docs/own-data.md")
+        on_notice(f"{of}: {images} a camera with a baseline, so there are no errors in metres: see docs/own-data.md")

@@ -1,23 +1,56 @@
-"""Pictures of predictions beside the truth: typical images, the best and the worst, or all of a few."""
+"""Pictures of predictions beside the truth: evenly chosen images, the best and the worst, or all of a few."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from equipoise.scenes.data.sample import Sample, SceneDataset
+from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.evaluation.evaluator import located
 from equipoise.scenes.evaluation.figures import ImageFigures
-from equipoise.scenes.grouping import countable_groups, group
 from equipoise.scenes.inference.predictor import Predictor
 from equipoise.scenes.io.atomic import errors_naming
 from equipoise.scenes.tasks import Picture, Task
-from equipoise.scenes.visual.colors import disparity_top, instance_colors, overlay
+from equipoise.scenes.tasks.pictures import Scale
 
 Kind = Literal["all", "typical", "best", "worst"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskPictures:
+    """The picture files of one task for one image; ``truth`` is empty if the image has no label for the task."""
+
+    prediction: str = ""
+    truth: str = ""
+    scale: Scale | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One image whose predictions are shown, as ``examples.json`` lists it.
+
+    Attributes:
+        data: the data set, if the run has several.
+        name: the image's name.
+        kind: why it was chosen.
+        image: the file of the image itself.
+        tasks: the pictures of each task.
+    """
+
+    data: str = ""
+    name: str
+    kind: Kind
+    image: str = ""
+    tasks: dict[str, TaskPictures] = field(default_factory=dict)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of all its files."""
+        pictures = (file for task in self.tasks.values() for file in (task.prediction, task.truth))
+        return tuple(filter(None, (self.image, *pictures)))
 
 
 def write_examples(
@@ -31,33 +64,45 @@ def write_examples(
     data: str = "",
     typical: int = 4,
     extremes: int = 2,
-) -> list[dict[str, Any]]:
-    """Write pictures of some images and return what lies there; ``data`` names one of several data sets.
+) -> list[Example]:
+    """Write pictures of some images into ``folder`` and list them; ``data`` names one of several data sets.
 
     A task that the data set does not label is shown as predicted, without a truth.
     """
     folder.mkdir(exist_ok=True)
     chosen = choose(per_image, tasks, typical=typical, extremes=extremes)
-    examples = []
     pairs = located(predict, dataset, [index for index, _ in chosen], input_size)
+    examples = []
     for number, ((_, kind), (sample, locations)) in enumerate(zip(chosen, pairs, strict=True)):
-        files, scales = {}, depth_scales(tasks, sample, locations)
-        for name, picture in pictures(tasks, sample, locations).items():
-            files[name] = f"{data + '_' if data else ''}{number:02d}_{kind}_{name}.png"
-            with errors_naming(folder / files[name]):
-                Image.fromarray(picture).save(folder / files[name])
-        examples.append({"data": data, "name": sample.name, "kind": kind, "files": files, "scales": scales})
+        start = f"{data + '_' if data else ''}{number:02d}_{kind}"
+        predictions = {name: task.prediction(locations[name], sample.size) for name, task in tasks.items()}
+        shown = {}
+        for name, task in tasks.items():
+            compared = task.compare(sample, predictions)
+            shown[name] = TaskPictures(
+                prediction=_save(folder, f"{start}_{name}.png", compared.prediction),
+                truth="" if compared.truth is None else _save(folder, f"{start}_{name}_truth.png", compared.truth),
+                scale=compared.scale,
+            )
+        image = _save(folder, f"{start}_image.png", sample.image)
+        examples.append(Example(data=data, name=sample.name, kind=kind, image=image, tasks=shown))
     return examples
+
+
+def _save(folder: Path, name: str, picture: Picture) -> str:
+    with errors_naming(folder / name):
+        Image.fromarray(picture).save(folder / name)
+    return name
 
 
 def choose(
     per_image: Sequence[ImageFigures], tasks: Mapping[str, Task], *, typical: int, extremes: int
 ) -> list[tuple[int, Kind]]:
-    """Typical: evenly spaced over the set, whatever came out. Best and worst: by the mean rank over the tasks.
+    """Choose typical images, evenly spaced over the set, and the best and worst by their mean rank over the tasks.
 
-    Of a set of no more than ``typical`` images all are chosen, each once. No image is both among the best and among
-    the worst. A rank is a share, 0 the best, among the images that have a figure of the task; images without any are in
-    neither.
+    If the set has no more than ``typical`` images, all are chosen, each once. No image is both among the best and among
+    the worst. A rank is a fraction, 0 for the best, among the images that have a figure for the task. Images without
+    any figure are neither best nor worst.
     """
     if len(per_image) <= typical:
         return [(i, "all") for i in range(len(per_image))]
@@ -75,37 +120,3 @@ def choose(
     chosen: list[tuple[int, Kind]] = [(int(i), "typical") for i in spaced]
     chosen += [(i, "best") for i in by_rank[:extremes]]
     return chosen + [(i, "worst") for i in by_rank[::-1][:extremes]]
-
-
-def pictures(tasks: Mapping[str, Task], sample: Sample, locations: Mapping[str, Any]) -> dict[str, Picture]:
-    """The image, and for each task the prediction (``TASK``) and, where there is one, the truth (``TASK_truth``)."""
-    shown: dict[str, Picture] = {"image": sample.image}
-    predictions = {name: task.prediction(locations[name], sample.size) for name, task in tasks.items()}
-    for name, task in tasks.items():
-        truth = task.target(sample)
-        shown[name] = task.colors(predictions[name], truth)
-        if task.label in sample.labels:
-            shown[f"{name}_truth"] = task.colors(truth, truth)
-    countable = countable_groups(tasks["semantic"].vocabulary) if "semantic" in tasks else ()
-    if countable and "instance" in tasks:
-        grouped = group(predictions["instance"], predictions["semantic"], countable)
-        shown["instance"] = objects(sample.image, grouped.instance)
-        if "instance" in sample.labels:
-            shown["instance_truth"] = objects(sample.image, sample.labels["instance"])
-    return shown
-
-
-def depth_scales(tasks: Mapping[str, Task], sample: Sample, locations: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """``range`` and ``unit`` of the pictures of depth, by task; the prediction's and the truth's are one."""
-    scales = {}
-    for name, task in tasks.items():
-        if task.label == "inverse_depth":
-            top = disparity_top(task.prediction(locations[name], sample.size), task.target(sample))
-            scales[name] = {"range": [0.0, top], "unit": task.primary.unit}
-    return scales
-
-
-def objects(image: Picture, instance: npt.NDArray[np.int32]) -> Picture:
-    """Each object in a colour of its own, over the darkened image."""
-    dark = (image * 0.35).astype(np.uint8)
-    return overlay(dark, instance_colors(instance), 0.75, instance > 0)

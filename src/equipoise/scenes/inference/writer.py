@@ -1,4 +1,4 @@
-"""A scene's files: overlays, label pictures, 16-bit inverse depth, and a record that says what they hold."""
+"""Write a scene: an overlay and label pictures for each task, and a JSON record that describes them."""
 
 import dataclasses
 import io
@@ -6,35 +6,23 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from equipoise.errors import RunError, UsageError
-from equipoise.scenes.grouping import Instance
 from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.io.files import path_exists
 from equipoise.scenes.io.predictions import listed
 from equipoise.scenes.tasks import TASKS
-from equipoise.scenes.visual.colors import offset_colors
-
-DISPARITY_SCALE = 256.0
 
 
 def write_scene(scene: Scene, folder: Path, *, name: str, overwrite: bool) -> list[Path]:
-    """Write overlays, class and instance PNGs, 16-bit inverse depth, and ``NAME.json`` that says what they hold.
-
-    ``overwrite``: replace an earlier prediction of this name, and nothing else.
-
-    Raises:
-        RunError: a file is there already, or cannot be written.
-    """
-    if not Path(name).name or name != Path(name).as_posix() or ".." in Path(name).parts or "\0" in name:
-        raise UsageError(f"save: expected a name below the folder, found {name!r}")
-    if Path(name).is_absolute():
+    """Write the files of a scene into ``folder`` and return their paths; see ``Scene.save``."""
+    path = Path(name)
+    if not path.name or path.is_absolute() or name != path.as_posix() or ".." in path.parts or "\0" in name:
         raise UsageError(f"save: expected a name below the folder, found {name!r}")
     files, facts = _files(scene, name)
-    pictures = {file: folder / Path(name).parent / file for file in files}
+    pictures = {file: folder / path.parent / file for file in files}
     record = folder / f"{name}.json"
     try:
         record.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +30,7 @@ def write_scene(scene: Scene, folder: Path, *, name: str, overwrite: bool) -> li
             raise RunError(f"expected {record} below {folder}, found a link out of it: choose another folder")
         earlier = set(listed(record))
         _expect_free([*pictures.values(), record], earlier if overwrite else None)
-        # What is about to lie here, before it does: an interrupted one can be overwritten, and is no input.
+        # The record comes first, so that an interrupted save can be overwritten, and is not taken for input images.
         unfinished = facts | {"unfinished": True, "files": sorted({*files, *earlier} - {record.name})}
         write_atomic(record, json.dumps(unfinished).encode(), sync=False)
         for file, picture in files.items():
@@ -59,79 +47,23 @@ def write_scene(scene: Scene, folder: Path, *, name: str, overwrite: bool) -> li
 
 
 def _files(scene: Scene, name: str) -> tuple[dict[str, Image.Image], dict[str, Any]]:
-    """The pictures by the names of their files, and what the record says of them."""
+    """Return the pictures by file name, and the record that describes them."""
     name = Path(name).name
-    height, width = scene.image.shape[:2]
-    facts: dict[str, Any] = {"format": 1, "height": height, "width": width, "sigma": scene.sigma}
+    height, width = scene.size
+    record: dict[str, Any] = {"format": 1, "height": height, "width": width, "sigma": scene.sigma}
+    if scene.camera is not None:
+        record["camera"] = dataclasses.asdict(scene.camera) | {"doubt": scene.camera_doubt}
     files = {f"{name}_{task}_overlay.png": scene.overlay(task) for task in scene.predicted()}
-    if scene.semantic is not None:
-        files[f"{name}_semantic.png"] = Image.fromarray(scene.semantic)
-        facts["semantic"] = {
-            "file": f"{name}_semantic.png",
-            "classes": {index: c.name for index, c in enumerate(scene.vocabulary.classes)},
-            "colors": {c.name: list(c.color) for c in scene.vocabulary.classes},
-        }
-    if scene.instance is not None:
-        files[f"{name}_instance.png"] = Image.fromarray(scene.instance.astype(np.uint16))
-        facts["instance"] = {
-            "file": f"{name}_instance.png",
-            "grouped_by": "vectors" if scene.grouped_by_votes else "classes and vectors",
-            "instances": [_described(scene, i) for i in scene.instances or ()],
-        }
-    if scene.offsets is not None and scene.grouped_by_votes:
-        longest = max(1.0, float(np.quantile(np.hypot(*scene.offsets), 0.98)))
-        everywhere = np.ones(scene.size, bool)
-        files[f"{name}_offsets.png"] = Image.fromarray(offset_colors(scene.offsets, everywhere, longest))
-        facts["instance_offsets"] = {
-            "file": f"{name}_offsets.png",
-            "value": "the vector to the object's centroid: direction as hue, length as saturation",
-            "longest_px": longest,
-        }
-    if scene.inverse_depth is not None:
-        top = float(scene.inverse_depth.max())
-        scale = (
-            min(DISPARITY_SCALE, 65534 / max(top, 1e-9)) if scene.inverse_depth_unit == "px" else 65534 / max(top, 1e-9)
-        )
-        stored = np.round(scene.inverse_depth.astype(np.float64) * scale) + 1
-        files[f"{name}_disparity.png"] = Image.fromarray(stored.clip(1, 65535).astype(np.uint16))
-        facts["inverse_depth"] = {
-            "file": f"{name}_disparity.png",
-            "unit": scene.inverse_depth_unit,
-            "scale": scale,
-            "value": "(p - 1) / scale for the stored number p",
-        }
-        if scene.camera is not None:
-            facts["camera"] = dataclasses.asdict(scene.camera) | {"doubt": scene.camera_doubt}
-        facts["inverse_depth"]["depth_m"] = _metres_in_words(scene)
     for task in scene.predicted():
-        picture = TASKS[task](scene.vocabulary).label_picture(scene.outputs[task])
-        if picture is not None:
-            files[f"{name}_{task}.png"] = Image.fromarray(picture)
-            facts[task] = {"file": f"{name}_{task}.png"}
-    facts["files"] = list(files)
-    return files, facts
-
-
-def _metres_in_words(scene: Scene) -> str | None:
-    """How a reader of the files gets metres; ``None`` where they cannot be known."""
-    if scene.inverse_depth_unit == "1/m":
-        return "1 / value"
-    stereo = scene.camera is not None and scene.camera.baseline_m is not None
-    return "camera.fx * camera.baseline_m / value" if scene.inverse_depth_unit == "px" and stereo else None
-
-
-def _described(scene: Scene, instance: Instance) -> dict[str, Any]:
-    return {
-        "id": instance.id,
-        "class": None if instance.semantic is None else scene.vocabulary.classes[instance.semantic].name,
-        "score": round(instance.score, 4),
-        "box": list(instance.box),
-        "pixels": instance.pixels,
-    }
+        for label in TASKS[task](scene.vocabulary).label_pictures(scene):
+            file = f"{name}_{label.ending}.png"
+            files[file] = Image.fromarray(label.pixels)
+            record[label.key] = {"file": file, **label.facts}
+    return files, record | {"files": list(files)}
 
 
 def _expect_free(paths: list[Path], replaceable: set[str] | None) -> None:
-    """Raise ``RunError`` where something would be lost; a link is something, wherever it leads."""
+    """Raise ``RunError`` if a file or a link would be lost; ``replaceable`` names those that may be."""
     for path in paths:
         if path_exists(path) and replaceable is None:
             raise RunError(f"expected no file at {path}, found one: choose another folder, or overwrite")

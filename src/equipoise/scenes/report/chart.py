@@ -1,4 +1,4 @@
-"""Line charts: the lines as SVG that stretches, the words as text of the page, so that both stay crisp at any width."""
+"""Draw line charts: the lines as stretching SVG, the words as text of the page, so that both are crisp at any width."""
 
 import math
 from collections.abc import Sequence
@@ -8,12 +8,21 @@ from markupsafe import escape
 
 from equipoise.scenes.wording import fixed, number
 
+TASK_COLORS = 5
+"""How many colours the style sheet has for tasks; further tasks use them again."""
+NEUTRAL = 5
+"""The colour of charts that belong to no task."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """Values over steps; one that is ``None`` or not finite is left out.
+    """Values over steps. Values that are ``None`` or not finite are left out.
 
-    ``smooth``: whether the strong line is a running median. ``color``: a number that the style sheet knows.
+    Attributes:
+        steps: the steps.
+        values: the value at each step.
+        color: the number of the line's colour in the style sheet.
+        smooth: draw a running median as the strong line.
     """
 
     steps: Sequence[float]
@@ -23,13 +32,13 @@ class Series:
 
     @property
     def points(self) -> list[tuple[float, float]]:
-        """Step and value, of those that are known."""
+        """The known values with their steps."""
         pairs = zip(self.steps, self.values, strict=True)
         return [(step, value) for step, value in pairs if value is not None and math.isfinite(value)]
 
     @property
     def strong(self) -> list[float]:
-        """What the strong line shows at each of the points."""
+        """The strong line's value at each of the points."""
         values = [value for _, value in self.points]
         return running_median(values, max(1, len(values) // 25)) if self.smooth else values
 
@@ -43,14 +52,14 @@ class Axis:
 
     @classmethod
     def over(cls, low: float, high: float, logarithmic: bool | None = None) -> "Axis":
-        """The axis of a range; by default it is logarithmic where positive values span a factor of 20."""
+        """Return the axis of a range; by default it is logarithmic if positive values span more than a factor of 20."""
         if logarithmic is None:
             logarithmic = low > 0 and high / low > 20
         return cls(ticks=log_ticks(low, high) if logarithmic else linear_ticks(low, high), logarithmic=logarithmic)
 
     @property
     def numbers(self) -> list[str]:
-        """The ticks in figures; where they are evenly spaced with as many decimals as tell them apart.
+        """The ticks as text; evenly spaced ticks have just enough decimals to tell them apart.
 
         >>> Axis(ticks=[0.99, 0.995, 1.0], logarithmic=False).numbers
         ['0.990', '0.995', '1.000']
@@ -62,7 +71,7 @@ class Axis:
         return [fixed(tick, places) for tick in self.ticks]
 
     def height(self, value: float) -> float:
-        """Where a value lies, in % from the top."""
+        """Return the position of a value, in % from the top."""
         low, high = self.ticks[0], self.ticks[-1]
         if self.logarithmic:
             return 100 - 100 * math.log(value / low) / math.log(high / low)
@@ -77,17 +86,17 @@ def line_chart(
     logarithmic: bool | None = None,
     mark: float | None = None,
 ) -> str:
-    """The chart of a series over the steps from 0; where it is smooth, its values are faint behind the strong line.
+    """Draw a series over the steps from 0; a smooth one has its values as a faint line behind the strong one.
 
     Args:
         series: what to draw.
-        title: what the chart is called for those who do not see it.
-        span: the least and the largest value of several charts that are to share an axis.
-        logarithmic: the vertical axis; see ``Axis.over``.
-        mark: a step to mark by a vertical line.
+        title: the description for screen readers.
+        span: the smallest and largest value of several charts that share an axis.
+        logarithmic: whether the vertical axis is logarithmic; see ``Axis.over``.
+        mark: a step to mark with a vertical line.
 
     Returns:
-        The element as text; empty where there are not two values.
+        The HTML element; empty if the series has fewer than two values.
     """
     points = series.points
     if len({step for step, _ in points}) < 2:
@@ -111,18 +120,18 @@ def _line(kind: str, color: int, across: list[float], values: Sequence[float], a
 
 
 def _words(axis: Axis, first: float, last: float) -> str:
-    """What stands beside and below the lines."""
+    """Return the labels of both axes."""
     ticks = zip(axis.ticks, axis.numbers, strict=True)
     words = [f'<span class="y" style="top:{axis.height(tick):.2f}%">{shown}</span>' for tick, shown in ticks]
     for place, tick in enumerate(step_ticks(first, last)):
         left = 100 * (tick - first) / (last - first)
-        between = " between" if place % 2 else ""  # Where there is little room, every other one is left out.
+        between = " between" if place % 2 else ""  # Every other label is hidden in narrow charts.
         words.append(f'<span class="x{between}" style="left:{left:.2f}%">{step_number(tick)}</span>')
     return "".join(words)
 
 
 def linear_ticks(low: float, high: float) -> list[float]:
-    """Two to six round numbers around the range.
+    """Return two to six round numbers that enclose the range.
 
     >>> linear_ticks(0.3, 9.2)
     [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]
@@ -137,7 +146,7 @@ def linear_ticks(low: float, high: float) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten around the range, with what lies between where they are few.
+    """Return powers of ten that enclose the range, or 1, 2 and 5 times these if there are few.
 
     >>> log_ticks(0.4, 90)
     [0.1, 1.0, 10.0, 100.0]
@@ -153,7 +162,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def step_ticks(first: float, last: float) -> list[float]:
-    """Three or four round numbers within the range.
+    """Return three or four round numbers within the range.
 
     >>> step_ticks(0, 2000), step_ticks(0, 120)
     ([0.0, 1000.0, 2000.0], [0.0, 50.0, 100.0])
@@ -164,7 +173,7 @@ def step_ticks(first: float, last: float) -> list[float]:
 
 
 def step_number(step: float) -> str:
-    """A step in few letters.
+    """Format a step briefly.
 
     >>> step_number(5000), step_number(25000)
     ('5,000', '25k')
@@ -173,12 +182,12 @@ def step_number(step: float) -> str:
 
 
 def running_median(values: Sequence[float], reach: int) -> list[float]:
-    """Each value's median with ``reach`` neighbours on either side; towards the start with fewer, as many on both.
+    """Return the median of each value and its ``reach`` neighbours on either side.
 
-    The first has none: as in Tukey's rule (*Exploratory Data Analysis*, 1977) it is the median of itself, of the next
-    median, and of where the next two lead. Windows that shrink towards the end, too, would leave the last values as
-    noisy as they are. So from the last whole window on, the line goes straight, with the trend of the medians before,
-    and never leaves the range of that window's values.
+    Towards the start the window shrinks, equally on both sides. The first value follows Tukey's rule (*Exploratory
+    Data Analysis*, 1977): the median of itself, the next median, and the extrapolation of the next two medians.
+    Windows that shrank towards the end as well would leave the last values noisy. So the line continues straight from
+    the last full window on, with the trend of the medians before it, within the range of that window's values.
 
     >>> running_median([8.0, 6.0, 4.0, 2.0], 1), running_median([1.0, 1.0, 1.0, 1.0, 9.0], 1)
     ([8.0, 6.0, 4.0, 2.0], [1.0, 1.0, 1.0, 1.0, 1.0])

@@ -1,81 +1,101 @@
-"""The log as charts: a row a quantity, a chart a task."""
+"""Draw the training log as charts: a row for each quantity, a chart for each task."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
-from equipoise.scenes.report.chart import Series, line_chart
+from equipoise.scenes.report.chart import NEUTRAL, TASK_COLORS, Series, line_chart
+from equipoise.scenes.training.log import Entry
 from equipoise.scenes.wording import decimals, fixed, number
-
-Log = list[dict[str, Any]]
 
 QUANTITIES = (("loss", "raw loss"), ("sigma", "σ"), ("weight", "weight"), ("share", "weight × raw loss"))
 OVERALL = (
     ("loss", "joint loss"),
     ("learning_rate", "learning rate"),
     ("gradient_norm", "gradient norm"),
-    ("images_per_second", "images a second"),
+    ("images_per_second", "images per second"),
 )
 EXACT = {"sigma", "weight", "learning_rate"}
-"""What is drawn as it is; the rest is noisy, and its strong line is a running median."""
+"""Quantities without noise. The others also get a running median as their strong line."""
 
 
-def task_charts(log: Log) -> list[list[dict[str, Any]]]:
-    """Rows of charts: raw loss, σ, weight, and their product, of each task that the log knows.
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A chart with the words above it.
 
-    The products share one axis. One task alone has them all in one row.
+    Attributes:
+        title: the name of the quantity.
+        drawing: the chart; empty if fewer than two values are known.
+        last: the number that stands beside the title.
+        color: the number of its colour in the style sheet.
+    """
+
+    title: str
+    drawing: Markup
+    last: str
+    color: int
+
+
+def task_charts(log: Sequence[Entry]) -> list[list[Chart]]:
+    """Return rows of charts: raw loss, σ, weight, and their product, of each task in the log.
+
+    The products share one axis. The charts of a single task are all in one row.
     """
     tasks = list(dict.fromkeys(task for entry in log for task in entry.get("tasks") or {}))
     rows = []
     for key, label in QUANTITIES:
-        columns = [[_term(entry, task, key) for entry in log] for task in tasks]
-        span = _span(log, columns) if key == "share" else None
-        titles = [f"{task}, {label}" for task in tasks]
-        rows.append([_chart(log, titles[i], key, columns[i], i, span) for i in range(len(tasks))])
-    rows = [row for row in rows if any(chart["svg"] for chart in row)]
+        columns = [_series(log, [_term(entry, task, key) for entry in log], key, i) for i, task in enumerate(tasks)]
+        values = [value for column in columns for _, value in column.points]
+        span = (min(values), max(values)) if values and key == "share" else None
+        rows.append([chart(f"{task}, {label}", column, span) for task, column in zip(tasks, columns, strict=True)])
+    rows = [row for row in rows if any(each.drawing for each in row)]
     return [[row[0] for row in rows]] if len(tasks) == 1 and rows else rows
 
 
-def overall_charts(log: Log) -> list[dict[str, Any]]:
-    """The joint loss, the learning rate, the gradient's norm and the speed."""
-    charts = [_chart(log, label, key, [entry.get(key) for entry in log], 3) for key, label in OVERALL]
-    return [chart for chart in charts if chart["svg"]]
+def overall_charts(log: Sequence[Entry]) -> list[Chart]:
+    """Return charts of the joint loss, the learning rate, the gradient norm and the speed."""
+    found = []
+    for key, label in OVERALL:
+        series = _series(log, [entry.get(key) for entry in log], key, NEUTRAL)
+        # A learning rate that ends at zero spans decades in its last steps alone, so its axis is linear.
+        found.append(chart(label, series, logarithmic=False if key == "learning_rate" else None))
+    return [each for each in found if each.drawing]
 
 
-def _chart(
-    log: Log, title: str, key: str, values: list[Any], color: int, span: tuple[float, float] | None = None
-) -> dict[str, Any]:
-    """``svg`` is empty where fewer than two values are known; ``last`` is where the strong line ends."""
-    series = _series(log, values, color=color % 4, smooth=key not in EXACT)
-    # A rate that a schedule brings to zero spans decades at its very end alone.
-    svg = line_chart(series, title, span=span, logarithmic=False if key == "learning_rate" else None)
-    ends = series.strong if series.smooth else values
-    return {"title": title, "svg": Markup(svg), "last": ending(ends[-1] if ends else None, series), "color": color % 4}
+def chart(
+    title: str,
+    series: Series,
+    span: tuple[float, float] | None = None,
+    *,
+    logarithmic: bool | None = None,
+    mark: float | None = None,
+) -> Chart:
+    """Draw a series; ``last`` is the end of its strong line, or its value at the step ``mark``."""
+    ends = series.strong[-1:] if mark is None else [value for step, value in series.points if step == mark]
+    drawing = Markup(line_chart(series, title, span=span, logarithmic=logarithmic, mark=mark))
+    return Chart(title=title, drawing=drawing, last=ending(next(iter(ends), None), series), color=series.color)
 
 
-def ending(value: Any, series: Series) -> str:
-    """The value where a line ends, with the decimals that tell it from the others on its axis."""
-    known = [shown for _, shown in series.points]
-    plain, places = _scalar(value), decimals(_scalar(value))
+def ending(value: float | None, series: Series) -> str:
+    """Format the value at the end of a line, with the decimals that tell it from the others on its axis."""
+    known = [each for _, each in series.points]
+    places = decimals(value)
     spread = max(known) - min(known) if known else 0.0
-    if plain is None or places is None or spread <= 0:
+    if places is None or spread <= 0:
         return number(value)
-    return fixed(plain, min(max(places, 1 - math.floor(math.log10(spread))), 10))
+    return fixed(value, min(max(places, 1 - math.floor(math.log10(spread))), 10))
 
 
-def _series(log: Log, values: list[Any], *, color: int = 0, smooth: bool = False) -> Series:
+def _series(log: Sequence[Entry], values: Sequence[Any], key: str, color: int) -> Series:
     steps = [float(entry["step"]) for entry in log]
-    return Series(steps=steps, values=[_scalar(value) for value in values], color=color, smooth=smooth)
+    color = color if color == NEUTRAL else color % TASK_COLORS
+    return Series(steps=steps, values=[_scalar(value) for value in values], color=color, smooth=key not in EXACT)
 
 
-def _span(log: Log, columns: list[list[Any]]) -> tuple[float, float] | None:
-    """The least and the largest of all the values."""
-    values = [value for column in columns for _, value in _series(log, column).points]
-    return (min(values), max(values)) if values else None
-
-
-def _term(entry: dict[str, Any], task: str, key: str) -> Any:
+def _term(entry: Entry, task: str, key: str) -> Any:
     term = (entry.get("tasks") or {}).get(task) or {}
     if key != "share":
         return term.get(key)
@@ -84,7 +104,7 @@ def _term(entry: dict[str, Any], task: str, key: str) -> Any:
 
 
 def _scalar(value: Any) -> float | None:
-    """One number for a chart: the mean of a list."""
+    """Return one number for a chart: of a list, the mean."""
     if isinstance(value, list):
         known = [float(v) for v in value if isinstance(v, int | float)]
         return sum(known) / len(known) if known else None

@@ -1,33 +1,36 @@
-"""Figures as rows of tables: typed figures in, text out."""
+"""Format figures as rows of tables, for the page and the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from equipoise.scenes.evaluation.figures import Comparison, SetFigures, TaskFigures
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
-from equipoise.scenes.tasks import Primary
-from equipoise.scenes.wording import counted, decimals, fixed, percent, significant
+from equipoise.scenes.tasks import TASKS, Primary
+from equipoise.scenes.wording import counted, decimals, fixed, significant
 
 BASELINES = {"constant": "constants", "position": "per position"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """A baseline in a row; ``better`` is ``None`` where there is no margin, which ``shown`` spells out."""
+    """A baseline in a row; ``better`` is ``None`` if there is no margin, and ``margin`` is a dash then."""
 
     name: str
     value: str
-    shown: str
+    margin: str
     better: bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One task's primary figure, beside the baselines.
+    """The primary figure of one task, beside the baselines.
 
-    All numbers of a row have the decimals that give its model three significant figures. ``data`` names one of several
-    data sets with its number of images; ``images`` says on what the only one was measured.
+    All numbers of a row have as many decimals as give the model's three significant digits.
+
+    Attributes:
+        data: the data set with its number of images, if there are several sets.
+        images: the images of the only data set.
     """
 
     task: str
@@ -42,13 +45,29 @@ class Row:
 
     @property
     def arrow(self) -> str:
-        """Which way is better."""
+        """Whether higher or lower is better, as an arrow."""
         return "↑" if self.better == "higher" else "↓"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Detail:
+    """One figure of a task: its name with the unit, and its value."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Details:
+    """All figures of one task that are numbers."""
+
+    task: str
+    figures: tuple[Detail, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClassRow:
-    """One class with its colour (CSS), its IoU in %, and the width of its bar, %."""
+    """A figure of one class: the class's colour in CSS, the value, and the width of its bar, both in %."""
 
     name: str
     color: str
@@ -57,121 +76,137 @@ class ClassRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassFigures:
+    """A figure of every class, such as the IoU."""
+
+    task: str
+    label: str
+    rows: tuple[ClassRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SetResult:
-    """What the page shows of one data set; ``title`` is empty for one alone."""
+    """What the page shows of one data set; ``title`` is empty if there is only one."""
 
     title: str
-    rows: list[Row]
-    details: list[tuple[str, list[tuple[str, str]]]]
-    classes: list[ClassRow]
+    rows: tuple[Row, ...]
+    details: tuple[Details, ...]
+    classes: tuple[ClassFigures, ...]
 
 
 def set_result(
     name: str, figures: SetFigures, sigma: Mapping[str, Any], vocabulary: SceneVocabulary | None
 ) -> SetResult:
-    """What the page shows of one data set; ``name`` is empty for one alone."""
+    """Format the figures of one data set; ``name`` is empty if there is only one."""
     return SetResult(
         title=f"{name}: {measured(figures)}".rstrip(": ") if name else "",
         rows=metric_rows(figures, sigma, name),
-        details=detail_groups(figures),
-        classes=class_rows(figures, vocabulary),
+        details=details(figures),
+        classes=class_figures(figures, vocabulary),
     )
 
 
 def measured(figures: SetFigures) -> str:
-    """On what the figures were measured; empty where that is not recorded."""
+    """Name the images that the figures were measured on; empty if the number is not recorded."""
     return f"{counted(figures.images, 'image')} of “{figures.split}”" if figures.images else ""
 
 
-def metric_rows(figures: SetFigures, sigma: Mapping[str, Any], data: str = "") -> list[Row]:
-    """A row for each task; ``data`` names one of several data sets."""
+def metric_rows(figures: SetFigures, sigma: Mapping[str, Any], data: str = "") -> tuple[Row, ...]:
+    """Return a row for each task; ``data`` names one of several data sets."""
     where = f"{data}, {counted(figures.images, 'image')}" if data else ""
     images = "" if data else measured(figures)
-    return [
-        _row(task, one, one.primary, significant(sigma.get(task)), where, images)
-        for task, one in figures.tasks.items()
-        if one.primary is not None
-    ]
-
-
-def _row(task: str, figures: TaskFigures, primary: Primary, sigma: str, data: str, images: str) -> Row:
-    value = figure_value(figures.value, primary)
-    places = decimals(value)
-    return Row(
-        task=task,
-        label=primary.label,
-        unit=primary.unit,
-        better=primary.better,
-        value=fixed(value, places),
-        baselines=tuple(_compared(one, primary, places) for one in figures.comparisons),
-        sigma=sigma,
-        data=data,
-        images=images,
-    )
+    rows = []
+    for task, one in figures.tasks.items():
+        if (primary := one.primary) is None:
+            continue
+        value = shown_value(one.value, primary.unit)
+        compared = tuple(_compared(each, primary, decimals(value)) for each in one.comparisons)
+        rows.append(
+            Row(
+                task=task,
+                label=primary.label,
+                unit=primary.unit,
+                better=primary.better,
+                value=fixed(value, decimals(value)),
+                baselines=compared,
+                sigma=significant(sigma.get(task)),
+                data=where,
+                images=images,
+            )
+        )
+    return tuple(rows)
 
 
 def _compared(comparison: Comparison, primary: Primary, places: int | None) -> Compared:
     return Compared(
         name=BASELINES.get(comparison.baseline, comparison.baseline),
-        value=fixed(figure_value(comparison.value, primary), places),
-        shown=fixed(figure_value(comparison.margin, primary), places, sign=True),
+        value=fixed(shown_value(comparison.value, primary.unit), places),
+        margin=fixed(shown_value(comparison.margin, primary.unit), places, sign=True),
         better=None if comparison.margin is None else comparison.better,
     )
 
 
-def detail_groups(figures: SetFigures) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Every figure of each task: its name with the unit, and its value."""
+def details(figures: SetFigures) -> tuple[Details, ...]:
+    """Return every figure of each task that is a number."""
     groups = []
     for task, one in figures.tasks.items():
-        shown = [
-            (figure_name(name, one.primary), significant(figure_value(value, one.primary)))
-            for name, value in one.values.items()
-            if not isinstance(value, dict)
-        ]
-        groups.append((task, shown))
-    return [group for group in groups if group[1]]
+        found = []
+        for name, value in one.values.items():
+            if not isinstance(value, dict):
+                label, unit = figure_name(task, name, one.primary)
+                found.append(Detail(name=with_unit(label, unit), value=significant(shown_value(value, unit))))
+        groups.append(Details(task=task, figures=tuple(found)))
+    return tuple(group for group in groups if group.figures)
 
 
-WITHOUT_UNIT = ("abs_rel", "rmse_log", "delta_1", "delta_2", "delta_3", "share_in_metres")
-UNITS = {"rmse_m": "m"} | dict.fromkeys(WITHOUT_UNIT, "")
-"""The units of figures that differ from the unit of their task's primary figure."""
+def figure_name(task: str, figure: str, primary: Primary | None) -> tuple[str, str]:
+    """Return the label and the unit of a figure; unless the task says otherwise, it has the primary figure's unit."""
+    if task in TASKS and figure in TASKS[task].figure_names:
+        return TASKS[task].figure_names[figure]
+    if primary is None:
+        return figure.replace("_", " "), ""
+    plain = figure.removesuffix(f"_{primary.unit}").replace("_", " ")
+    return primary.label if figure == primary.metric else plain, primary.unit
 
 
-def figure_name(name: str, primary: Primary | None) -> str:
-    """What tables and charts call a figure, with its unit: most of a task share the unit of its primary figure."""
-    unit = UNITS.get(name, "" if primary is None else primary.unit)
-    plain = name.removesuffix(f"_{unit}").replace("_", " ")
-    label = primary.label if primary is not None and name == primary.metric else plain
+def with_unit(label: str, unit: str) -> str:
+    """Append a unit, if there is one."""
     return f"{label}, {unit}" if unit else label
 
 
-def figure_value(value: float | None, primary: Primary | None) -> float | None:
-    """A figure as tables and charts show it: shares in % where the primary figure is."""
-    scale = 100 if primary is not None and primary.unit == "%" else 1
-    return None if value is None else scale * float(value)
+def shown_value(value: float | None, unit: str) -> float | None:
+    """Return a figure as tables and charts show it: fractions of 1 in %."""
+    return None if value is None else float(value) * (100 if unit == "%" else 1)
 
 
-def class_rows(figures: SetFigures, vocabulary: SceneVocabulary | None) -> list[ClassRow]:
-    """Each class with its colour and IoU in %."""
-    iou = figures.tasks["semantic"].by_class("iou") if "semantic" in figures.tasks else {}
+def class_figures(figures: SetFigures, vocabulary: SceneVocabulary | None) -> tuple[ClassFigures, ...]:
+    """Return the figures that tasks have for each class, with the colours of the classes."""
     colors = {} if vocabulary is None else {c.name: c.color for c in vocabulary.classes}
-    rows = []
-    for name, value in iou.items():
-        red, green, blue = colors.get(name, (128, 128, 128))
-        width = min(max(100 * (value or 0.0), 0.0), 100.0)
-        rows.append(ClassRow(name=name, color=f"rgb({red},{green},{blue})", value=percent(value), width=width))
-    return rows
+    found = []
+    for task, one in figures.tasks.items():
+        for figure, label in TASKS[task].class_figures.items() if task in TASKS else ():
+            rows = tuple(_class_row(name, value, colors) for name, value in one.by_class(figure).items())
+            found.append(ClassFigures(task=task, label=label, rows=rows))
+    return tuple(each for each in found if each.rows)
 
 
-def legend(results: list[SetResult]) -> list[ClassRow]:
-    """Each class that occurs in some data set, once."""
-    shown = [row for result in results for row in result.classes if row.value != "–"]
-    return list({row.name: row for row in shown}.values())
+def _class_row(name: str, value: float | None, colors: Mapping[str, tuple[int, int, int]]) -> ClassRow:
+    red, green, blue = colors.get(name, (128, 128, 128))
+    share = shown_value(value, "%")
+    width = min(max(share or 0.0, 0.0), 100.0)
+    return ClassRow(name=name, color=f"rgb({red},{green},{blue})", value=fixed(share, 1), width=width)
+
+
+def legend(results: Iterable[SetResult], shown: Iterable[str]) -> tuple[ClassRow, ...]:
+    """Return each class that occurs in some data set, once, if one of the ``shown`` tasks draws classes."""
+    drawn = {task for task in shown if task in TASKS and TASKS[task].shows_classes}
+    classes = [each for result in results for each in result.classes if each.task in drawn]
+    return tuple({row.name: row for each in classes for row in each.rows if row.value != "–"}.values())
 
 
 def score(figures: TaskFigures | None, value: float | None) -> str:
-    """One image's figure of a task, with its unit; empty where it has none."""
+    """Format one image's figure of a task, with its unit; empty if it has none."""
     primary = None if figures is None else figures.primary
     if primary is None or value is None:
         return ""
-    return f"{primary.label} {significant(figure_value(value, primary))} {primary.unit}".strip()
+    return f"{primary.label} {significant(shown_value(value, primary.unit))} {primary.unit}".strip()

@@ -1,82 +1,150 @@
-"""Predictions beside the truth, embedded in the page."""
+"""Embed predictions and the truth in the page."""
 
 import base64
 import io
 import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
+from equipoise.scenes.evaluation.examples import Example, Kind, TaskPictures
 from equipoise.scenes.evaluation.figures import SetFigures
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.report.figures import score
+from equipoise.scenes.tasks import TASKS
 from equipoise.scenes.wording import number
 
 WIDEST = 960
-"""Pictures are embedded no wider, px."""
-KINDS = {"all": "All images", "typical": "Evenly chosen", "best": "Best", "worst": "Worst"}
+"""Pictures are embedded no wider than this, px."""
+KINDS: dict[Kind, str] = {"all": "All images", "typical": "Evenly chosen", "best": "Best", "worst": "Worst"}
 
 
-def gallery(folder: Path, listed: list[dict[str, Any]], sets: dict[str, SetFigures]) -> list[dict[str, Any]]:
-    """The listed examples by data set and kind, pictures embedded; one that is missing or lies elsewhere is empty.
+@dataclass(frozen=True, kw_only=True)
+class ShownTask:
+    """The pictures of one task for one image as data URIs, empty if there is none, and the words below them."""
+
+    task: str
+    prediction: str
+    truth: str
+    scale: str
+    score: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownImage:
+    """One image with the pictures of its tasks; ``image`` is a data URI."""
+
+    name: str
+    image: str
+    tasks: tuple[ShownTask, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Images of one data set that were chosen for the same reason."""
+
+    title: str
+    kind: Kind
+    images: tuple[ShownImage, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """The pictures of a run, with what to know in order to read them."""
+
+    groups: tuple[Group, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that some picture shows."""
+        images = (image for group in self.groups for image in group.images)
+        return tuple(dict.fromkeys(shown.task for image in images for shown in image.tasks))
+
+    @property
+    def is_selection(self) -> bool:
+        """Whether images were chosen from more."""
+        return any(group.kind != "all" for group in self.groups)
+
+
+def gallery(
+    folder: Path,
+    examples: Iterable[Example],
+    sets: Mapping[str, SetFigures],
+    vocabulary: SceneVocabulary | None,
+) -> Gallery:
+    """Embed the pictures of ``examples`` by data set and kind; leave out those that are missing or lie elsewhere.
 
     Args:
-        folder: where the pictures lie; none from elsewhere is read.
-        listed: what ``examples.json`` holds.
+        folder: where the pictures are; no other folder is read.
+        examples: what ``examples.json`` lists.
         sets: the figures of each data set by its title, for those of each image.
+        vocabulary: the classes of the model.
     """
-    scores = {(data, image.name): image.values for data, one in sets.items() for image in one.per_image}
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for example in listed:
-        files, name, data = example.get("files") or {}, str(example.get("name") or ""), str(example.get("data") or "")
-        tasks = [key for key in files if key != "image" and not key.endswith("_truth")]
-        figures = sets[data].tasks if data in sets else {}
-        shown = [
-            {
-                "task": task,
-                "prediction": embedded(folder, files.get(task)),
-                "truth": embedded(folder, files.get(f"{task}_truth")),
-                "scale": scale((example.get("scales") or {}).get(task)),
-                "score": score(figures.get(task), scores.get((data, name), {}).get(task)),
-            }
-            for task in tasks
-        ]
-        shown = [task for task in shown if task["prediction"] or task["truth"]]
-        image = embedded(folder, files.get("image"))
-        if image or shown:
-            kind = str(example.get("kind") or "")
-            groups.setdefault((data, kind), []).append({"name": name, "image": image, "tasks": shown})
-    return [
-        {"title": titled(data, kind, len(examples)), "kind": kind, "examples": examples}
-        for (data, kind), examples in groups.items()
-    ]
+    groups: dict[tuple[str, Kind], list[ShownImage]] = {}
+    for example in examples:
+        shown = _shown_image(folder, example, sets.get(example.data))
+        if shown.image or shown.tasks:
+            groups.setdefault((example.data, example.kind), []).append(shown)
+    titled = tuple(
+        Group(title=group_title(data, kind, len(images)), kind=kind, images=tuple(images))
+        for (data, kind), images in groups.items()
+    )
+    tasks = {
+        name: TASKS[name](vocabulary or SceneVocabulary()) for name in Gallery(groups=titled).tasks if name in TASKS
+    }
+    notes = tuple(filter(None, (task.picture_note(tasks) for task in tasks.values())))
+    return Gallery(groups=titled, notes=notes)
 
 
-def titled(data: str, kind: str, count: int) -> str:
-    """The heading of a group of so many images; ``data`` names one of several data sets.
+def _shown_image(folder: Path, example: Example, figures: SetFigures | None) -> ShownImage:
+    scores = {} if figures is None else {image.name: image.values for image in figures.per_image}
+    shown = []
+    for task, files in example.tasks.items():
+        value = scores.get(example.name, {}).get(task)
+        shown.append(
+            ShownTask(
+                task=task,
+                prediction=embedded(folder, files.prediction),
+                truth=embedded(folder, files.truth),
+                scale=scale_text(files),
+                score=score(None if figures is None else figures.tasks.get(task), value),
+            )
+        )
+    pictured = tuple(each for each in shown if each.prediction or each.truth)
+    return ShownImage(name=example.name, image=embedded(folder, example.image), tasks=pictured)
 
-    >>> titled("", "best", 2), titled("", "all", 1), titled("streets", "all", 3)
+
+def group_title(data: str, kind: Kind, count: int) -> str:
+    """Return the heading of ``count`` images; ``data`` names one of several data sets.
+
+    >>> group_title("", "best", 2), group_title("", "all", 1), group_title("streets", "all", 3)
     ('Best', 'The only image', 'streets: all images')
     """
-    title = "The only image" if (kind, count) == ("all", 1) else KINDS.get(kind, kind)
+    title = "The only image" if (kind, count) == ("all", 1) else KINDS[kind]
     return f"{data}: {title.lower()}" if data else title
 
 
-def scale(recorded: dict[str, Any] | None) -> str:
-    """What a picture's colours span; empty where that is not recorded, as in older runs.
+def scale_text(pictures: TaskPictures) -> str:
+    """Say which values the colours of a task's pictures cover; empty if they show no quantity.
 
-    >>> scale({"range": [0.0, 63.0], "unit": "px"}), scale(None)
-    ('0 – 63 px', '')
+    >>> from equipoise.scenes.tasks.pictures import Scale
+    >>> scale_text(TaskPictures(truth="truth.png", scale=Scale(high=63.0, unit="px", meaning="near is bright")))
+    '0 – 63 px, near is bright'
     """
-    if not recorded or not recorded.get("range"):
+    scale = pictures.scale
+    if scale is None:
         return ""
-    low, high = recorded["range"]
-    return f"{number(low)} – {number(high)} {recorded.get('unit') or ''}".strip()
+    span = f"{number(scale.low)} – {number(scale.high)} {scale.unit}".strip()
+    own = "" if pictures.truth else "the prediction’s own range"
+    return ", ".join(filter(None, (span, own, scale.meaning)))
 
 
-def embedded(folder: Path, name: Any) -> str:
-    """A PNG as a data URI; empty where it is missing, no picture, too large, or outside of the folder."""
-    if not isinstance(name, str) or not name or "\0" in name:
+def embedded(folder: Path, name: str) -> str:
+    """Return a PNG as a data URI; empty if it is missing, no picture, too large, or outside the folder."""
+    if not name or "\0" in name:
         return ""
     try:
         path = (folder / name).resolve()

@@ -1,4 +1,4 @@
-"""``report.html``: what a run gave, on one page that needs nothing else."""
+"""Build ``report.html``, one self-contained page about a run."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from equipoise.errors import RunError
+from equipoise.scenes.report.chart import TASK_COLORS
 from equipoise.scenes.report.curves import overall_charts, task_charts
 from equipoise.scenes.report.figures import legend, set_result
 from equipoise.scenes.report.gallery import gallery
@@ -16,7 +17,7 @@ from equipoise.scenes.runs.run_folder import RunFolder, damage_named
 
 
 def build_report(folder: RunFolder) -> Path:
-    """Write ``report.html`` of a run and return its path; the page says what the run lacks.
+    """Write the report of a run and return its path; the page says what the run lacks.
 
     Raises:
         RunError: the folder holds no run, or one of its files is damaged.
@@ -39,8 +40,7 @@ def build_report(folder: RunFolder) -> Path:
         made = facts(record, recipe)
     with damage_named(folder.validation_file):
         validation = validation_section(record, folder.read_validations())
-    with damage_named(folder.examples_file):
-        groups = gallery(folder.pictures, folder.read_examples(), sets)
+    pictures = gallery(folder.pictures, folder.read_examples(), sets, record.vocabulary)
     environment = Environment(
         loader=PackageLoader("equipoise.scenes.report", "."),
         autoescape=True,
@@ -52,7 +52,7 @@ def build_report(folder: RunFolder) -> Path:
     page = environment.get_template("page.html").render(
         style=Markup((Path(__file__).parent / "style.css").read_text(encoding="utf-8")),
         name=folder.path.resolve().name,
-        groups=groups,
+        gallery=pictures,
         recipe=json.dumps(recipe, indent=2, ensure_ascii=False) if recipe else "",
         validation=validation,
         charts=charts,
@@ -62,9 +62,9 @@ def build_report(folder: RunFolder) -> Path:
         lead=lead(record, figures, judged=bool(judged)),
         unfinished=unfinished(record, log),
         verdict=judged,
-        legend=legend(results),
-        shown={task["task"] for group in groups for example in group["examples"] for task in example["tasks"]},
+        legend=legend(results, pictures.tasks),
         results=results,
+        task_colors=TASK_COLORS,
         size="×".join(map(str, record.input_size or ())),
     )
     folder.write_report(page)

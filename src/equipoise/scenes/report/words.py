@@ -1,5 +1,6 @@
-"""Figures and records in words."""
+"""Put figures and records into words."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -11,11 +12,11 @@ from equipoise.scenes.tasks import TASKS
 from equipoise.scenes.training.log import Entry
 from equipoise.scenes.wording import counted, number
 
-COUNTS = {2: "both tasks", 3: "all three tasks"}
+COUNTS = {2: "both tasks", 3: "all three tasks", 4: "all four tasks"}
 
 
 def legible(value: Any) -> Any:
-    r"""Text with invisible characters spelled out: one that reverses the direction would reverse its neighbours too.
+    r"""Spell out invisible characters in a text: one that reverses the direction would reverse its neighbours too.
 
     >>> legible("str\u202eeets")
     'str\\u202eeets'
@@ -26,7 +27,7 @@ def legible(value: Any) -> Any:
 
 
 def duration(seconds: float) -> str:
-    """Minutes and seconds, or hours and minutes.
+    """Format a duration in minutes and seconds, or in hours and minutes.
 
     >>> duration(561.3), duration(7260)
     ('9 min 21 s', '2 h 1 min')
@@ -38,7 +39,7 @@ def duration(seconds: float) -> str:
 
 
 def listed(names: list[str]) -> str:
-    """Names as a sentence has them.
+    """Join names as in a sentence.
 
     >>> listed(["a", "b", "c"])
     'a, b and c'
@@ -47,7 +48,7 @@ def listed(names: list[str]) -> str:
 
 
 def lead(record: RunRecord, figures: Figures | None, *, judged: bool = False) -> str:
-    """What was learned, from how many images, how long; and, unless the verdict says it, on what it was measured."""
+    """Say what was learned, from how many images, for how long, and, unless the verdict does, how it was measured."""
     tasks = [TASKS[task].title if task in TASKS else task for task in record.tasks]
     said = (listed(tasks) or "tasks") + (", learned together" if len(tasks) > 1 else ", learned")
     if record.train_images:
@@ -55,14 +56,14 @@ def lead(record: RunRecord, figures: Figures | None, *, judged: bool = False) ->
     if record.seconds:
         said += f" in {duration(record.seconds)}"
     if figures is not None and len(figures.sets) > 1:
-        said += f"; measured on {len(figures.sets)} data sets, each by itself"
+        said += f"; measured on each of {len(figures.sets)} data sets"
     elif figures is not None and figures.first.images and not judged:
         said += f"; measured on the {measured(figures.first)}"
     return said[0].upper() + said[1:] + "."
 
 
-def unfinished(record: RunRecord, log: list[Entry]) -> str:
-    """How far training got if it did not reach its end; else empty."""
+def unfinished(record: RunRecord, log: Sequence[Entry]) -> str:
+    """Say how far training got if it did not reach its end; else empty."""
     steps = record.steps
     done = record.steps_done or (log[-1]["step"] if log else 0)
     if not steps or done >= steps or record.stopped_early:
@@ -72,11 +73,11 @@ def unfinished(record: RunRecord, log: list[Entry]) -> str:
     return f"Not finished: step {number(done)} of {number(steps)}.{model}"
 
 
-def verdict(rows: list[Row]) -> str:
-    """Whether the model beats what can be known without looking at the image, and on how many images: one sentence.
+def verdict(rows: Sequence[Row]) -> str:
+    """Say in one sentence whether the model beats the baselines, and on how many images.
 
     Args:
-        rows: as ``figures.metric_rows`` gives them; a task without a figure is not judged.
+        rows: the rows of ``figures.metric_rows``; a task without a figure is not judged.
     """
     judged = [row for row in rows if row.baselines and all(b.better is not None for b in row.baselines)]
     if not judged:
@@ -88,12 +89,12 @@ def verdict(rows: list[Row]) -> str:
         besides = f", better on {tasks_of(won)}" if won else ""
         return f"Not better than the baselines on {tasks_of(lost)}{besides}{where}."
     alone = not any(row.data for row in rows)
-    every = COUNTS.get(len(rows)) if alone and len(won) == len(rows) else None
+    every = COUNTS.get(len(rows), "all tasks") if alone and len(won) == len(rows) > 1 else None
     return f"Better than the baselines on {every or tasks_of(won)}{where}."
 
 
-def tasks_of(rows: list[Row]) -> str:
-    """The rows' tasks; where there are several data sets, by data set."""
+def tasks_of(rows: Sequence[Row]) -> str:
+    """Name the tasks of rows, by data set if there are several."""
     by_data: dict[str, list[str]] = {}
     for row in rows:
         by_data.setdefault(row.data, []).append(row.task)
@@ -101,7 +102,7 @@ def tasks_of(rows: list[Row]) -> str:
 
 
 def facts(record: RunRecord, recipe: dict[str, Any]) -> list[tuple[str, str]]:
-    """How the run was made, as name and value; whatever is not recorded is left out."""
+    """List how the run was made, as names and values, as far as it is recorded."""
     model, training, optimizer = (recipe.get(part) or {} for part in ("model", "training", "optimizer"))
     threads, processes = record.threads, record.processes or 1
     workers = [counted(threads, "thread") if threads else "", f"{processes} processes" if processes > 1 else ""]
@@ -126,7 +127,7 @@ def facts(record: RunRecord, recipe: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def chosen(record: RunRecord) -> str:
-    """Which step's model the run ended with; empty where nothing chose between several."""
+    """Say which step's model the run kept; empty unless validation chose it."""
     model, how = record.model, record.validation
     if model is None or how is None or model.chosen != "best":
         return ""
@@ -135,7 +136,7 @@ def chosen(record: RunRecord) -> str:
 
 
 def of(word: str, table: dict[str, Any], key: str) -> str:
-    """A word and a table's value; empty where the table has none."""
+    """Return a word and a value of the table; empty if it has none."""
     return "" if table.get(key) is None else f"{word} {table[key]}"
 
 

@@ -121,8 +121,7 @@ def set_figures(
     of = f"{name}, {split}" if recipe.also else split
     if without := [task for task in tasks if task not in labelled]:
         callbacks.on_notice(f"{of}: no labels for {' and '.join(without)}, so no figures")
-    if "depth" in labelled:
-        expect_cameras(data, name, split, of, model, callbacks.on_notice)
+    expect_cameras(data, name, split, of, labelled, model, callbacks.on_notice)
     size = model.description.input_size
     narrow = narrowed(predict, labelled, model)
     found = _evaluated(narrow, dataset, labelled, size, callbacks, f"evaluating on {of}")

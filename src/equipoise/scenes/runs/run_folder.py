@@ -5,6 +5,7 @@
 ``metrics.json``, ``pictures/`` and ``report.html`` come from evaluation.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any
 from equipoise.errors import RecipeError, RunError, UsageError
 from equipoise.scenes.config.recipe import Recipe, check_recipe
 from equipoise.scenes.config.toml import from_table
+from equipoise.scenes.evaluation.examples import Example
 from equipoise.scenes.evaluation.figures import Figures, without_nan
 from equipoise.scenes.io import run_files
 from equipoise.scenes.io.atomic import write_atomic
@@ -133,12 +135,9 @@ class RunFolder:
                 f"{self.record_file}: expected run format {FORMAT} and a known precision, found {found[0]!r:.40}, "
                 f"{found[1]!r:.40}: use the version that wrote it"
             )
-        where = str(self.recipe_file)
-        try:
-            recipe = from_table(Recipe, self.read_recipe_table() or {}, where)
-            check_recipe(recipe, where)
-        except RecipeError as error:
-            raise RunError(str(error)) from None
+        with damage_named(self.recipe_file):
+            recipe = from_table(Recipe, self.read_recipe_table() or {}, str(self.recipe_file))
+            check_recipe(recipe, str(self.recipe_file))
         return recipe, record
 
     def read_record(self) -> RunRecord | None:
@@ -166,9 +165,11 @@ class RunFolder:
         with damage_named(path):
             return None if table is None else Figures.from_json(table)
 
-    def read_examples(self) -> list[dict[str, Any]]:
-        """What the list of pictures holds; empty where there is none."""
-        return _read(self.examples_file, list) or []
+    def read_examples(self) -> list[Example]:
+        """The list of pictures; empty if there is none."""
+        with damage_named(self.examples_file):
+            listed = _read(self.examples_file, list) or []
+            return [from_table(Example, table, str(self.examples_file)) for table in listed]
 
     def precision(self) -> Precision:
         """The precision in which the run was trained; float32 for an export, which has no record."""
@@ -187,9 +188,9 @@ class RunFolder:
         """Write the figures; ``of`` as for ``metrics_file``."""
         write_atomic(self.metrics_file(*of), as_json(without_nan(figures.to_json())))
 
-    def write_examples(self, examples: list[dict[str, Any]]) -> None:
+    def write_examples(self, examples: list[Example]) -> None:
         """Write the list of pictures."""
-        write_atomic(self.examples_file, as_json(examples))
+        write_atomic(self.examples_file, as_json([dataclasses.asdict(example) for example in examples]))
 
     def write_report(self, page: str) -> None:
         """Write the page."""
@@ -206,10 +207,10 @@ class RunFolder:
         return [path for path in found if {"tasks", "per_image", "split"} <= _table(path).keys()]
 
     def _picture_files(self) -> list[Path]:
-        """The list of pictures, and those that it names."""
+        """The list of pictures and the pictures in it."""
         try:
-            names = [str(name) for example in self.read_examples() for name in example["files"].values()]
-        except (RunError, TypeError, KeyError, AttributeError):
+            names = [name for example in self.read_examples() for name in example.files]
+        except RunError:
             return []
         listed = [self.examples_file] if self.examples_file.exists() else []
         return [*(self.pictures / name for name in names if Path(name).name == name), *listed]
@@ -225,9 +226,11 @@ class RunFolder:
 
 @contextmanager
 def damage_named(path: Path) -> Iterator[None]:
-    """Report a file that is not as the commands write it in one line that names it."""
+    """Turn the errors of reading or writing a file of the run into a ``RunError`` that names it."""
     try:
         yield
+    except RecipeError as error:  # It names the file already.
+        raise RunError(str(error)) from None
     except OSError as error:
         raise RunError(f"{path}: expected a file to read or write, found: {error.strerror}") from None
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:

@@ -76,8 +76,8 @@ def validation_sets(data: RecipeData, model: SceneModel, on_notice: Callable[[st
         where = f"{name}, {given.validation}" if recipe.also else given.validation
         if missing := [task for task in tasks if task not in labelled]:
             on_notice(f"{where}: no label for {' and '.join(missing)}: not validated there")
-        if "depth" in labelled:
-            expect_cameras(data, name, given.validation, where, model, lambda line: None)  # Evaluation says the rest.
+        # Raises for a wrong camera before training; the notices follow at the evaluation.
+        expect_cameras(data, name, given.validation, where, labelled, model, lambda line: None)
         if given.validation == given.train:
             on_notice(f"{where}: this is the training split, too: the best model is chosen on images it was trained on")
         sets.append(ValidationSet(prefix=f"{name}." if recipe.also else "", dataset=dataset, tasks=labelled))

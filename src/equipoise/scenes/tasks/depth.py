@@ -1,6 +1,7 @@
 """The task depth: the inverse depth of every pixel, with an L1 loss. Unlabelled pixels are ignored."""
 
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +11,16 @@ from torch import Tensor
 from equipoise.scenes.cameras.camera import Camera
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.labels.inverse_depth import InverseDepthLabel
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.metrics.depth import FARTHEST_M, InverseDepthErrors, Metres
+from equipoise.scenes.tasks.pictures import LabelPicture, PredictedScene, Scale
 from equipoise.scenes.tasks.regression import RegressionTask
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, upsampled
 from equipoise.scenes.visual.colors import disparity_colors, disparity_top
+
+DISPARITY_SCALE = 256.0
+"""Stored numbers per px of disparity, as in Cityscapes, if 16 bits can hold them."""
+LARGEST_STORED = 65535
 
 
 class DepthTask(RegressionTask):
@@ -23,6 +30,15 @@ class DepthTask(RegressionTask):
     title = "depth"
     channels = 1
     uses_camera = True
+    figure_names: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "abs_rel": ("abs rel", ""),
+        "rmse_m": ("rmse", "m"),
+        "rmse_log": ("rmse log", ""),
+        "delta_1": ("delta 1", ""),
+        "delta_2": ("delta 2", ""),
+        "delta_3": ("delta 3", ""),
+        "share_in_metres": ("share in metres", ""),
+    }
 
     @property
     def meaning(self) -> str:  # type: ignore[override]
@@ -42,6 +58,13 @@ class DepthTask(RegressionTask):
     def better(self, figure: str) -> Literal["higher", "lower"]:
         """Lower is better for errors, higher for fractions of pixels."""
         return "higher" if figure.startswith(("delta_", "share_")) else "lower"
+
+    def mismatch(self, vocabulary: SceneVocabulary) -> str:
+        """Inverse depth in another unit."""
+        known, found = self.vocabulary.inverse_depth_unit, vocabulary.inverse_depth_unit
+        if found in (None, known):
+            return ""
+        return f"expected depth in {known}, as the model was trained on, found depth in {found}"
 
     def target_of(self, array: npt.NDArray[np.float32], sample: Sample) -> npt.NDArray[np.float32]:
         """Add the channel axis."""
@@ -69,6 +92,14 @@ class DepthTask(RegressionTask):
         """Draw near pixels bright, scaled by the range of ``truth``."""
         return disparity_colors(values[0], maximum=disparity_top(values, truth))
 
+    def scale(self, prediction: npt.NDArray[np.float32], truth: npt.NDArray[np.float32]) -> Scale:
+        """Return the range from infinitely far to the nearest pixels."""
+        return Scale(high=disparity_top(prediction, truth), unit=self.primary.unit, meaning="near is bright")
+
+    def picture_note(self, tasks: Mapping[str, Any]) -> str:
+        """Explain the colours at the ends of the range."""
+        return "Depth: near is bright, black is infinitely far, grey has no label."
+
     def answer(self, prediction: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Drop the channel axis."""
         return np.ascontiguousarray(prediction[0])
@@ -77,3 +108,24 @@ class DepthTask(RegressionTask):
         """Draw depth over a darkened grey image, so that the image's brightness is not mistaken for depth."""
         dim = Image.fromarray(image).convert("L").point(lambda grey: grey * 2 // 5).convert("RGB")
         return np.asarray(Image.blend(dim, Image.fromarray(disparity_colors(answer)), alpha))
+
+    def label_pictures(self, scene: PredictedScene) -> Iterator[LabelPicture]:
+        """Inverse depth in 16 bits: stored number = 1 + value · scale."""
+        inverse_depth, unit = scene.outputs[self.name], self.vocabulary.inverse_depth_unit
+        scale = (LARGEST_STORED - 1) / max(float(inverse_depth.max()), 1e-9)
+        if unit == "px":
+            scale = min(DISPARITY_SCALE, scale)
+        stored = np.round(inverse_depth.astype(np.float64) * scale) + 1
+        stereo = scene.camera is not None and scene.camera.baseline_m is not None
+        metres = {"1/m": "1 / value", "px": "camera.fx * camera.baseline_m / value" if stereo else None}
+        yield LabelPicture(
+            ending="disparity",
+            key="inverse_depth",
+            pixels=stored.clip(1, LARGEST_STORED).astype(np.uint16),
+            facts={
+                "unit": unit,
+                "scale": scale,
+                "value": "(p - 1) / scale for the stored number p",
+                "depth_m": metres.get(unit or ""),
+            },
+        )

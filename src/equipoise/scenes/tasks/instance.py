@@ -1,5 +1,6 @@
 """The task instance: each pixel of an object predicts the vector to the centroid of the object."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,13 @@ import torch
 from torch import Tensor
 
 from equipoise.scenes.data.sample import Sample
+from equipoise.scenes.grouping import Instance, countable_groups, group
 from equipoise.scenes.labels.centroids import instance_centroids
 from equipoise.scenes.labels.instance import InstanceLabel
 from equipoise.scenes.labels.label import Points
+from equipoise.scenes.labels.semantic import SemanticLabel
 from equipoise.scenes.metrics.offsets import OffsetErrors
+from equipoise.scenes.tasks.pictures import ComparedPictures, LabelPicture, PredictedScene
 from equipoise.scenes.tasks.regression import RegressionTask
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, upsampled
 from equipoise.scenes.visual.colors import instance_colors, offset_colors, outlines, overlay
@@ -46,10 +50,67 @@ class InstanceTask(RegressionTask):
         radius = float(np.linalg.norm(truth[:, labelled], axis=0).max()) if labelled.any() else 1.0
         return offset_colors(np.where(labelled, values, 0.0).astype(np.float32), labelled, max(radius, 1.0))
 
+    def compare(self, sample: Sample, predictions: Mapping[str, npt.NDArray[Any]]) -> ComparedPictures:
+        """Objects, if countable classes are predicted too; else vectors."""
+        if not self._finds_objects(predictions):
+            return super().compare(sample, predictions)
+        countable = countable_groups(self.vocabulary)
+        grouped = group(predictions[self.name], predictions[SemanticLabel.name], countable)
+        truth = sample.labels.get(self.label)
+        return ComparedPictures(
+            prediction=objects(sample.image, grouped.instance),
+            truth=None if truth is None else objects(sample.image, truth),
+        )
+
+    def picture_note(self, tasks: Mapping[str, Any]) -> str:
+        """What the colours of objects or vectors mean."""
+        if self._finds_objects(tasks):
+            return "An object’s colour only sets it apart from its neighbours."
+        return "Vectors to an object’s centre: direction as hue, length as saturation."
+
+    def _finds_objects(self, tasks: Mapping[str, Any]) -> bool:
+        return SemanticLabel.name in tasks and bool(self.vocabulary.countable)
+
     def overlay(self, image: Picture, answer: npt.NDArray[np.int32], alpha: float) -> Picture:
         """Draw each object in its own colour with a white outline; ``answer`` contains ids."""
         drawn = overlay(image, instance_colors(answer), alpha, answer > 0)
         return np.where(outlines(answer)[..., None], np.uint8(255), drawn)
+
+    def label_pictures(self, scene: PredictedScene) -> Iterator[LabelPicture]:
+        """The ids of the objects; if they were found from vectors alone, the vectors as well."""
+        facts = {
+            "grouped_by": "vectors" if scene.grouped_by_votes else "classes and vectors",
+            "instances": [self._described(one) for one in scene.instances or ()],
+        }
+        ids = scene.outputs[self.name].astype(np.uint16)
+        yield LabelPicture(ending=self.name, key=self.name, pixels=ids, facts=facts)
+        offsets = scene.outputs.get("instance_offsets")
+        if offsets is not None and scene.grouped_by_votes:
+            longest = max(1.0, float(np.quantile(np.hypot(*offsets), 0.98)))
+            yield LabelPicture(
+                ending="offsets",
+                key="instance_offsets",
+                pixels=offset_colors(offsets, np.ones(offsets.shape[1:], bool), longest),
+                facts={
+                    "value": "the vector to the object's centroid: direction as hue, length as saturation",
+                    "longest_px": longest,
+                },
+            )
+
+    def _described(self, instance: Instance) -> dict[str, Any]:
+        return {
+            "id": instance.id,
+            "class": None if instance.semantic is None else self.vocabulary.classes[instance.semantic].name,
+            "score": round(instance.score, 4),
+            "box": list(instance.box),
+            "pixels": instance.pixels,
+        }
+
+
+def objects(image: Picture, instance: npt.NDArray[np.int32]) -> Picture:
+    """Each object in a colour of its own, over the darkened image."""
+    dark = (image * 0.35).astype(np.uint8)
+    return overlay(dark, instance_colors(instance), 0.75, instance > 0)
 
 
 def centroid_offsets(instance: npt.NDArray[np.int32], known: Points) -> npt.NDArray[np.float32]:

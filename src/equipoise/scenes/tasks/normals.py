@@ -1,6 +1,7 @@
 """The task normals: the surface normal of every pixel in camera axes (x right, y down, z forward)."""
 
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,8 @@ from torch.nn.functional import normalize
 from equipoise.likelihoods import Likelihood, VonMisesFisher
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.labels.normals import NormalsLabel
-from equipoise.scenes.metrics.normals import AngularErrors
+from equipoise.scenes.metrics.normals import THRESHOLDS, AngularErrors
+from equipoise.scenes.tasks.pictures import LabelPicture, PredictedScene
 from equipoise.scenes.tasks.regression import RegressionTask, expect_no_classes, noise_options, regression_likelihood
 from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, upsampled
@@ -28,6 +30,9 @@ class NormalsTask(RegressionTask):
     primary = Primary(metric="mean_deg", label="angular error", unit="°", better="lower")
     channels = 3
     kinds = ("von-mises-fisher", "gaussian")
+    figure_names: ClassVar[Mapping[str, tuple[str, str]]] = {"median_deg": ("median", "°")} | {
+        name: (f"within {limit:g}°", "%") for name, limit in THRESHOLDS.items()
+    }
 
     def better(self, figure: str) -> Literal["higher", "lower"]:
         """Lower is better for angles, higher for fractions of pixels."""
@@ -58,9 +63,10 @@ class NormalsTask(RegressionTask):
         """Draw each vector as a colour."""
         return normal_colors(values.transpose(1, 2, 0))
 
-    def label_picture(self, answer: npt.NDArray[Any]) -> Picture:
-        """Draw the normals as data sets store them: n = v / 127.5 − 1."""
-        return self.colors(answer, answer)
+    def label_pictures(self, scene: PredictedScene) -> Iterator[LabelPicture]:
+        """Draw the normals as data sets store them: colours v with n = v / 127.5 − 1."""
+        answer = scene.outputs[self.name]
+        yield LabelPicture(ending=self.name, key=self.name, pixels=self.colors(answer, answer))
 
     def constant(self, targets: npt.NDArray[Any]) -> Tensor:
         """Return the mean direction, which has the largest mean cosine."""

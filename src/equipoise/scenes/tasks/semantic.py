@@ -1,7 +1,8 @@
 """The task semantic: the class of every pixel, with softmax cross entropy over labelled pixels."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from equipoise.scenes.labels.semantic import SemanticLabel
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 from equipoise.scenes.metrics.confusion import ConfusionMatrix
 from equipoise.scenes.tasks.class_balance import ClassCounts, balanced_weights
+from equipoise.scenes.tasks.pictures import LabelPicture, PredictedScene
 from equipoise.scenes.tasks.regression import noise_options
 from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, upsampled
@@ -31,6 +33,8 @@ class SemanticTask(Task):
     meaning = "one logit for each class; the class is that of the largest"
     primary = Primary(metric="mean_iou", label="mean IoU", unit="%", better="higher")
     kinds = ("categorical", "categorical-exact")
+    class_figures: ClassVar[Mapping[str, str]] = {"iou": "IoU"}
+    shows_classes = True
 
     @property
     def channels(self) -> int:
@@ -73,6 +77,12 @@ class SemanticTask(Task):
         """Return ``IGNORE`` everywhere."""
         return np.full(size, IGNORE, np.uint8)
 
+    def mismatch(self, vocabulary: SceneVocabulary) -> str:
+        """Classes that the model never saw."""
+        strange = {c.name for c in vocabulary.classes} - {c.name for c in self.vocabulary.classes}
+        found = ", ".join(sorted(strange))
+        return f"expected only classes that the model was trained on, found others: {found}" if strange else ""
+
     def within(self, location: Tensor, wider: SceneVocabulary) -> Tensor:
         """Select the logits of this vocabulary's classes by name, so that only these classes compete."""
         names = [c.name for c in wider.classes]
@@ -99,6 +109,15 @@ class SemanticTask(Task):
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
         """Draw each class in its own colour."""
         return class_colors(values, self.vocabulary.colors)
+
+    def label_pictures(self, scene: PredictedScene) -> Iterator[LabelPicture]:
+        """The class indices."""
+        classes = self.vocabulary.classes
+        facts = {
+            "classes": {index: c.name for index, c in enumerate(classes)},
+            "colors": {c.name: list(c.color) for c in classes},
+        }
+        yield LabelPicture(ending=self.name, key=self.name, pixels=scene.outputs[self.name], facts=facts)
 
     def constant(self, targets: npt.NDArray[Any]) -> Tensor:
         """Return the most frequent class everywhere."""

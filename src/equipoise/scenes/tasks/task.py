@@ -1,8 +1,9 @@
 """The base class of tasks: a task owns its output, target, likelihood, metrics and pictures."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from equipoise.scenes.cameras.camera import Camera
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 from equipoise.scenes.tasks.class_balance import ClassCounts
+from equipoise.scenes.tasks.pictures import ComparedPictures, LabelPicture, PredictedScene, Scale
 from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.visual.colors import Picture as Picture
 from equipoise.scenes.visual.colors import overlay
@@ -108,6 +110,15 @@ class Task(ABC):
     """Whether the metrics of an image depend on its camera."""
     kinds: tuple[str, ...]
     """The likelihoods that suit the task, as recipes name them; the first is the default."""
+    figure_names: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Label and unit of figures that do not share the unit of the primary one, by the names ``metrics`` uses.
+
+    Figures in % are shares in 0 … 1, which tables multiply by 100.
+    """
+    class_figures: ClassVar[Mapping[str, str]] = {}
+    """Labels of the figures that ``metrics`` gives for each class, in %, by name."""
+    shows_classes: ClassVar[bool] = False
+    """Whether its pictures show each class in the colour of the vocabulary."""
 
     def __init__(self, vocabulary: SceneVocabulary) -> None:
         self.vocabulary = vocabulary
@@ -149,6 +160,10 @@ class Task(ABC):
         """Return which values of one of the metrics are better; by default the same as for the primary one."""
         return self.primary.better
 
+    def mismatch(self, vocabulary: SceneVocabulary) -> str:
+        """Why a model with this task cannot be evaluated on data of ``vocabulary``; empty if it can."""
+        return ""
+
     def within(self, location: Tensor, wider: SceneVocabulary) -> Tensor:
         """Reduce the location ``(B, C, h, w)`` of a model with a wider vocabulary to this task's vocabulary."""
         return location
@@ -169,6 +184,23 @@ class Task(ABC):
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
         """Draw a prediction or a target as ``uint8 (H, W, 3)``, with the range of values taken from ``truth``."""
 
+    def scale(self, prediction: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Scale | None:
+        """The range of values that ``colors`` covers, if the task predicts a quantity."""
+        return None
+
+    def compare(self, sample: Sample, predictions: Mapping[str, npt.NDArray[Any]]) -> ComparedPictures:
+        """Draw a prediction and the sample's label in the same colours; ``predictions`` holds those of all tasks."""
+        prediction, truth = predictions[self.name], self.target(sample)
+        return ComparedPictures(
+            prediction=self.colors(prediction, truth),
+            truth=self.colors(truth, truth) if self.label in sample.labels else None,
+            scale=self.scale(prediction, truth),
+        )
+
+    def picture_note(self, tasks: Mapping[str, Any]) -> str:
+        """How to read the pictures of ``compare``, beyond their scale, if ``tasks`` are predicted; empty if obvious."""
+        return ""
+
     def answer(self, prediction: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Convert a prediction to the array in ``Scene.outputs``."""
         return prediction
@@ -177,9 +209,9 @@ class Task(ABC):
         """Draw an answer over its image with opacity ``alpha``."""
         return overlay(image, self.colors(answer, answer), alpha)
 
-    def label_picture(self, answer: npt.NDArray[Any]) -> Picture | None:
-        """Draw an answer as a label picture that can be read again; ``None`` if colours cannot represent it."""
-        return None
+    def label_pictures(self, scene: PredictedScene) -> Iterator[LabelPicture]:
+        """The task's answer in a scene as pictures for programs; ``Scene.save`` writes them."""
+        yield from ()
 
     @abstractmethod
     def constant(self, targets: npt.NDArray[Any]) -> Tensor:
