@@ -58,11 +58,21 @@ def network_input(images: Sequence[npt.NDArray[np.uint8]], size: tuple[int, int]
 
 
 class ScenePredictor:
-    """A trained model that takes images as they are.
+    """A trained model that predicts scenes from images of any size; ``equipoise.scenes.load`` makes one from a run.
 
     Args:
-        model: what is known of the model; see ``equipoise.scenes.load``.
-        network: what computes its locations.
+        model: the description, tasks and noise of the model.
+        network: computes the tasks' locations for a batch of images.
+
+    Example:
+        ``demo_run`` stands for the folder of your run, such as ``runs/demo``.
+
+        >>> from PIL import Image
+        >>> from equipoise.scenes import load
+        >>> model = load(demo_run)
+        >>> scene = model.predict(Image.new("RGB", (80, 48)))
+        >>> {name: output.shape for name, output in scene.outputs.items()}
+        {'semantic': (48, 80), 'instance': (48, 80), 'depth': (48, 80), 'instance_offsets': (2, 48, 80)}
     """
 
     def __init__(self, model: DescribedModel, network: Predictor) -> None:
@@ -70,18 +80,18 @@ class ScenePredictor:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """What it predicts."""
+        """The names of the tasks that it predicts."""
         return self.model.description.tasks
 
     @property
     def groups_by_votes(self) -> bool:
-        """Whether objects are found from vectors alone, as no countable class is predicted."""
+        """Whether objects are found from vectors alone, because no countable class is predicted."""
         countable = "semantic" in self.tasks and self.model.description.vocabulary.countable
         return "instance" in self.tasks and not countable
 
     @property
     def camera(self) -> Camera | None:
-        """That of the images it was trained on, with their size; ``None`` where none is known."""
+        """The camera of the training images, with their size; ``None`` if it is not known."""
         return self.model.description.camera
 
     def predict(
@@ -91,16 +101,20 @@ class ScenePredictor:
         tile: tuple[int, int] | None = None,
         overlap: float = 0.25,
     ) -> Scene:
-        """The scene in an image of any size, which the network sees resized to the size of its training images.
+        """Predict the scene in an image. The network sees the image resized to the size of its training images.
 
         Args:
-            image: a path, a PIL image, or a ``uint8`` array ``(H, W, 3)`` RGB.
+            image: the path of a PNG, JPEG or WebP file, a PIL image, or a ``uint8`` array ``(H, W, 3)`` RGB.
             tile: height and width of the parts of the resized image that the network sees one by one, px, to save
                 memory; ``None``: all of it at once.
             overlap: the fraction of a tile that it shares with the next one; their outputs are blended.
 
+        Returns:
+            The prediction, with arrays of the size of the image.
+
         Raises:
-            DataError: the file is no picture.
+            DataError: the file cannot be read or decoded as a picture.
+            RunError: the predictions are not finite, so the model's weights are damaged.
             UsageError: another kind of object, an array of another shape or type, or a tile that is too small.
         """
         network: Predictor = self._network if tile is None else self._tiled(Tiling(size=tile, overlap=overlap))

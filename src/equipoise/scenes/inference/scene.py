@@ -1,4 +1,4 @@
-"""What was predicted for one image: arrays at its own size, pictures of them, and their form on disk."""
+"""The prediction for one image: arrays at its own size, pictures of them, and files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,25 +14,43 @@ from equipoise.scenes.cameras.distances import InverseDepthUnit
 from equipoise.scenes.cameras.metres import camera_from_arguments, metres_factor
 from equipoise.scenes.grouping import Instance
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
-from equipoise.scenes.tasks import TASKS
+from equipoise.scenes.tasks import TASKS, DepthTask, InstanceTask, SemanticTask
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scene:
-    """One image's prediction. What its model does not predict is not in ``outputs``, and its property is ``None``.
+    """The prediction for one image, at the size of the image.
+
+    ``outputs`` holds all arrays. The properties ``semantic``, ``instance``, ``inverse_depth``, … are short names for
+    the common ones, and are ``None`` if the model does not predict them.
 
     Attributes:
-        image: as given, upright, ``uint8 (H, W, 3)`` RGB.
-        vocabulary: what the class indices mean.
-        outputs: every array that was predicted, by the task's name, at the image's size: ``semantic``, ``instance``,
-            ``depth`` (inverse depth), and any further task; with ``instance`` also ``instance_offsets``,
-            ``float32 (2, H, W)``: (dx, dy) from each pixel to the centroid of its object, px, which mean something on
-            objects alone.
-        instances: class, score in 0…1, box and pixel count of each object.
-        sigma: the learned noise of each task, in its target's unit at the size the network was trained at.
-        camera: that of the images the model was trained on, scaled to this image; ``None`` where none is known.
-        camera_doubt: why metres from ``camera`` may be wrong, or why there is none; empty where all is well.
+        image: the given image, upright, ``uint8 (H, W, 3)`` RGB.
+        vocabulary: the classes and the unit of inverse depth.
+        outputs: every predicted array by the task's name: ``semantic``, ``instance``, ``depth`` (inverse depth),
+            ``normals`` (``float32 (3, H, W)``: unit vectors in camera axes), … With ``instance`` there is also
+            ``instance_offsets``, ``float32 (2, H, W)``: (dx, dy) in px from each pixel to the centroid of its object.
+            Offsets outside of objects have no meaning.
+        instances: id, class, score in 0 … 1, box and number of pixels of each object; ``None`` without ``instance``.
+        sigma: the learned noise of each task, in its target's unit at the network's input size.
+        camera: the camera of the training images, scaled to this image; ``None`` if it is not known.
+        camera_doubt: why depth in metres from ``camera`` may be wrong, or why there is no camera; empty otherwise.
+
+    Example:
+        ``demo_run`` stands for the folder of your run, such as ``runs/demo``.
+
+        >>> import numpy as np
+        >>> from equipoise.scenes import load
+        >>> scene = load(demo_run).predict(np.zeros((48, 80, 3), np.uint8))
+        >>> scene.predicted()
+        ('semantic', 'instance', 'depth')
+        >>> scene.instance.dtype, scene.disparity_px.shape
+        (dtype('int32'), (48, 80))
+        >>> scene.overlay("semantic").size
+        (80, 48)
     """
+
+    # The properties of single tasks are part of the public contract. A new task needs none: ``outputs`` has it.
 
     image: npt.NDArray[np.uint8]
     vocabulary: SceneVocabulary
@@ -44,32 +62,32 @@ class Scene:
 
     @property
     def semantic(self) -> npt.NDArray[np.uint8] | None:
-        """Class indices, ``uint8 (H, W)``."""
-        return self.outputs.get("semantic")
+        """Class indices into ``vocabulary.classes``, ``uint8 (H, W)``."""
+        return self.outputs.get(SemanticTask.name)
 
     @property
     def instance(self) -> npt.NDArray[np.int32] | None:
-        """The id of one of ``instances`` for each pixel, ``int32 (H, W)``, 0 = none."""
-        return self.outputs.get("instance")
+        """The id of each pixel's object, ``int32 (H, W)``; 0 = no object. ``instances`` describes the objects."""
+        return self.outputs.get(InstanceTask.name)
 
     @property
     def offsets(self) -> npt.NDArray[np.float32] | None:
-        """The vectors that instances were found from: ``outputs["instance_offsets"]``."""
+        """The vectors from which instances were found: ``outputs["instance_offsets"]``."""
         return self.outputs.get("instance_offsets")
 
     @property
     def inverse_depth(self) -> npt.NDArray[np.float32] | None:
-        """Inverse depth in ``inverse_depth_unit``, ``float32 (H, W)``, 0 = infinitely far."""
-        return self.outputs.get("depth")
+        """Inverse depth in ``inverse_depth_unit``, ``float32 (H, W)``; 0 = infinitely far."""
+        return self.outputs.get(DepthTask.name)
 
     @property
     def inverse_depth_unit(self) -> InverseDepthUnit | None:
-        """``px`` (disparity in px of this image), ``1/m``, or ``relative``."""
-        return self.vocabulary.inverse_depth_unit if "depth" in self.outputs else None
+        """The unit of inverse depth: ``px`` (disparity in px of this image), ``1/m``, or ``relative`` (no unit)."""
+        return self.vocabulary.inverse_depth_unit if DepthTask.name in self.outputs else None
 
     @property
     def grouped_by_votes(self) -> bool:
-        """Whether objects were found from vectors alone, as no countable class was predicted."""
+        """Whether objects were found from vectors alone, because no countable class was predicted."""
         return self.instance is not None and (self.semantic is None or not self.vocabulary.countable)
 
     @property
@@ -79,7 +97,7 @@ class Scene:
 
     @property
     def disparity_px(self) -> npt.NDArray[np.float32] | None:
-        """Stereo disparity in px of this image; ``None`` where the model was not trained on disparity."""
+        """Stereo disparity in px of this image, ``float32 (H, W)``; ``None`` if depth has another unit."""
         return self.inverse_depth if self.inverse_depth_unit == "px" else None
 
     def depth_m(
@@ -93,27 +111,29 @@ class Scene:
         baseline_m: float | None = None,
         baseline: float | None = None,
     ) -> npt.NDArray[np.float32]:
-        """Depth in metres, ``float32 (H, W)``, infinite where inverse depth is 0.
+        """Return depth in metres, ``float32 (H, W)``, infinite where inverse depth is 0.
 
-        From disparity it is fx · baseline / disparity. A model that was trained on metres needs no camera.
+        Depth from disparity is fx · baseline / disparity. A model that was trained on depth in metres needs no camera.
 
         Args:
-            camera: in place of ``Scene.camera``, which is used by default. One without ``size`` is for this image's
-                pixels; one with ``size`` is scaled to them.
-            fx: focal length in px of this image, to be given with ``baseline_m`` in place of ``camera``.
-            fy: vertical focal length, px; depth does not depend on it, nor on the principal point.
+            camera: the camera of this image, by default ``Scene.camera``. A camera with a ``size`` is scaled to this
+                image; one without is taken to be in this image's pixels.
+            fx: focal length in px of this image; give it with ``baseline_m``, in place of ``camera``.
+            fy: vertical focal length, px. Depth depends neither on it nor on the principal point.
             cx: column of the principal point, px.
             cy: row of the principal point, px.
             baseline_m: distance between the two cameras, m.
             baseline: another name for ``baseline_m``.
 
         Raises:
-            DepthUnknownError: metres cannot be known, and why. It is a ``ValueError``.
+            DepthUnknownError: depth in metres cannot be computed; the message says why. It is a ``ValueError``.
 
         Warns:
-            UserWarning: ``Scene.camera`` may not be that of this image (``Scene.camera_doubt``).
+            UserWarning: this image may have another camera than ``Scene.camera``; see ``Scene.camera_doubt``.
 
         Example:
+            >>> import numpy as np
+            >>> from equipoise.scenes.labels.vocabulary import SceneVocabulary
             >>> scene = Scene(
             ...     image=np.zeros((1, 2, 3), np.uint8),
             ...     vocabulary=SceneVocabulary(inverse_depth_unit="px"),
@@ -132,10 +152,24 @@ class Scene:
         return np.divide(np.float32(factor), self.inverse_depth, out=far, where=self.inverse_depth > 0)
 
     def overlay(self, task: str, alpha: float = 0.6) -> Image.Image:
-        """The image with one task's answer over it, ``alpha`` of it in 0 … 1.
+        """Draw one task's prediction over the image.
+
+        Args:
+            task: one of ``predicted()``.
+            alpha: the opacity of the prediction, in 0 … 1.
+
+        Returns:
+            An RGB picture of the image's size.
 
         Raises:
             UsageError: the task was not predicted, or ``alpha`` is out of range.
+
+        Example:
+            >>> import numpy as np
+            >>> from equipoise.scenes import load
+            >>> scene = load(demo_run).predict(np.zeros((48, 80, 3), np.uint8))
+            >>> scene.overlay("depth", alpha=0.8).mode
+            'RGB'
         """
         if not 0 <= alpha <= 1:
             raise UsageError(f"overlay: expected alpha in 0 … 1, found {alpha}")
@@ -144,17 +178,35 @@ class Scene:
         return Image.fromarray(TASKS[task](self.vocabulary).overlay(self.image, self.outputs[task], alpha))
 
     def predicted(self) -> tuple[str, ...]:
-        """The tasks that have an answer."""
+        """Return the names of the predicted tasks."""
         return tuple(name for name in TASKS if name in self.outputs)
 
     def save(self, folder: str | Path, *, name: str = "scene", overwrite: bool = False) -> list[Path]:
-        """Write overlays, class and instance PNGs, 16-bit inverse depth, and ``NAME.json`` that says what they hold.
+        """Write the prediction as files, and ``NAME.json``, which describes them.
 
-        ``overwrite``: replace an earlier prediction of this name, and nothing else.
+        For every task there is an overlay, ``NAME_TASK_overlay.png``, and for most a picture for programs to read:
+        ``NAME_semantic.png`` (class indices), ``NAME_instance.png`` (ids, 16 bits), ``NAME_disparity.png`` (inverse
+        depth, 16 bits; the scale is in ``NAME.json``), ``NAME_normals.png``.
+
+        Args:
+            folder: where to write; it is created if necessary.
+            name: the start of the file names; it may contain ``/`` for subfolders.
+            overwrite: replace an earlier prediction of this name. No other file is ever replaced.
+
+        Returns:
+            The paths of the files, ``NAME.json`` last.
 
         Raises:
-            RunError: a file is there already, or cannot be written.
+            RunError: a file exists already, or cannot be written.
+            UsageError: the name leads out of the folder.
+
+        Example:
+            >>> import numpy as np
+            >>> from equipoise.scenes import load
+            >>> scene = load(demo_run).predict(np.zeros((48, 80, 3), np.uint8))
+            >>> [path.name for path in scene.save(demo_run / "out", name="street", overwrite=True)][-2:]
+            ['street_disparity.png', 'street.json']
         """
-        from equipoise.scenes.inference.writer import write_scene  # Values do not depend on files.
+        from equipoise.scenes.inference.writer import write_scene  # The writer imports this module.
 
         return write_scene(self, Path(folder), name=name, overwrite=overwrite)

@@ -1,4 +1,4 @@
-"""A trained model from Python: ``load(run).predict(image)``."""
+"""Load a trained model from Python."""
 
 from pathlib import Path
 
@@ -18,24 +18,36 @@ from equipoise.scenes.training.precision import precision_on
 
 
 def load(folder: str | Path, device: str = "auto") -> ScenePredictor:
-    """Load the model of a run or export, ready to predict; runs no code from its files.
+    """Load the model of a run or export, ready to predict. Loading runs no code from the folder.
 
     A run predicts in the precision that it recorded, as ``equipoise evaluate`` does; an export predicts in float32. A
-    model that was trained in 16 bits predicts in float32 on a device that cannot compute so. onnxruntime runs an
-    export's ``model.onnx``, on the CPU; where there is none, the network is built from ``model.safetensors``. A
+    model that was trained in 16 bits predicts in float32 on a device that cannot compute in 16 bits. onnxruntime runs
+    an export's ``model.onnx`` on the CPU; without one, the network is built from ``model.safetensors``. A
     ``model.pt2`` is never opened, since PyTorch's reader of such files can be made to run code.
 
     Args:
-        folder: a run's folder, an export's, or one with ``model.json`` and ``model.safetensors`` alone.
+        folder: the folder of a run or an export, or one with just ``model.json`` and ``model.safetensors``.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ``cuda:1`` or ``mps``. It need not be the one that
             the model was trained on.
 
+    Returns:
+        A predictor; its ``predict(image)`` takes a path, a PIL image or a ``uint8`` array ``(H, W, 3)``.
+
     Raises:
-        RunError: the folder holds no model, or a damaged one, or one of another version.
-        UsageError: there is no such device here; the export needs onnxruntime, which is not installed.
+        RunError: the folder holds no model, a damaged one, or one of another version.
+        UsageError: there is no such device; or the export needs onnxruntime, which is not installed.
 
     Example:
-        >>> scene = load("runs/demo").predict("street.png")  # doctest: +SKIP
+        ``demo_run`` stands for the folder of your run, such as ``runs/demo``.
+
+        >>> import numpy as np
+        >>> from equipoise.scenes import load
+        >>> model = load(demo_run)
+        >>> model.tasks
+        ('semantic', 'instance', 'depth')
+        >>> scene = model.predict(np.zeros((48, 80, 3), np.uint8))
+        >>> scene.semantic.shape, scene.semantic.dtype
+        ((48, 80), dtype('uint8'))
     """
     chosen = choose_device(device, "device")
     computing(Path(folder), chosen, device)
