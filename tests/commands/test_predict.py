@@ -250,7 +250,7 @@ def test_instances_alone(tmp_path):
     save(tmp_path / "photos/deep/a.png", street())
     done = equipoise("predict", "run", "photos", "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "objects are found from vectors alone" in done.stderr
+    assert "objects are found where many pixels point to one place" in done.stderr
     facts = json.loads((tmp_path / "out/deep/a.json").read_text())
     assert facts["files"] == ["a_instance_overlay.png", "a_instance.png", "a_offsets.png"]
     assert facts["instance"]["grouped_by"] == "vectors"

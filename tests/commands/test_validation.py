@@ -78,7 +78,7 @@ def test_several_data_sets_are_validated_by_name(home):
     figures = read_validations(home / "run")[0]["figures"]
     assert {"data.semantic.mean_iou", "city.semantic.mean_iou", "city.depth.mae"} <= figures.keys()
     assert "data.depth.mae" not in figures
-    assert "data, val: no label for instance and depth: not validated there" in done.stderr
+    assert "data, val: there are no labels for instance and depth, and so no validation" in done.stderr
     assert "city: depth, disparity error, px" in (home / "run/report.html").read_text()
 
 
@@ -102,7 +102,7 @@ def test_a_signal_during_validation(home):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 143, said
     assert time.monotonic() - sent < 10
-    assert "stopped after step 2, saved in run: go on with --resume" in said
+    assert "stopped after step 2 and saved in run: continue with --resume" in said
     assert "Traceback" not in said
     assert read_validations(home / "run") == []
     resumed = train(home, "--resume")
@@ -161,4 +161,4 @@ def test_the_model_of_a_run_that_was_lengthened_and_stopped(home):
     (home / "run/run.json").write_text(json.dumps(later))
     done = equipoise("evaluate", "run", "--no-baselines", cwd=home)
     assert done.returncode == 0
-    assert "training stopped at step 5 of 9: the model is that of the first 2 steps" in done.stderr
+    assert "training stopped at step 5 of 9: the model is still that of the first 2 steps" in done.stderr

@@ -1,1 +1,1 @@
-"""The commands: one file a command, each thin: parse, call, print."""
+"""The commands, one file each: they parse, call, and print."""

@@ -14,11 +14,11 @@ def _uncounted(title: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 SILENT = RunCallbacks(on_log=lambda entry: None, on_notice=lambda line: None, counting=_uncounted)
-"""Show nothing: for all processes of a group but the first."""
+"""Callbacks that show nothing, for all processes of a group except the first."""
 
 
 def run_callbacks(display: TrainingDisplay | None = None) -> RunCallbacks:
-    """Show progress and notices on standard error; during training on ``display``, which also shows the log."""
+    """Return callbacks that show progress and notices on standard error; ``display`` also shows the training log."""
     screen = display.screen if display is not None else console()
 
     @contextmanager

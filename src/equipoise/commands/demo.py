@@ -17,7 +17,7 @@ from equipoise.scenes.streets import generate
 from equipoise.scenes.training.device import choose_device
 
 MARK = "demo.txt"
-"""What shows that a folder is an earlier demo's."""
+"""The file that marks the folder of a demo."""
 WRITTEN = ("streets", "cache", *run_files.WRITTEN)
 
 
@@ -35,12 +35,12 @@ def demo(
     Takes about nine minutes on two cores. An earlier demo in the same folder is replaced.
 
     Args:
-        out: the folder for everything that is written.
-        train: training images.
-        val: validation images, which training does not see.
-        steps: training steps; by default those of the demo's recipe.
-        seed: the seed of the streets and of the training.
-        device: what to train on: auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.
+        out: the folder for all files.
+        train: the number of training images.
+        val: the number of validation images, which are not used in training.
+        steps: the number of training steps; by default that of the demo's recipe.
+        seed: the seed for the streets and for training.
+        device: the device to train on: auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.
     """
     for name, count in (("--train", train), ("--val", val)):
         if not 1 <= count <= 999_999:
@@ -57,13 +57,13 @@ def demo(
             generate(out / "streets", train=train, val=val, size=recipe.data.size, seed=seed, progress=counter.advance)
         outcome = train_to_the_end(recipe, out, where)
         if outcome.exit_status:
-            say(f"stopped after step {outcome.step}: equipoise demo starts again from the beginning", screen)
+            say(f"stopped after step {outcome.step}; equipoise demo will start from the beginning again", screen)
             sys.exit(outcome.exit_status)
         show_results(out, where)
 
 
 def demo_recipe(out: Path, *, steps: int | None, seed: int) -> Recipe:
-    """The embedded recipe, its data below ``out``."""
+    """Return the built-in recipe with its data in ``out``."""
     with resources.as_file(resources.files("equipoise.commands") / "demo.toml") as path:
         recipe = read_recipe(path)
     here = out.resolve()
@@ -72,13 +72,15 @@ def demo_recipe(out: Path, *, steps: int | None, seed: int) -> Recipe:
 
 
 def make(out: Path) -> None:
-    """Make the folder; one that holds something must be an earlier demo's."""
+    """Create the folder; refuse one that holds anything but an earlier demo."""
     if out.is_dir() and any(path.name != LOCK for path in out.iterdir()) and not (out / MARK).exists():
-        raise RunError(f"expected an earlier demo or nothing at {out}, found something else: choose another --out")
+        raise RunError(
+            f"expected an earlier demo or an empty folder at {out}, found something else: choose another --out"
+        )
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{out}: expected a folder to write to, found: {error.strerror}") from None
+        raise RunError(f"{out}: expected a writable folder, found: {error.strerror}") from None
 
 
 def clear(out: Path) -> None:
@@ -87,6 +89,6 @@ def clear(out: Path) -> None:
         for pattern in WRITTEN:
             for path in out.glob(pattern):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        (out / MARK).write_text("what equipoise demo writes here, the next one replaces\n", encoding="utf-8")
+        (out / MARK).write_text("The next equipoise demo replaces the files of this demo.\n", encoding="utf-8")
     except OSError as error:
-        raise RunError(f"{out}: expected a folder to write to, found: {error.strerror}") from None
+        raise RunError(f"{out}: expected a writable folder, found: {error.strerror}") from None

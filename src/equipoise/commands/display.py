@@ -1,4 +1,4 @@
-"""Progress: live on a terminal, plain lines elsewhere."""
+"""Show progress: live on a terminal, as plain lines elsewhere."""
 
 import errno
 import sys
@@ -18,16 +18,16 @@ from equipoise.scenes.training.log import Entry
 from equipoise.scenes.wording import significant
 
 PLAIN_SECONDS = 10.0
-"""Off a terminal, a line at most every so many seconds."""
+"""The shortest time between two lines of progress, if there is no terminal."""
 
 
 def console() -> Console:
-    """Progress goes to standard error, so that standard output holds results alone."""
+    """Return the console for progress: standard error, since standard output is for results alone."""
     return Console(file=cast(IO[str], _Terminal(sys.stderr)), markup=False, emoji=False)
 
 
 class _Terminal:
-    """A stream whose terminal may be lost: progress that nobody can see any more is no error."""
+    """A stream that ignores the loss of its terminal, since nobody can see the progress any more."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -55,17 +55,17 @@ def _unless_lost() -> Iterator[None]:
 
 
 def output() -> Console:
-    """Results go to standard output; names in them are text, whatever brackets they hold."""
+    """Return the console for results: standard output. Brackets in names are not markup."""
     return Console(markup=False, emoji=False)
 
 
 def say(line: str, screen: Console) -> None:
-    """Print one line, whatever its length: where it breaks is up to the terminal, and a pipe gets it whole."""
+    """Print one line of any length, which only the terminal itself may wrap."""
     screen.print(printable(line), highlight=False, soft_wrap=True)
 
 
 def progress_line(before: str, share: float, after: str, width: int) -> Text:
-    """Words, a bar that fills the room that they leave, words; without room, the words alone."""
+    """Return a bar between two texts that fills the width; if there is no room for it, the texts alone."""
     room = min(40, width - cell_len(before) - cell_len(after) - 2)
     if room < 8:
         return Text(f"{before} {after}")
@@ -74,7 +74,7 @@ def progress_line(before: str, share: float, after: str, width: int) -> Text:
 
 
 def time_left(seconds: float) -> str:
-    """Hours, minutes and seconds.
+    """Format a time in hours, minutes and seconds.
 
     >>> time_left(75.2), time_left(3675)
     ('1:15', '1:01:15')
@@ -84,14 +84,14 @@ def time_left(seconds: float) -> str:
 
 
 class Counter:
-    """Counts up to a total, in words: ``advance()`` after each."""
+    """Counts up to a total: call ``advance()`` after each item."""
 
     def __init__(self, title: str, total: int, screen: Console) -> None:
         self.title, self.total, self.screen, self.done = printable(title), total, screen, 0
         self.started = self.printed = time.monotonic()
 
     def advance(self, count: int = 1) -> None:
-        """Note that ``count`` more are done."""
+        """Count ``count`` more items as done."""
         self.done += count
         now = time.monotonic()
         if not self.screen.is_terminal and (self.done >= self.total or now - self.printed > PLAIN_SECONDS):
@@ -100,7 +100,7 @@ class Counter:
             self.printed = now
 
     def shown(self) -> Text:
-        """Title, bar, count and time left; the title on a line of its own where it leaves no room."""
+        """Return title, bar, count and time left, with the title on a line of its own if there is too little room."""
         count, width = f"{self.done}/{self.total}", self.screen.width
         if self.done:
             count += f", {time_left((time.monotonic() - self.started) / self.done * (self.total - self.done))} left"
@@ -112,18 +112,18 @@ class Counter:
 
 @contextmanager
 def counting(title: str, total: int, screen: Console) -> Iterator[Counter]:
-    """A progress bar on a terminal, lines elsewhere."""
+    """Show a progress bar on a terminal, or lines elsewhere."""
     counter = Counter(title, total, screen)
     if not screen.is_terminal:
         yield counter
         return
     with Live(get_renderable=counter.shown, console=screen, refresh_per_second=4) as live:
         yield counter
-        live.transient = counter.done == 0  # Nothing was to be done: nothing stays on the screen.
+        live.transient = counter.done == 0  # Without any item nothing stays on the screen.
 
 
 class TrainingDisplay:
-    """Raw loss, σ and weight of each task, images a second and the time left."""
+    """Shows raw loss, σ and weight of each task, the images per second and the time left."""
 
     def __init__(self, steps: int, screen: Console) -> None:
         self.steps, self.screen = steps, screen
@@ -151,7 +151,7 @@ class TrainingDisplay:
 
     @contextmanager
     def counting(self, title: str, total: int) -> Iterator[Callable[[], None]]:
-        """Count below the table on a terminal; elsewhere as ``counting`` does."""
+        """Count below the table on a terminal, or as the function ``counting`` elsewhere."""
         if not self.live:
             with counting(title, total, self.screen) as counter:
                 yield counter.advance
@@ -167,7 +167,7 @@ class TrainingDisplay:
         live.update(shown)
 
     def _left(self, entry: Entry) -> str:
-        """Time left, from the pace since the first entry."""
+        """Estimate the time left from the speed since the first entry."""
         assert self.first is not None
         steps = entry["step"] - self.first["step"]
         if steps == 0:
@@ -175,7 +175,7 @@ class TrainingDisplay:
         return time_left((entry["seconds"] - self.first["seconds"]) / steps * (self.steps - entry["step"]))
 
     def _head(self, entry: Entry) -> tuple[str, str]:
-        """What stands before the bar, and what after it."""
+        """Return the texts before and after the bar."""
         after = f"{entry['images_per_second']:.1f} images/s, {self._left(entry)} left"
         return f"step {entry['step']}/{self.steps}", after
 

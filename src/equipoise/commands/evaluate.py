@@ -27,19 +27,18 @@ def evaluate(
     json: bool = False,
     device: str = "auto",
 ) -> None:
-    """Evaluate a trained run: the figures of each task, beside the baselines.
+    """Compute the figures of a trained run and of two baselines.
 
-    Mean IoU comes from one confusion matrix over all images; errors count every labelled pixel once. Figures are taken
-    at the size of the labels as given. Depth has errors in metres too where its labels are in metres, or where the data
-    describe a stereo camera.
+    Mean IoU comes from one confusion matrix over all images, and errors count every labelled pixel once, at the
+    original size of the labels. Depth also has errors in metres if its labels are in metres, or if the data describe a
+    stereo camera.
 
     Args:
-        run: the folder that train wrote, or an export, which needs a recipe.
-        recipe: evaluate on the data sets of this recipe instead of those of the run: other data, or the same data in
-            another place.
+        run: the folder of a run, or of an export, which needs a recipe.
+        recipe: evaluate on the data sets of this recipe, which may be other data, or the same data at another path.
         split: the split to evaluate on; by default each data set's validation split.
-        data: one of the recipe's data sets (the first one is called data); by default all of them.
-        baselines: evaluate the two baselines too; without them the run's metrics.json is not replaced.
+        data: one of the recipe's data sets (the first is called data); by default all of them.
+        baselines: evaluate the two baselines too; without them, the run's metrics.json is not replaced.
         tile: run the network on overlapping parts of each image, height x width in px of its input, such as 512x1024;
             by default on whole images. The figures go to a file of their own.
         overlap: the fraction of a tile that it shares with the next one; 0.25 by default.

@@ -1,4 +1,4 @@
-"""Which pictures ``equipoise predict`` is to predict, and which files it leaves out."""
+"""Find the pictures for ``equipoise predict``, and the files that it leaves out."""
 
 import glob
 import os
@@ -19,12 +19,12 @@ SHOWN = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """The pictures to predict, each with the name that its predictions get, and what lies beside them.
+    """The pictures to predict, and the pictures that are left out.
 
     Attributes:
-        names: the pictures and their names.
-        hidden: pictures that are hidden, or lie in hidden folders.
-        unsupported: pictures of kinds that are not supported.
+        names: the names for the predictions, by picture.
+        hidden: hidden pictures, and pictures in hidden folders.
+        unsupported: pictures in formats that are not supported.
     """
 
     names: dict[Path, str]
@@ -32,7 +32,7 @@ class Inputs:
     unsupported: tuple[Path, ...] = ()
 
     def left_out(self) -> Iterator[str]:
-        """What is not predicted, a line a reason."""
+        """Yield a line for each reason to leave out pictures."""
         if self.unsupported:
             yield f"left out {by_suffix(self.unsupported)}, not supported ({SUPPORTED}): {_some(self.unsupported)}"
         if self.hidden:
@@ -40,7 +40,7 @@ class Inputs:
             yield f"left out {files}: {_some(self.hidden)}"
 
     def skipped(self) -> dict[str, list[str]]:
-        """The paths that are not predicted, by the reason, for JSON."""
+        """Return the paths that are left out by reason, for JSON."""
         return {"hidden": [*map(str, self.hidden)], "unsupported": [*map(str, self.unsupported)]}
 
 
@@ -50,7 +50,7 @@ def _some(paths: Sequence[Path]) -> str:
 
 
 def found_images(text: str, out: Path) -> Inputs:
-    """The images that an argument names; what predict wrote itself is none of them."""
+    """Return the images that an argument stands for, without the files of earlier predictions."""
     path = Path(text)
     if not text:
         raise UsageError("expected an image, a folder or a pattern of images, found an empty text")
@@ -60,7 +60,7 @@ def found_images(text: str, out: Path) -> Inputs:
         return _pictures(list_files(path), path, out, text)
     files = _each_once(p for p in map(Path, glob.glob(text, recursive=True)) if p.is_file())  # noqa: PTH207
     if not files:
-        hint = ": in a pattern [ ] stand for one of some letters" if "[" in text else ": check the path"
+        hint = ": in a pattern, [ ] stands for one of the characters inside" if "[" in text else ": check the path"
         raise UsageError(f"expected an image, a folder or a pattern of images, found nothing at {text}{hint}")
     base = Path(os.path.commonpath([p.parent for p in files]))
     own = _own(files)
@@ -68,7 +68,7 @@ def found_images(text: str, out: Path) -> Inputs:
 
 
 def _each_once(files: Iterable[Path]) -> list[Path]:
-    """Each file by its shortest path, sorted: ** follows links that lead back again and again."""
+    """Return each file once, by its shortest path, sorted; ** may find it repeatedly through links."""
     shortest: dict[Path, Path] = {}
     for path in sorted(files, key=lambda path: (len(path.parts), path)):
         shortest.setdefault(Path(os.path.realpath(path.parent)) / path.name, path)
@@ -76,10 +76,10 @@ def _each_once(files: Iterable[Path]) -> list[Path]:
 
 
 def _pictures(files: list[Path], base: Path, out: Path, text: str) -> Inputs:
-    """Of files below ``base`` the pictures to predict."""
+    """Select the pictures to predict from files below ``base``."""
     below = out.resolve()
     if base.resolve().is_relative_to(below):
-        raise UsageError(f"--out: expected another folder than that of the images, found {out}")
+        raise UsageError(f"--out: expected a folder that does not contain the images, found {out}: choose another")
     candidates = [p for p in files if not p.resolve().is_relative_to(below)]
     dotted = {path for path in candidates if is_hidden(path.relative_to(base).as_posix())}
     pictures = [path for path in candidates if path.suffix.lower() in SUFFIXES]
@@ -96,13 +96,13 @@ def _pictures(files: list[Path], base: Path, out: Path, text: str) -> Inputs:
 
 
 def _own(files: list[Path]) -> set[Path]:
-    """The files among these that earlier predictions wrote; a pattern may match some without their record."""
+    """Return those of the files that earlier predictions wrote; a pattern may match some without their record."""
     folders = {path.parent for path in files}
     return {folder / name for folder in folders for name in prediction_files(folder, os.listdir(folder))}  # noqa: PTH208
 
 
 def _named(files: list[Path], base: Path) -> dict[Path, str]:
-    """Each file's path from ``base`` on, without suffix; of those that would share a name each keeps its own."""
+    """Name each file by its path below ``base`` without the suffix, which is kept if two names would be equal."""
     plain = {path: path.relative_to(base).with_suffix("").as_posix() for path in files}
     counts = Counter(plain.values())
     names: dict[Path, str] = {}

@@ -1,11 +1,11 @@
-"""One line for a terminal."""
+"""Make a line safe for a terminal."""
 
 LONGEST = 2000
-"""Of a line; what is longer holds a damaged file."""
+"""Longest line, in characters; longer ones quote a damaged file."""
 
 
 def printable(line: str) -> str:
-    r"""A line for a terminal: what would move its cursor is spelled out.
+    r"""Spell out the characters of a line that would move the terminal's cursor.
 
     >>> printable("a\tb\x1b[31m")
     'a b\\x1b[31m'

@@ -1,4 +1,4 @@
-"""The command ``equipoise``: one table of commands, and one way for a mistake to end."""
+"""The command ``equipoise``: its table of commands, and how errors are reported."""
 
 import errno
 import io
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one line and its exit status."""
+    """Run the command line; report a user's mistake in one line, with its exit status."""
     try:
         from cyclopts import CycloptsError
     except ModuleNotFoundError as error:
         sys.exit(f"the commands need the scene system ({error.name} is missing): pip install 'equipoise[scenes]'")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # Names of files may hold anything.
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # Metadata that nobody reads; damage ends in our own line.
+            stream.reconfigure(errors="backslashreplace")  # File names may contain anything.
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # About metadata; damaged pictures have errors of our own.
     warnings.showwarning = lambda message, *place: print(f"equipoise: {printable(str(message))}", file=sys.stderr)
     stop = Stop()
     try:
@@ -37,7 +37,7 @@ def main() -> None:
     except CycloptsError as error:
         fail(" ".join(str(error).split()), 2)
     except BaseException as error:
-        if stop.signal is not None:  # Whatever became of the exception on its way, through native code for instance.
+        if stop.signal is not None:  # Native code may have replaced the exception.
             fail("stopped", 128 + stop.signal)
         ending = known(error)
         if ending is None:
@@ -48,12 +48,12 @@ def main() -> None:
 
 
 class Stop:
-    """What a signal does: it ends the command by an exception, so that what lies half written is removed."""
+    """Turns a signal into an exception, so that half-written files are removed."""
 
     signal: int | None = None
 
     def listen(self) -> None:
-        """From now on; signals that are ignored (nohup) stay so."""
+        """Handle signals from now on; those that are ignored (nohup) stay ignored."""
         for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._stop)
@@ -63,20 +63,20 @@ class Stop:
         raise KeyboardInterrupt
 
     def end_silently(self) -> None:
-        """All is said and done: a signal that comes later ends what is left of the process."""
+        """Let a later signal end the process at once, since the command is done."""
         for number in signal.valid_signals():
             if callable(signal.getsignal(number)):
                 signal.signal(number, signal.SIG_DFL)
 
 
 def known(error: BaseException) -> tuple[str, int] | None:
-    """The line and the exit status of an error that is no defect of the program."""
+    """Return the message and the exit status of an error; ``None`` for a defect of the program."""
     if isinstance(error, UserError):
         return str(error), error.exit_status
     if isinstance(error, KeyboardInterrupt):
         return "stopped", 130
     if isinstance(error, BrokenPipeError):
-        return "", 141  # Nobody reads on, as with head.
+        return "", 141  # The reader has closed the pipe, as head does.
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)):
         return NO_MEMORY, 6
     if isinstance(error, OSError) and error.errno == errno.EIO and error.filename is None:
@@ -92,23 +92,23 @@ NO_MEMORY = "expected enough memory, found too little: lower training.batch_size
 
 
 def fail(line: str, status: int) -> NoReturn:
-    """Say what is wrong in one line, and end."""
+    """Print the message as one line on standard error, and exit."""
     rank = os.environ.get("RANK", "0")
     who = "equipoise" if rank == "0" else f"equipoise (process {rank})"
-    with suppress(OSError):  # Whoever would read it may be gone.
+    with suppress(OSError):  # Standard error may be closed.
         if line:
             print(f"{who}: {printable(line)}", file=sys.stderr)
     sys.exit(status)
 
 
 def app() -> "App":
-    """All commands; each is imported when it is called."""
+    """Return the application; a command's module is imported when it is called."""
     from cyclopts import App
 
     commands = App(
         name="equipoise",
         version=__version__,
-        help="Train one network for several tasks, and let it learn how to weigh their losses.",
+        help="Train one network for several tasks with losses weighed by their learned noise.",
     )
     for name, says in COMMANDS.items():
         commands.command(f"equipoise.commands.{name}:{name}", name=name, help=says)
@@ -116,13 +116,13 @@ def app() -> "App":
 
 
 COMMANDS = {
-    "demo": "Generate streets, train on them, evaluate and write a report, in about nine minutes.",
+    "demo": "Generate street scenes, train on them, evaluate, and write a report, in about nine minutes.",
     "generate": "Generate street scenes with exact labels.",
-    "check": "Read a whole data set and report what it holds and what is wrong with it.",
-    "train": "Train a network as a recipe says, evaluate it, and write a report.",
-    "evaluate": "Evaluate a trained run.",
-    "predict": "Predict classes, objects and depth of an image, a folder, or the images that match a pattern.",
-    "report": "Write a run's report.html again.",
+    "check": "Read a whole data set and report its contents and errors.",
+    "train": "Train a network from a recipe, evaluate it, and write a report.",
+    "evaluate": "Compute the figures of a trained run.",
+    "predict": "Predict the scene in an image, a folder of images, or the images that match a pattern.",
+    "report": "Write the report of a run again.",
     "export": "Write a trained model as ONNX or as a PyTorch program, for use without Equipoise.",
 }
-"""Name → what it does, in the order of a first hour; each lies in the module of its name."""
+"""What each command does, in the order of a first session. Each is in the module of its name."""

@@ -31,22 +31,23 @@ def predict(
     json: bool = False,
     device: str = "auto",
 ) -> None:
-    """Predict the scenes in an image, a folder of images, or the images that a pattern names.
+    """Predict the scene in an image, in each image of a folder, or in the images that match a pattern.
 
-    Writes for each image colour overlays, a class PNG, an instance PNG, 16-bit inverse depth with its scale, and a JSON
-    file that says what they hold. An image that cannot be read is reported, the others are predicted, and the exit
-    status is 3. Hidden files, and pictures in a folder that are no PNG, JPEG or WebP, are left out and counted.
+    Writes colour overlays for each image, PNGs of classes, instances and 16-bit inverse depth, as far as the model
+    predicts them, and a JSON file that describes them. An image that cannot be read is reported, the others are
+    predicted, and the exit status is 3. Hidden files and pictures other than PNG, JPEG and WebP are left out and
+    reported.
 
     Args:
-        run: the folder that train wrote, or one that export wrote.
-        input: an image, a folder (searched with its subfolders), or a pattern such as "photos/*.jpg".
-        out: where the predictions go.
-        overwrite: replace predictions that lie there.
+        run: the folder of a run or of an export.
+        input: an image, a folder (with its subfolders), or a pattern such as "photos/*.jpg".
+        out: the folder for the predictions.
+        overwrite: replace earlier predictions there.
         tile: run the network on overlapping parts of each image, height x width in px of its input, such as 512x1024,
             to save memory; by default on whole images, resized to the size it was trained at.
         overlap: the fraction of a tile that it shares with the next one; 0.25 by default.
-        json: print what was written as JSON on standard output.
-        device: what to compute on: auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.
+        json: print a list of the written files as JSON on standard output.
+        device: the device to compute on: auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.
     """
     tiling, where = parsed_tiling(tile, overlap), choose_device(device)
     model = load(run, device)
@@ -70,7 +71,7 @@ def predict(
                 failed[str(error)] = error.exit_status
                 print(f"equipoise: {printable(str(error))}", file=sys.stderr)
                 if isinstance(error.__context__, OSError) and error.__context__.errno in NO_PLACE:
-                    break  # What cannot be written for one picture cannot be for the next.
+                    break  # The next picture could not be written either.
             counter.advance()
     if json:
         print(json_format.dumps({"written": written, "failed": list(failed), "left_out": inputs.skipped()}, indent=1))
@@ -81,14 +82,14 @@ def predict(
 
 
 BY_VOTES = (
-    "objects are found from vectors alone, where many pixels point to one place, as this model predicts no countable "
-    "classes: expect some that are none"
+    "this model predicts no countable classes, so objects are found where many pixels point to one place: expect some "
+    "that are not objects"
 )
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EFBIG)
 
 
 def predicted(model: ScenePredictor, path: Path, tiling: Tiling | None = None) -> Scene:
-    """The scene in one picture; one that wants too much memory is at fault alone."""
+    """Predict one picture; report one that is too large for the memory as an error of its own."""
     try:
         if tiling is None:
             return model.predict(path)

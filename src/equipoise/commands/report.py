@@ -7,9 +7,9 @@ from equipoise.scenes.runs.run_folder import RunFolder
 
 
 def report(run: Path, /) -> None:
-    """Write report.html of a run again, one self-contained page, and print where it is.
+    """Write the report of a run again, one self-contained page, and print its path.
 
     Args:
-        run: the folder that train wrote.
+        run: the folder of the run.
     """
     print(build_report(RunFolder(run)))

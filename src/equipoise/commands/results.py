@@ -9,9 +9,9 @@ from equipoise.scenes.wording import counted
 
 
 def print_results(figures: Figures, screen: Console) -> None:
-    """Print each task's primary figure, the baselines, and the margins over them (positive: better).
+    """Print the main figure of each task, the baselines, and the margins over them (positive: better).
 
-    One table for each data set, within 80 columns.
+    There is one table for each data set, at most 80 columns wide.
     """
     for name, found in figures.titled.items():
         rows = metric_rows(found, figures.sigma)

@@ -1,4 +1,4 @@
-"""Tables in plain text that never cut a cell: where one is too wide, each row becomes a block of lines."""
+"""Print tables without cutting cells: if a table is too wide, each row becomes a block of lines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ from rich.console import Console
 from equipoise.commands.line import printable
 
 GAP = "  "
-"""Between two columns."""
+"""The space between two columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column: its title, which may have several lines, and whether it holds numbers, which end at one place."""
+    """A column: its title, which may have several lines, and whether it holds numbers, which are aligned right."""
 
     title: str
     numbers: bool = False
 
     def padded(self, text: str, width: int) -> str:
-        """The text with blanks up to a width: before a number, after anything else."""
+        """Pad a text to a width, a number on the left, anything else on the right."""
         blanks = " " * (width - cell_len(text))
         return blanks + text if self.numbers else text + blanks
 
 
 def print_table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], screen: Console) -> None:
-    """Print a table as wide as it is, or, where the screen is narrower, a block of lines for each row."""
+    """Print a table; if it is wider than the screen, print a block of lines for each row."""
     rule = "-" if screen.options.ascii_only else "─"
     shown = [[cell if c.numbers else printable(cell) for c, cell in zip(columns, row, strict=True)] for row in rows]
     lines = table_lines(columns, shown, screen.width, rule)
@@ -35,7 +35,7 @@ def print_table(title: str, columns: Sequence[Column], rows: Sequence[Sequence[s
 
 
 def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int, rule: str = "─") -> list[str]:
-    r"""The lines of a table that is at most ``width`` wide.
+    r"""Return the lines of a table that is at most ``width`` wide.
 
     >>> columns = [Column(title="task"), Column(title="model", numbers=True)]
     >>> print(*table_lines(columns, [["depth", "5.30"], ["instance", "12.10"]], 20, rule="-"), sep="\n")
@@ -62,7 +62,7 @@ def table_lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], width:
 
 
 def _blocks(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Each row's first cell, and below it the others with their titles; a cell that has no room gets its own line."""
+    """Return each row's first cell, and below it the other cells with their titles, on two lines if necessary."""
     titles = [column.title.replace("\n", " ") for column in columns[1:]]
     longest = max(map(cell_len, titles), default=0)
     lines = []

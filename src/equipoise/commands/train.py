@@ -33,20 +33,20 @@ def train(
     steps: Whole | None = None,
     device: str | None = None,
 ) -> None:
-    """Train a network as a recipe says, evaluate it, and write a report.
+    """Train a network from a recipe, evaluate it, and write a report.
 
-    Ctrl-C finishes the step, saves, and exits 130; --resume goes on from there, exactly. Several processes share each
-    batch with "torchrun --nproc-per-node 2 -m equipoise train RECIPE".
+    Ctrl-C finishes the step, saves, and exits with status 130; --resume continues exactly from there. Several processes
+    share each batch with "torchrun --nproc-per-node 2 -m equipoise train RECIPE".
 
     Args:
         recipe: the recipe, a TOML file; see recipes/ and docs/own-data.md.
-        out: the run's folder; by default runs/ and the recipe's name.
-        resume: go on from the newest valid checkpoint in the run's folder.
-        overwrite: replace a run that lies there.
-        seed: in place of the recipe's training.seed.
-        steps: in place of the recipe's training.steps; with --resume more of them lengthen a run whose schedule is
+        out: the folder of the run; by default runs/NAME for a recipe NAME.toml.
+        resume: continue from the newest valid checkpoint of the run.
+        overwrite: replace the run in that folder.
+        seed: replaces the recipe's training.seed.
+        steps: replaces the recipe's training.steps; with --resume, a larger number lengthens a run whose schedule is
             constant.
-        device: in place of the recipe's training.device: auto, cpu, cuda, cuda:1 or mps. A run can be resumed on
+        device: replaces the recipe's training.device: auto, cpu, cuda, cuda:1 or mps. A run can be resumed on
             another device.
     """
     chosen = read_recipe(recipe).with_training(seed=seed, steps=steps, device=device)
@@ -62,7 +62,7 @@ def train(
             here.wait()
             outcome = train_to_the_end(chosen, folder, where, resume=resume, here=here)
         if outcome.exit_status and here.leads:
-            say(f"stopped after step {outcome.step}, saved in {folder}: go on with --resume", console())
+            say(f"stopped after step {outcome.step} and saved in {folder}: continue with --resume", console())
         if outcome.exit_status:
             sys.exit(outcome.exit_status)
         if here.leads:
@@ -70,7 +70,7 @@ def train(
 
 
 def remove_empty(folders: list[Path]) -> None:
-    """Remove folders, the innermost first, up to one that holds something: what a refused run made leaves nothing."""
+    """Remove the empty folders that a refused run created, the innermost first."""
     for folder in folders:
         try:
             folder.rmdir()
@@ -81,7 +81,7 @@ def remove_empty(folders: list[Path]) -> None:
 def train_to_the_end(
     recipe: Recipe, folder: Path, device: torch.device, *, resume: bool = False, here: ProcessGroup = ALONE
 ) -> Outcome:
-    """Train, shown live by the process that leads."""
+    """Train, and show the progress in the first process."""
     if not here.leads:
         return train_run(recipe, RunFolder(folder), SILENT, resume=resume, group=here, device=device)
     screen = console()
@@ -97,4 +97,4 @@ def show_results(run: Path, device: torch.device) -> None:
     write_pictures(folder, figures, device)
     page = build_report(folder)
     print_results(figures, output())
-    say(f"The report, with pictures: {page}", output())
+    say(f"Report with pictures: {page}", output())

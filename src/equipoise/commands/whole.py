@@ -1,4 +1,4 @@
-"""A whole number on the command line."""
+"""Whole numbers on the command line."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from cyclopts import Parameter, Token
 
 
 def whole(hint: Any, tokens: Sequence[Token]) -> int:
-    """The number; cyclopts alone would round 2.7 to 3 without a word."""
+    """Parse the number; cyclopts alone would silently round 2.7 to 3."""
     try:
         return int(tokens[0].value)
     except ValueError:

@@ -146,7 +146,7 @@ def test_a_record_goes_to_json_and_back():
     assert table["changed"] == [{"key": "training.steps", "from": 4, "to": 9}]
     assert table["model"] == {"step": 2, "of": 2, "chosen": "last"}
     assert RunRecord.from_json(table, "run.json") == record
-    assert "the model is that of the first 2 steps" in record.model_behind
+    assert "the model is still that of the first 2 steps" in record.model_behind
 
 
 def test_a_record_of_another_version_is_read():

@@ -128,7 +128,7 @@ def test_tasks_without_a_label_in_the_split_do_not_count(monkeypatch: pytest.Mon
     said: list[str] = []
     model = SceneModel(describe(RECIPE, VOCABULARY))
     sets = validation_sets(RecipeData(RECIPE), model, said.append)
-    assert said == ["val: no label for depth: not validated there"]
+    assert said == ["val: there are no labels for depth, and so no validation"]
     with pytest.raises(RecipeError, match=r"found 'depth\.mae'"):
         selection(sets, "depth.mae")
     depth = replace(RECIPE, tasks=("depth",))
@@ -142,7 +142,7 @@ def test_tasks_without_a_label_in_the_split_do_not_count(monkeypatch: pytest.Mon
         ({"data": replace(RECIPE.data, validation="train")}, "the training split, too"),
         (
             {"training": replace(RECIPE.training, early_stopping=2)},
-            "the cosine schedule reaches its low rates",
+            "the cosine schedule reaches low learning rates",
         ),
         (
             {"optimizer": OptimizerRecipe(schedule="constant"), "training": replace(RECIPE.training, early_stopping=2)},

@@ -90,7 +90,7 @@ def test_stopped_and_resumed_by_two_processes(home: Path):
     stopped.send_signal(signal.SIGTERM)
     _, said = stopped.communicate(timeout=120)
     assert stopped.returncode != 0
-    assert "go on with --resume" in said
+    assert "continue with --resume" in said
     steps = len(read_log(home / "parts"))
     assert 3 <= steps < 60
     assert not (home / "parts/model.safetensors").exists()

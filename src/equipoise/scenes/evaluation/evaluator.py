@@ -1,4 +1,4 @@
-"""Evaluation of any predictor of locations, the network and the baselines alike, at the size of the labels as given."""
+"""Evaluate any predictor, be it the network or a baseline, at the original size of the labels."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ BASELINE_PIXELS = 1 << 17
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Figures of each task over all images, and each image's primary figure (``None``: it has no label)."""
+    """The figures of each task over all images, and the primary figures of each image (``None``: no label)."""
 
     tasks: dict[str, dict[str, Any]]
     per_image: list[ImageFigures]
@@ -39,7 +39,7 @@ def evaluate(
     batch_size: int = BATCH_SIZE,
     on_image: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Every image counts with every labelled pixel: one accumulator over the data set, never a mean of means."""
+    """Evaluate a predictor on a data set. Every labelled pixel counts once; there is no mean over images."""
     totals = {name: task.metrics() for name, task in tasks.items()}
     per_image: list[ImageFigures] = []
     with_camera = any(task.uses_camera for task in tasks.values())
@@ -64,7 +64,7 @@ def located(
     *,
     batch_size: int = BATCH_SIZE,
 ) -> Iterator[tuple[Sample, dict[str, Tensor]]]:
-    """Samples at their own size with the locations predicted for them; the next batch is read meanwhile."""
+    """Yield samples at their own size with their predicted locations; read the next batch in the meantime."""
 
     def read(index: int) -> tuple[Sample, Tensor]:
         sample = dataset[index]
@@ -83,25 +83,25 @@ def located(
 
 
 def primary_value(task: Task, metrics: Metrics) -> float | None:
-    """The task's one figure; ``None`` where nothing was labelled."""
+    """Return the task's primary figure; ``None`` if nothing was labelled."""
     value = float(metrics.compute()[task.primary.metric])
     return None if np.isnan(value) else value
 
 
 def constant_predictor(locations: Mapping[str, Tensor]) -> Predictor:
-    """A predictor that does not look at the image: the form of every baseline."""
+    """Return a predictor that ignores the image, as every baseline does."""
     return lambda images: {name: value.expand(len(images), *value.shape) for name, value in locations.items()}
 
 
 def baseline_predictors(
     dataset: SceneDataset, tasks: Mapping[str, Task], *, at_most: int = 400
 ) -> dict[str, Predictor]:
-    """``constant`` and ``position``: what can be known without looking at the image, from the training set.
+    """Return the baselines ``constant`` and ``position``, which know the training set but ignore the image.
 
     Args:
         dataset: training samples of one size (a cached data set); larger ones than 256×512 are made smaller.
         tasks: what to predict.
-        at_most: how many samples are used, evenly spaced: medians need them all in memory.
+        at_most: the number of samples to use, evenly spaced; medians need all of them in memory.
     """
     indices = np.unique(np.linspace(0, len(dataset) - 1, min(at_most, len(dataset))).astype(int))
     constants, positions = {}, {}

@@ -1,4 +1,4 @@
-"""The figures of an evaluation, typed, and their form as JSON (``metrics.json``, ``evaluate --json``)."""
+"""The figures of an evaluation, and their JSON form (``metrics.json``, ``evaluate --json``)."""
 
 import dataclasses
 import math
@@ -13,7 +13,7 @@ ByClass = dict[str, float | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The value of a baseline, and by how much the model is better (``margin``, in the figure's own unit)."""
+    """The value of a baseline, and by how much the model beats it (``margin``, in the unit of the figure)."""
 
     baseline: str
     value: float | None
@@ -30,8 +30,8 @@ class TaskFigures:
     """All figures of one task.
 
     Attributes:
-        primary: which of the figures stands for the task; ``None`` in a damaged file.
-        values: every figure by name; ``None``: it has no value; a dict holds one figure of each class.
+        primary: the main figure of the task; ``None`` in a damaged file.
+        values: every figure by name, ``None`` if it has no value; a dict holds one value for each class.
         baselines: the primary figure of each baseline.
     """
 
@@ -47,13 +47,13 @@ class TaskFigures:
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """The model beside each baseline: the only place where margins are computed."""
+        """The comparison with each baseline. Margins are computed nowhere else."""
         return tuple(
             Comparison(baseline=name, value=value, margin=self._margin(value)) for name, value in self.baselines.items()
         )
 
     def by_class(self, name: str) -> ByClass:
-        """A figure of each class; empty where there is none."""
+        """Return a figure of each class; empty if there is none."""
         value = self.values.get(name)
         return value if isinstance(value, dict) else {}
 
@@ -65,7 +65,7 @@ class TaskFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFigures:
-    """The primary figure of each task on one image; ``None`` where the image has no label for the task."""
+    """The primary figure of each task on one image; ``None`` if the image has no label for the task."""
 
     name: str
     values: dict[str, float | None]
@@ -82,7 +82,7 @@ class SetFigures:
 
     @classmethod
     def from_json(cls, table: Mapping[str, Any]) -> Self:
-        """Read figures; whatever is missing or null counts as absent.
+        """Read figures from a table. Missing and null parts count as absent.
 
         Raises:
             AttributeError, KeyError, TypeError, ValueError: the table is damaged.
@@ -106,7 +106,7 @@ class SetFigures:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The table of this data set."""
+        """Return the table of this data set."""
         names = dict.fromkeys(name for task in self.tasks.values() for name in task.baselines)
         return {
             "split": self.split,
@@ -123,8 +123,8 @@ class Figures:
     """The figures of a run.
 
     Attributes:
-        sets: by name, those of each data set that was evaluated; the first is the recipe's own ``data``.
-        sigma: the learned noise of each task, in its target's unit at the network's size; a list by channel.
+        sets: the figures of each evaluated data set by name; the first is the recipe's ``data``.
+        sigma: the learned noise of each task, in its target's unit at the network's input size; a list if by channel.
     """
 
     sets: dict[str, SetFigures]
@@ -137,7 +137,7 @@ class Figures:
 
     @property
     def titled(self) -> dict[str, SetFigures]:
-        """The data sets by the names to show: one alone needs none."""
+        """The data sets by the name to show, which is empty if there is only one."""
         return self.sets if len(self.sets) > 1 else {"": self.first}
 
     @classmethod
@@ -147,14 +147,14 @@ class Figures:
         return cls(sets={"data": SetFigures.from_json(table), **also}, sigma=dict(table.get("sigma") or {}))
 
     def to_json(self) -> dict[str, Any]:
-        """The table of ``metrics.json``: the first data set, ``sigma``, and any further sets in ``also``."""
+        """Return the table of ``metrics.json``: the first data set, ``sigma``, and further sets in ``also``."""
         _, *others = self.sets
         table = self.first.to_json() | {"sigma": self.sigma}
         return table | ({"also": {name: self.sets[name].to_json() for name in others}} if others else {})
 
 
 def without_nan(value: Any) -> Any:
-    """Figures that have no finite value become ``None``: JSON has neither NaN nor infinity.
+    """Replace NaN and infinity, which JSON does not have, by ``None``.
 
     >>> without_nan({"mae": float("nan"), "iou": {"road": 0.5}})
     {'mae': None, 'iou': {'road': 0.5}}

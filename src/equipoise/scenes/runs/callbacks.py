@@ -1,4 +1,4 @@
-"""What a caller learns of a run while it works."""
+"""Callbacks through which a run reports its progress."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from equipoise.scenes.training.log import Entry
 
 @dataclass(frozen=True, kw_only=True)
 class RunCallbacks:
-    """Called while a run trains or is evaluated.
+    """Functions that are called while a run trains or is evaluated.
 
     Attributes:
-        on_log: takes each log entry.
-        on_notice: takes a line that is worth keeping, such as why an image was skipped.
-        counting: opens a context that shows the progress of long work; see ``Progress``.
+        on_log: gets each log entry.
+        on_notice: gets a line that the user should see, such as why an image was skipped.
+        counting: opens a context that shows the progress of a long task; see ``Progress``.
     """
 
     on_log: Callable[[Entry], None]

@@ -1,4 +1,4 @@
-"""Evaluate a run: the figures and pictures of each data set by itself, in its own classes."""
+"""Evaluate a run: figures and pictures of each data set separately, in its own classes."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -40,15 +40,15 @@ def evaluate_run(
     tiling: Tiling | None = None,
     device: torch.device = CPU,
 ) -> Figures:
-    """Evaluate a finished run, on each data set by itself, beside the baselines.
+    """Evaluate a finished run and the baselines on each data set separately.
 
-    The figures are written to ``metrics.json``, or, where a recipe, a data set, a split or tiles were chosen, to
+    The figures are written to ``metrics.json``; if a recipe, a data set, a split or tiles are chosen, to
     ``metrics-RECIPE-DATA-SPLIT-TILE.json``; see ``docs/reading-the-report.md``.
 
     Args:
-        folder: the run that train wrote, or an export.
+        folder: the folder of a run or an export.
         callbacks: show progress and notices.
-        elsewhere: a recipe whose data to evaluate on, in place of the run's own; an export has none.
+        elsewhere: a recipe with the data to evaluate on, by default the run's own; an export has none.
         split: the split to evaluate on; by default each data set's own validation split.
         data: one of the recipe's data sets; by default all of them.
         baselines: evaluate the baselines too.
@@ -73,7 +73,7 @@ def evaluate_run(
     }
     figures = Figures(sets=sets, sigma=model.sigmas())
     usual = elsewhere is None and not data and split in ("", recipe.data.validation) and tiling is None
-    if baselines or not usual:  # The report's own file keeps its baselines.
+    if baselines or not usual:  # The figures of the report keep their baselines.
         tile = "" if tiling is None else "tile{}x{}".format(*tiling.size)
         chosen = () if usual else (elsewhere.stem if elsewhere else "", data, Path(split).name, tile)
         folder.write_figures(figures, *chosen)
@@ -108,19 +108,19 @@ def set_figures(
     *,
     baselines: bool,
 ) -> SetFigures:
-    """The figures of one data set, in its own classes, for those tasks that it labels."""
+    """Return the figures of one data set, in its own classes, for the tasks that it labels."""
     recipe = data.recipe
     split, path = split or recipe.sets[name].validation, Path(recipe.sets[name].path)
     if not path.exists():
         raise DataError(
-            f"expected data at {path}, found nothing: if they moved, name a recipe with their new place by --recipe"
+            f"expected data at {path}, found nothing: if the data moved, give a recipe with the new path by --recipe"
         )
     dataset = data.samples(name, split)
     tasks = tasks_on(dataset, model)
     labelled = {task: tasks[task] for task in tasks if tasks[task].label in dataset.vocabulary.labels}
     of = f"{name}, {split}" if recipe.also else split
     if without := [task for task in tasks if task not in labelled]:
-        callbacks.on_notice(f"{of}: no labels for {' and '.join(without)}, so no figures")
+        callbacks.on_notice(f"{of}: there are no labels for {' and '.join(without)}, and so no figures")
     expect_cameras(data, name, split, of, labelled, model, callbacks.on_notice)
     size = model.description.input_size
     narrow = narrowed(predict, labelled, model)
@@ -157,7 +157,7 @@ def _evaluated(
 
 
 def write_pictures(folder: RunFolder, figures: Figures, device: torch.device = CPU) -> None:
-    """Draw validation images of each data set, chosen by the figures that ``evaluate_run`` returned."""
+    """Write pictures of predictions on each data set, chosen by the figures that ``evaluate_run`` returned."""
     recipe, _ = folder.read()
     model = load_model(folder.path).to(device)
     predict, data = NetworkPredictor(model, precision_on(folder.precision(), device)), RecipeData(recipe)

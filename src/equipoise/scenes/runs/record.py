@@ -1,4 +1,4 @@
-"""``run.json``: how a run was made, how far it got, and which model it kept."""
+"""The record ``run.json``: how a run was made, how far it got, and which model it kept."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationRecord:
-    """How a run validates: what charts need to name the figures and their units."""
+    """How a run validates, with what charts need to name the figures and their units."""
 
     every: int
     early_stopping: int = 0
@@ -29,9 +29,9 @@ class ValidationRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class KeptModel:
-    """The model of a finished run: that of ``step``, of the ``of`` steps that were trained.
+    """The model of a finished run, from step ``step`` of the ``of`` steps that were trained.
 
-    ``chosen`` is ``best`` where validation chose it, with its score and the number of validations, else ``last``.
+    ``chosen`` is ``best`` if validation chose it, with its score and the number of validations, and ``last`` otherwise.
     """
 
     step: int
@@ -52,10 +52,10 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What ``run.json`` holds. Whatever an older or an unfinished run lacks is ``None`` or empty.
+    """The content of ``run.json``. Anything that an older or unfinished run lacks is ``None`` or empty.
 
-    ``device`` is what ``auto`` became. ``float32_products`` says how a CUDA GPU multiplied what was float32.
-    ``seconds`` is the training time; ``steps`` is what the recipe asks for, ``steps_done`` what was trained.
+    ``device`` is the device that ``auto`` stood for; ``float32_products`` says how a CUDA GPU multiplied float32 values.
+    ``seconds`` is the training time, ``steps`` the number in the recipe, and ``steps_done`` the number trained.
     """
 
     format: int | None = None
@@ -89,10 +89,10 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, table: dict[str, Any], where: str) -> Self:
-        """Read the table in ``run.json``; nulls and keys that this version does not know count as absent.
+        """Read the table in ``run.json``; nulls and unknown keys count as absent.
 
         Raises:
-            RunError: a value of another type, named with ``where``.
+            RunError: a value has the wrong type; the message begins with ``where``.
         """
         known = {field.name for field in dataclasses.fields(cls)}
         found = {key: value for key, value in table.items() if key in known and value is not None}
@@ -103,7 +103,7 @@ class RunRecord:
             raise RunError(str(error)) from None
 
     def to_json(self) -> dict[str, Any]:
-        """The table in ``run.json``; what is not known yet is left out, but for ``seconds``."""
+        """Return the table for ``run.json``, without the later keys that have no value yet."""
         table = dataclasses.asdict(self)
         table["changed"] = [{"key": each.key, "from": each.before, "to": each.after} for each in self.changed]
         if self.model is not None:
@@ -113,13 +113,13 @@ class RunRecord:
 
     @property
     def model_behind(self) -> str:
-        """Explains that a run was lengthened and has not finished since, so its model is an earlier one; else empty."""
+        """A notice that the run was lengthened but not finished, so that its model is an earlier one; else empty."""
         former = None if self.model is None else self.model.of
         if former is None or self.steps_done is None or former >= self.steps_done:
             return ""
         return (
-            f"training stopped at step {self.steps_done} of {self.steps}: the model is that of the first {former} "
-            "steps, before --resume"
+            f"training stopped at step {self.steps_done} of {self.steps}: the model is still that of the first "
+            f"{former} steps; finish training with --resume to replace it"
         )
 
 

@@ -37,7 +37,7 @@ def train_run(
     group: ProcessGroup = ALONE,
     device: torch.device = CPU,
 ) -> Outcome:
-    """Train a recipe into a prepared folder. The outcome says whether a signal ended training early."""
+    """Train a recipe into a prepared folder. The outcome says whether a signal stopped training."""
     if recipe.training.batch_size < group.world:
         size = recipe.training.batch_size
         raise RecipeError(f"training.batch_size: expected at least 1 for each of {group.world} processes, found {size}")
@@ -83,13 +83,13 @@ def train_run(
         on_notice=callbacks.on_notice,
     )
     if group.leads:
-        folder.write_recipe(recipe)  # A resumed run's data may lie elsewhere now.
+        folder.write_recipe(recipe)  # A resumed run may have its data elsewhere now.
         folder.write_record(ended(recipe, record, outcome))
     return outcome
 
 
 def ended(recipe: Recipe, record: RunRecord, outcome: Outcome) -> RunRecord:
-    """The record when training stops: how far it got, and which step's model lies in the folder."""
+    """Return the record at the end of training: how far it got, and which step's model is in the folder."""
     steps, changed = recipe.training.steps, record.changed
     if record.steps is not None and record.steps != steps:
         changed = (*changed, Change(key="training.steps", before=record.steps, after=steps))
@@ -106,7 +106,7 @@ def ended(recipe: Recipe, record: RunRecord, outcome: Outcome) -> RunRecord:
 
 
 def kept_model(record: RunRecord, outcome: Outcome) -> KeptModel | None:
-    """The model of a finished run, and how validation judged it; ``None`` where training is not finished."""
+    """Describe the model of a finished run and its score in validation; ``None`` if training is not finished."""
     if outcome.model_step is None:
         return None
     kept = KeptModel(step=outcome.model_step, of=outcome.step)

@@ -1,8 +1,8 @@
-"""The folder of a run: what lies there under which name, and how it is read, written, refused and cleared.
+"""The folder of a run: its files, and how they are read, written, checked and cleared.
 
-``recipe.json`` holds the recipe as it ran, ``run.json`` how it was made; ``log`` and ``validation`` are JSONL and CSV;
-``checkpoints/`` and ``best/`` belong to training; ``model.safetensors`` and ``model.json`` are the finished model;
-``metrics.json``, ``pictures/`` and ``report.html`` come from evaluation.
+``recipe.json`` holds the recipe as it ran and ``run.json`` how; ``log`` and ``validation`` are JSONL and CSV files;
+training keeps ``checkpoints/`` and ``best/``; ``model.safetensors`` and ``model.json`` are the finished model;
+evaluation writes ``metrics.json``, ``pictures/`` and ``report.html``.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ from equipoise.scenes.training.state import FILES
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run's folder at ``path``.
+    """The folder of a run at ``path``.
 
     >>> RunFolder(Path("runs/demo")).report.as_posix()
     'runs/demo/report.html'
@@ -42,22 +42,22 @@ class RunFolder:
 
     @property
     def recipe_file(self) -> Path:
-        """The recipe as it ran."""
+        """The file of the recipe as it ran."""
         return self.path / run_files.RECIPE
 
     @property
     def record_file(self) -> Path:
-        """How the run was made."""
+        """The file that records how the run was made."""
         return self.path / run_files.RECORD
 
     @property
     def log_file(self) -> Path:
-        """The logged training steps."""
+        """The file of the logged training steps."""
         return self.path / run_files.LOG_JSONL
 
     @property
     def validation_file(self) -> Path:
-        """The validations during training."""
+        """The file of the validations during training."""
         return self.path / run_files.VALIDATION_JSONL
 
     @property
@@ -67,16 +67,16 @@ class RunFolder:
 
     @property
     def examples_file(self) -> Path:
-        """The list of the pictures."""
+        """The file that lists the pictures."""
         return self.pictures / run_files.EXAMPLES
 
     @property
     def report(self) -> Path:
-        """The page."""
+        """The file of the report page."""
         return self.path / run_files.REPORT
 
     def metrics_file(self, *of: str) -> Path:
-        """The figures; ``of`` names other data, another data set or split than the run's own.
+        """Return the file of the figures; ``of`` names the recipe, data set, … if they are not the run's own.
 
         >>> RunFolder(Path("run")).metrics_file("photos", "", "test").name
         'metrics-photos-test.json'
@@ -84,17 +84,17 @@ class RunFolder:
         return self.path / f"{'-'.join(filter(None, [run_files.METRICS, *of]))}.json"
 
     def prepare(self, *, resume: bool, overwrite: bool) -> None:
-        """Make the folder; refuse one that holds something, unless the run is to be resumed or overwritten.
+        """Create the folder; refuse one that is not empty, unless the run in it is to be resumed or overwritten.
 
-        Nothing is removed yet: the old run goes (see ``clear``) once the new one's data and model are known to exist.
+        Nothing is removed yet: ``clear`` removes the old run once the new one's data and model have been checked.
 
         Raises:
-            RunError: the folder holds something else, or cannot be made.
-            UsageError: both ``resume`` and ``overwrite``.
+            RunError: the folder holds something else, or cannot be created.
+            UsageError: both ``resume`` and ``overwrite`` are given.
         """
         path = self.path
         if resume and overwrite:
-            raise UsageError("--resume, --overwrite: expected one, found both: --resume keeps what --overwrite removes")
+            raise UsageError("--resume, --overwrite: expected one, found both: --overwrite removes what --resume needs")
         taken = path.exists() and (not path.is_dir() or any(each.name != LOCK for each in path.iterdir()))
         if taken and not resume and not overwrite:
             raise RunError(f"expected no run at {path}, found one: choose another --out, or --resume or --overwrite it")
@@ -106,11 +106,13 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
 
     def clear(self) -> None:
-        """Remove what an earlier run left and a new one would not replace at once; files of others stay."""
+        """Remove the files of an earlier run that a new one would not replace at once. Other files are kept."""
         logs = (run_files.LOG_JSONL, run_files.LOG_CSV, run_files.VALIDATION_JSONL, run_files.VALIDATION_CSV)
         names = (run_files.REPORT, run_files.WEIGHTS, run_files.DESCRIPTION, *logs)
         with self._writing():
-            for path in checkpoints(self.path / run_files.CHECKPOINTS):  # First: without its log none can be resumed.
+            for path in checkpoints(
+                self.path / run_files.CHECKPOINTS
+            ):  # First, since without its log no checkpoint can be resumed.
                 remove_checkpoint(path, FILES)
             for path in checkpoints(self.path / run_files.BEST):
                 remove_checkpoint(path, BEST_FILES)
@@ -118,7 +120,7 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def read(self) -> tuple[Recipe, RunRecord]:
-        """The recipe and the record.
+        """Read the recipe and the record.
 
         Raises:
             RunError: the folder holds no run, a damaged one, or one of another format.
@@ -133,7 +135,7 @@ class RunFolder:
             found = (None, None) if record is None else (record.format, record.precision)
             raise RunError(
                 f"{self.record_file}: expected run format {FORMAT} and a known precision, found {found[0]!r:.40}, "
-                f"{found[1]!r:.40}: use the version that wrote it"
+                f"{found[1]!r:.40}: use the version of equipoise that wrote it"
             )
         with damage_named(self.recipe_file):
             recipe = from_table(Recipe, self.read_recipe_table() or {}, str(self.recipe_file))
@@ -141,38 +143,38 @@ class RunFolder:
         return recipe, record
 
     def read_record(self) -> RunRecord | None:
-        """The record, whatever format it has; ``None`` where there is no such file."""
+        """Read the record, whatever its format; ``None`` if there is none."""
         table = _read(self.record_file, dict)
         return None if table is None else RunRecord.from_json(table, str(self.record_file))
 
     def read_recipe_table(self) -> dict[str, Any] | None:
-        """The recipe's table, unchecked, to be shown; ``None`` where there is no such file."""
+        """Read the recipe's table for display, without checking it; ``None`` if there is none."""
         table: dict[str, Any] | None = _read(self.recipe_file, dict)
         return table
 
     def read_log(self) -> list[Entry]:
-        """The logged training steps; see ``training.log``."""
+        """Read the logged training steps; see ``training.log``."""
         return read_log(self.path)
 
     def read_validations(self) -> list[Validation]:
-        """The validations during training; see ``training.log``."""
+        """Read the validations during training; see ``training.log``."""
         return read_validations(self.path)
 
     def read_figures(self) -> Figures | None:
-        """The figures of ``metrics.json``; ``None`` where the run has not been evaluated."""
+        """Read the figures of ``metrics.json``; ``None`` if the run has not been evaluated."""
         path = self.metrics_file()
         table = _read(path, dict)
         with damage_named(path):
             return None if table is None else Figures.from_json(table)
 
     def read_examples(self) -> list[Example]:
-        """The list of pictures; empty if there is none."""
+        """Read the list of pictures; empty if there is none."""
         with damage_named(self.examples_file):
             listed = _read(self.examples_file, list) or []
             return [from_table(Example, table, str(self.examples_file)) for table in listed]
 
     def precision(self) -> Precision:
-        """The precision in which the run was trained; float32 for an export, which has no record."""
+        """Return the precision in which the run was trained; float32 if there is no record of it."""
         record = self.read_record()
         return (record and record.precision) or "float32"
 
@@ -185,7 +187,7 @@ class RunFolder:
         write_atomic(self.record_file, as_json(record.to_json()))
 
     def write_figures(self, figures: Figures, *of: str) -> None:
-        """Write the figures; ``of`` as for ``metrics_file``."""
+        """Write the figures; ``of`` is passed to ``metrics_file``."""
         write_atomic(self.metrics_file(*of), as_json(without_nan(figures.to_json())))
 
     def write_examples(self, examples: list[Example]) -> None:
@@ -202,12 +204,12 @@ class RunFolder:
         return "equipoise" in recorded or {"data", "training"} <= recipe.keys()
 
     def _metrics_files(self) -> list[Path]:
-        """The files of figures that evaluations wrote."""
+        """Return the files of figures that evaluations wrote."""
         found = [self.metrics_file(), *self.path.glob(f"{run_files.METRICS}-*.json")]
         return [path for path in found if {"tasks", "per_image", "split"} <= _table(path).keys()]
 
     def _picture_files(self) -> list[Path]:
-        """The list of pictures and the pictures in it."""
+        """Return the list of pictures and the pictures in it."""
         try:
             names = [name for example in self.read_examples() for name in example.files]
         except RunError:
@@ -221,7 +223,7 @@ class RunFolder:
             yield
         except OSError as error:
             found = error.strerror or error
-            raise RunError(f"{self.path}: expected a folder to write to, found: {found}") from None
+            raise RunError(f"{self.path}: expected a writable folder, found: {found}") from None
 
 
 @contextmanager
@@ -235,11 +237,11 @@ def damage_named(path: Path) -> Iterator[None]:
         raise RunError(f"{path}: expected a file to read or write, found: {error.strerror}") from None
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         found = f"{type(error).__name__} {error}"
-        raise RunError(f"{path}: expected it as the commands write it, found a damaged one: {found}") from error
+        raise RunError(f"{path}: expected a file as equipoise writes it, found a damaged one: {found}") from error
 
 
 def _read(path: Path, kind: type) -> Any:
-    """The value in a JSON file; ``None`` where there is no such file."""
+    """Return the value in a JSON file; ``None`` if there is no such file."""
     try:
         value = read_json(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -253,7 +255,7 @@ def _read(path: Path, kind: type) -> Any:
 
 
 def _table(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; an empty one where there is none."""
+    """Return the object in a JSON file; empty if there is none or it is damaged."""
     try:
         return _read(path, dict) or {}
     except RunError:

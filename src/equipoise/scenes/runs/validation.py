@@ -1,4 +1,4 @@
-"""Validation during training: the figures of each validation split, as ``equipoise evaluate`` gives them."""
+"""Validation during training: the figures of each validation split, the same as those of ``equipoise evaluate``."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -25,7 +25,7 @@ from equipoise.scenes.training.validator import Figures, ValidationPlan
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationSet:
-    """One data set's validation split, and the tasks that have a label there; ``prefix`` starts its figures' names."""
+    """A data set's validation split and the tasks that it labels; ``prefix`` begins the names of its figures."""
 
     prefix: str
     dataset: SceneDataset
@@ -33,12 +33,12 @@ class ValidationSet:
 
     @property
     def primary(self) -> dict[str, Better]:
-        """The tasks' primary figures, and which way each is better."""
+        """Whether higher or lower is better, for the primary figure of each task."""
         return {f"{self.prefix}{name}.{task.primary.metric}": task.primary.better for name, task in self.tasks.items()}
 
     @property
     def all_figures(self) -> dict[str, Better]:
-        """Every figure that is a number, and which way it is better."""
+        """Whether higher or lower is better, for every figure that is a number."""
         return {
             f"{self.prefix}{name}.{figure}": task.better(figure)
             for name, task in self.tasks.items()
@@ -47,7 +47,7 @@ class ValidationSet:
         }
 
     def _truth(self, task: Task) -> Metrics:
-        """The figures of a perfect answer to the first image with a label: depth has some only with a camera."""
+        """Evaluate a perfect answer to the first labelled image, since some figures exist only with a camera."""
         for index in range(len(self.dataset)):
             sample = self.dataset[index]
             if has_label(target := task.target(sample)):
@@ -58,12 +58,12 @@ class ValidationSet:
 
 
 def validation_sets(data: RecipeData, model: SceneModel, on_notice: Callable[[str], None]) -> list[ValidationSet]:
-    """The recipe's validation splits, with the tasks that some image there has a label for.
+    """Open the recipe's validation splits, each with the tasks for which some image has a label.
 
     Args:
         data: the recipe's data sets.
-        model: its tasks and vocabulary; its weights do not matter.
-        on_notice: called with a line for every task that a split cannot judge, and what else to look at.
+        model: the model; only its tasks and vocabulary are used.
+        on_notice: gets a line for every task that a split has no labels for, and other warnings.
 
     Raises:
         DataError: no split has a label for any task.
@@ -75,11 +75,13 @@ def validation_sets(data: RecipeData, model: SceneModel, on_notice: Callable[[st
         labelled = labelled_tasks(dataset, tasks)
         where = f"{name}, {given.validation}" if recipe.also else given.validation
         if missing := [task for task in tasks if task not in labelled]:
-            on_notice(f"{where}: no label for {' and '.join(missing)}: not validated there")
+            on_notice(f"{where}: there are no labels for {' and '.join(missing)}, and so no validation")
         # Raises for a wrong camera before training; the notices follow at the evaluation.
         expect_cameras(data, name, given.validation, where, labelled, model, lambda line: None)
         if given.validation == given.train:
-            on_notice(f"{where}: this is the training split, too: the best model is chosen on images it was trained on")
+            on_notice(
+                f"{where}: this is also the training split, so the best model is chosen on its own training images"
+            )
         sets.append(ValidationSet(prefix=f"{name}." if recipe.also else "", dataset=dataset, tasks=labelled))
     if not any(each.tasks for each in sets):
         raise DataError(
@@ -88,14 +90,14 @@ def validation_sets(data: RecipeData, model: SceneModel, on_notice: Callable[[st
         )
     if recipe.training.early_stopping and not may_be_lengthened(recipe.optimizer):
         on_notice(
-            f"training.early_stopping: the {recipe.optimizer.schedule} schedule reaches its low rates only near "
-            f"step {recipe.training.steps}; a run that stops early never does"
+            f"training.early_stopping: the {recipe.optimizer.schedule} schedule reaches low learning rates only near "
+            f"step {recipe.training.steps}, and a run that stops early never gets there"
         )
     return sets
 
 
 def labelled_tasks(dataset: SceneDataset, tasks: Mapping[str, Task]) -> dict[str, Task]:
-    """The tasks that some image has a label for; reads no more images than it must."""
+    """Return the tasks for which some image has a label; read no more images than necessary."""
     unknown = {name for name, task in tasks.items() if task.label in dataset.vocabulary.labels}
     found: set[str] = set()
     for index in range(len(dataset)):
@@ -107,7 +109,7 @@ def labelled_tasks(dataset: SceneDataset, tasks: Mapping[str, Task]) -> dict[str
 
 
 def selection(sets: Iterable[ValidationSet], best_by: str) -> Selection:
-    """How the best model is chosen: by the figure of that name, or by all primary figures where it is empty.
+    """Choose the best model by the figure named ``best_by``, or by all primary figures if it is empty.
 
     Raises:
         RecipeError: there is no such figure.
@@ -125,7 +127,7 @@ def selection(sets: Iterable[ValidationSet], best_by: str) -> Selection:
 def plan_validation(
     recipe: Recipe, sets: list[ValidationSet], chosen: Selection, precision: Precision, callbacks: RunCallbacks
 ) -> ValidationPlan:
-    """What the training loop needs: the figures as ``evaluate`` gives them for the finished run, without baselines."""
+    """Plan the validations: they give the figures that ``evaluate`` would give, without baselines."""
 
     def figures(model: SceneModel, on_image: Callable[[], None]) -> Figures:
         found: Figures = {}
@@ -165,7 +167,7 @@ def _is_number(value: Any) -> bool:
 
 
 def validation_record(recipe: Recipe, sets: list[ValidationSet], chosen: Selection) -> ValidationRecord:
-    """How the run validates, for its record."""
+    """Describe how the run validates, for its record."""
     return ValidationRecord(
         every=recipe.training.validate_every,
         early_stopping=recipe.training.early_stopping,
