@@ -51,7 +51,7 @@ def test_the_run_ends_with_the_best_model(home):
         rows = list(csv.DictReader(file))
     assert [float(row["depth.rmse"]) for row in rows] == [each["figures"]["depth.rmse"] for each in found]
     page = (home / "run/report.html").read_text()
-    assert f"The model is that of step {best['step']} of 8, chosen by depth.rmse" in page
+    assert f"those of the model of step {best['step']} of 8, which was chosen by its depth.rmse" in page
     assert "depth, rmse, 1/m" in page
     assert (home / "run/best").is_dir()
     assert train(home, "--overwrite", "--steps", "1").returncode == 0

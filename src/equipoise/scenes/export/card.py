@@ -50,7 +50,7 @@ def model_card(model: SceneModel, record: ExportRecord, sizes: Mapping[str, int]
     )
 
 
-def _results(figures: Figures) -> dict[str, tuple[SetFigures, list[Row]]]:
+def _results(figures: Figures) -> dict[str, tuple[SetFigures, tuple[Row, ...]]]:
     return {name: (one, metric_rows(one, figures.sigma)) for name, one in figures.titled.items()}
 
 
