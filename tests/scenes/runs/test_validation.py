@@ -139,7 +139,7 @@ def test_tasks_without_a_label_in_the_split_do_not_count(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"data": replace(RECIPE.data, validation="train")}, "the training split, too"),
+        ({"data": replace(RECIPE.data, validation="train")}, "this is also the training split"),
         (
             {"training": replace(RECIPE.training, early_stopping=2)},
             "the cosine schedule reaches low learning rates",
@@ -164,8 +164,8 @@ def test_what_is_probably_meant_otherwise_is_told(monkeypatch: pytest.MonkeyPatc
     [
         ({"validate_every": -1}, "training.validate_every: expected 0 … 1,000,000,000, found -1"),
         ({"early_stopping": -2}, "training.early_stopping: expected 0 … 1,000,000,000, found -2"),
-        ({"validate_every": 0, "best_by": "depth.mae"}, "training.best_by: expected it with training.validate_every"),
-        ({"validate_every": 0, "early_stopping": 3}, "training.early_stopping: expected it with"),
+        ({"validate_every": 0, "best_by": "depth.mae"}, "training.best_by: expected it only with training.validate_every"),
+        ({"validate_every": 0, "early_stopping": 3}, "training.early_stopping: expected it only with"),
     ],
 )
 def test_options_that_do_nothing_are_refused(change: dict, message: str):
