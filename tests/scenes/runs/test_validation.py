@@ -164,7 +164,10 @@ def test_what_is_probably_meant_otherwise_is_told(monkeypatch: pytest.MonkeyPatc
     [
         ({"validate_every": -1}, "training.validate_every: expected 0 … 1,000,000,000, found -1"),
         ({"early_stopping": -2}, "training.early_stopping: expected 0 … 1,000,000,000, found -2"),
-        ({"validate_every": 0, "best_by": "depth.mae"}, "training.best_by: expected it only with training.validate_every"),
+        (
+            {"validate_every": 0, "best_by": "depth.mae"},
+            "training.best_by: expected it only with training.validate_every",
+        ),
         ({"validate_every": 0, "early_stopping": 3}, "training.early_stopping: expected it only with"),
     ],
 )

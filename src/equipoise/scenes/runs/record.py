@@ -54,7 +54,7 @@ class Change:
 class RunRecord:
     """The content of ``run.json``. Anything that an older or unfinished run lacks is ``None`` or empty.
 
-    ``device`` is the device that ``auto`` stood for; ``float32_products`` says how a CUDA GPU multiplied float32 values.
+    ``device`` is the device that was used, never ``auto``; ``float32_products`` how a CUDA GPU multiplied float32.
     ``seconds`` is the training time, ``steps`` the number in the recipe, and ``steps_done`` the number trained.
     """
 
