@@ -109,6 +109,9 @@ def main(folder: Path, how: str) -> None:
     if how == "broken":
         plain = replace(noise, kind="gaussian", standardize=False, init=0.0)
         chosen, dataset = replace(chosen, likelihood={"depth": plain}), BrokenDataset()
+    if how == "accumulated":  # One process takes each batch as a whole, each of two in two parts.
+        parts = int(os.environ.get("WORLD_SIZE", "1"))
+        chosen = replace(chosen, training=replace(chosen.training, batch_size=5, accumulate=parts))
     with process_group() as here:
         try:
             train(chosen, dataset, folder, precision="float32", group=here)

@@ -68,7 +68,7 @@ def test_a_step_reads_nothing_back(encoder_name: str, optimizer: str, update: st
     drawn = meta_batches(dataset, model.tasks, steps=4)
     assert any(len(rows) == 0 for batch in drawn for rows in batch.rows.values())
     for batch in drawn:
-        joint, gradient_norm = training_step(state, batch, "float32", recipe.optimizer.gradient_clip, ALONE)
+        joint, gradient_norm = training_step(state, [batch], "float32", recipe.optimizer.gradient_clip, ALONE)
         state.step += 1
         assert joint.loss.device == gradient_norm.device == META
         for name, rows in batch.rows.items():

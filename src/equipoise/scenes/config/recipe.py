@@ -120,6 +120,7 @@ def check_recipe(recipe: Recipe, where: str) -> None:
     check_augmentation(recipe.augmentation, recipe.data.size, where)
     check_ranges(recipe.optimizer, OPTIMIZER_RANGES, "optimizer", where)
     check_ranges(recipe.training, TRAINING_RANGES, "training", where)
+    _check_accumulation(recipe, where)
     _check_validation(recipe, where)
 
 
@@ -137,6 +138,25 @@ def check_tasks(tasks: tuple[str, ...], likelihood: dict[str, LikelihoodRecipe],
 def _key(name: str) -> str:
     """Return the name of a data set's TOML table."""
     return name if name == "data" else f"also.{name}"
+
+
+def _check_accumulation(recipe: Recipe, where: str) -> None:
+    """Refuse more parts than images, and noises that would follow each part by itself."""
+    training = recipe.training
+    if training.accumulate == 1:
+        return
+    if training.accumulate > training.batch_size:
+        raise RecipeError(
+            f"{where}: training.accumulate: expected at most batch_size = {training.batch_size} parts, found "
+            f"{training.accumulate}"
+        )
+    for name, settings in recipe.likelihood.items():
+        for key, whole in (("init", "first_batch"), ("update", "closed_form")):
+            if getattr(settings, key) == whole:
+                raise RecipeError(
+                    f"{where}: training.accumulate: expected 1 with likelihood.{name}.{key} = {whole!r}, which takes σ "
+                    f"from whole batches, found {training.accumulate}"
+                )
 
 
 def _check_validation(recipe: Recipe, where: str) -> None:

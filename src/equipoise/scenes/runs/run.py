@@ -38,9 +38,7 @@ def train_run(
     device: torch.device = CPU,
 ) -> Outcome:
     """Train a recipe into a prepared folder. The outcome says whether a signal stopped training."""
-    if recipe.training.batch_size < group.world:
-        size = recipe.training.batch_size
-        raise RecipeError(f"training.batch_size: expected at least 1 for each of {group.world} processes, found {size}")
+    expect_shares(recipe, group)
     data = RecipeData(recipe)
     known = survey(data)
     for line in known.notices:
@@ -86,6 +84,18 @@ def train_run(
         folder.write_recipe(recipe)  # A resumed run may have its data elsewhere now.
         folder.write_record(ended(recipe, record, outcome))
     return outcome
+
+
+def expect_shares(recipe: Recipe, group: ProcessGroup) -> None:
+    """Raise ``RecipeError`` where a batch has fewer images than there are processes, times the parts of a step."""
+    size, parts = recipe.training.batch_size, recipe.training.accumulate
+    if size < group.world:
+        raise RecipeError(f"training.batch_size: expected at least 1 for each of {group.world} processes, found {size}")
+    if size // group.world < parts:
+        raise RecipeError(
+            f"training.accumulate: expected at most {size // group.world}, the images of each of {group.world} "
+            f"processes, found {parts}"
+        )
 
 
 def ended(recipe: Recipe, record: RunRecord, outcome: Outcome) -> RunRecord:

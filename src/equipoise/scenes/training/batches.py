@@ -41,19 +41,23 @@ def places(count: int, seed: int, start: int) -> Iterator[Place]:
 
 
 class _Steps:
-    """A batch sampler: the places of each step from ``start`` to ``stop`` that are this process's part."""
+    """A batch sampler: the places of each step from ``start`` to ``stop`` that are this process's, in ``parts``."""
 
-    def __init__(self, count: int, seed: int, batch_size: int, start: int, stop: int, group: ProcessGroup) -> None:
+    def __init__(
+        self, count: int, seed: int, batch_size: int, start: int, stop: int, group: ProcessGroup, parts: int
+    ) -> None:
         self.count, self.seed, self.batch_size, self.start, self.stop = count, seed, batch_size, start, stop
-        self.group = group
+        self.group, self.parts = group, parts
 
     def __iter__(self) -> Iterator[list[Place]]:
         order = places(self.count, self.seed, self.start * self.batch_size)
         for _ in range(self.start, self.stop):
-            yield [next(order) for _ in range(self.batch_size)][self.group.rank :: self.group.world]
+            own = [next(order) for _ in range(self.batch_size)][self.group.rank :: self.group.world]
+            for part in range(self.parts):
+                yield own[part * len(own) // self.parts : (part + 1) * len(own) // self.parts]
 
     def __len__(self) -> int:
-        return self.stop - self.start
+        return (self.stop - self.start) * self.parts
 
 
 class _Examples(Dataset[dict[str, Any]]):
@@ -133,12 +137,14 @@ def batches(
     start: int,
     stop: int,
     workers: int,
+    parts: int = 1,
     group: ProcessGroup = ALONE,
     device: torch.device = CPU,
 ) -> Generator[Batch]:
     """This process's part of the batches of steps ``start`` … ``stop`` − 1, on ``device``.
 
-    ``batch_size`` is that of all processes together; ``workers`` processes make them (0: this one does).
+    ``batch_size`` is that of all processes together; ``workers`` processes make them (0: this one does). Each step's
+    batch comes in so many ``parts``, one after another.
 
     Raises:
         DataError: a sample cannot be read.
@@ -146,7 +152,7 @@ def batches(
     """
     loader = DataLoader(
         _Examples(dataset, tasks, augmentation, size, seed),
-        batch_sampler=_Steps(len(dataset), seed, batch_size, start, stop, group),
+        batch_sampler=_Steps(len(dataset), seed, batch_size, start, stop, group, parts),
         collate_fn=collate,
         num_workers=workers,
         prefetch_factor=4 if workers else None,

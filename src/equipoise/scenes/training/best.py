@@ -6,7 +6,6 @@ from pathlib import Path
 from equipoise.errors import RunError
 from equipoise.scenes.io.json import read_json
 from equipoise.scenes.io.run_files import BEST, CHECKPOINTS, DESCRIPTION, WEIGHTS
-from equipoise.scenes.model.files import model_files
 from equipoise.scenes.training.checkpoint import checkpoints, remove_checkpoint, write_checkpoint
 from equipoise.scenes.training.state import STATE, State
 
@@ -22,7 +21,7 @@ def best_folder(run: Path, step: int) -> Path:
 
 def keep_best(run: Path, state: State) -> None:
     """Write the present model as the best one, and remove earlier ones."""
-    files = model_files(state.model) | {VALIDATION: json.dumps(state.validations[-1]).encode()}
+    files = state.shown_files() | {VALIDATION: json.dumps(state.validations[-1]).encode()}
     try:
         write_checkpoint(run / BEST, state.step, files)
     except OSError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from equipoise.errors import RunError
 from equipoise.scenes.training.device import CPU
@@ -43,6 +43,13 @@ class ProcessGroup:
         agreed = torch.tensor(flags, dtype=torch.int64)
         dist.all_reduce(agreed, dist.ReduceOp.MAX)
         return [flag > 0 for flag in agreed.tolist()]
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum of the tensors that the processes pass, on their device."""
+        if self.world > 1:
+            values = values.clone()
+            dist.all_reduce(values)
+        return values
 
     def gathered(self, value: tuple[Any, ...]) -> tuple[Any, ...]:
         """The values of all processes, concatenated in the order of their ranks."""

@@ -7,11 +7,12 @@ from typing import Any
 from torch import Tensor
 
 from equipoise import JointLoss
+from equipoise.scenes.training.accumulate import StepLoss
 from equipoise.scenes.training.log import Entry
 from equipoise.scenes.training.state import State
 
 
-def log_entry(state: State, joint: JointLoss, gradient_norm: Tensor, epoch: float, rate: float) -> Entry:
+def log_entry(state: State, joint: JointLoss | StepLoss, gradient_norm: Tensor, epoch: float, rate: float) -> Entry:
     """The entry of the step just done; ``rate`` is in images per second. Reads values back from the device."""
     tasks = {
         name: {key: _plain(getattr(term, key)) for key in ("loss", "nll", "weight", "sigma")}

@@ -14,6 +14,8 @@ from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.training.accumulate import steps
+from equipoise.scenes.training.average import Average
 from equipoise.scenes.training.batches import batches
 from equipoise.scenes.training.device import CPU
 from equipoise.scenes.training.distributed import ALONE, ProcessGroup
@@ -84,6 +86,7 @@ def train(
         start=state.step,
         stop=options.steps,
         workers=options.workers,
+        parts=options.accumulate,
         group=group,
         device=device,
     )
@@ -93,17 +96,19 @@ def train(
         validator = Validator(validation, state, options, run, group=group, request=request, on_notice=on_notice)
         validator.validate_if_due()  # A signal may have interrupted this one before the run was resumed.
         ended = state.stopped_early or validator.due
-        for batch in () if ended else drawn:
+        for parts in () if ended else steps(drawn, options.accumulate):
             set_rate(state.optimizer, rate_factor(state.step, options.steps, recipe.optimizer))
-            joint, gradient_norm = training_step(state, batch, precision, recipe.optimizer.gradient_clip, group)
+            joint, gradient_norm = training_step(state, parts, precision, recipe.optimizer.gradient_clip, group)
             state.step += 1
+            if state.average is not None:
+                state.average.update(state.step)
             state.seconds = time.perf_counter() - started
             is_last = state.step == options.steps
             if state.step % options.log_every == 0 or is_last:
                 expect_finite_steps(state, group)
                 if log is not None:
                     rate = speed.rate(state.step, options.batch_size)
-                    entry = log_entry(state, joint, gradient_norm, batch.epoch, rate)
+                    entry = log_entry(state, joint, gradient_norm, parts[0].epoch, rate)
                     log.append(entry)
                     on_log(entry)
             try:
@@ -141,6 +146,7 @@ def new_state(
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return State(
         model=model,
+        average=Average(model, recipe.training.ema) if recipe.training.ema else None,
         network=model.network,
         optimizer=make_optimizer(model, recipe.optimizer),
         scaler=torch.amp.GradScaler(device.type) if precision == "float16" else None,

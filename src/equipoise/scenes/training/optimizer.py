@@ -1,5 +1,7 @@
 """The optimizer of a recipe, and its learning rates."""
 
+from typing import Any
+
 import torch
 
 from equipoise.optim import param_groups
@@ -13,7 +15,11 @@ WORKINGS = ("fused", "foreach", "capturable")
 
 
 def make_optimizer(model: SceneModel, recipe: OptimizerRecipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer, fused on GPUs. The log-variances are a group of their own, without weight decay."""
+    """The recipe's optimizer, fused on GPUs.
+
+    The log-variances are a group of their own, without weight decay; so is the encoder, where its rate is another one.
+    The first group holds the network, or the rest of it.
+    """
     groups = param_groups(
         model.network,
         model.likelihood,
@@ -21,6 +27,8 @@ def make_optimizer(model: SceneModel, recipe: OptimizerRecipe) -> torch.optim.Op
         weight_decay=recipe.weight_decay,
         log_variance_lr=recipe.log_variance_lr,
     )
+    if recipe.encoder_lr_factor != 1:
+        groups.append(_encoder_group(model, groups[0], recipe))
     fused = True if groups[0]["params"][0].device.type in FUSED else None
     optimizer: torch.optim.Optimizer
     if recipe.name == "sgd":
@@ -33,6 +41,14 @@ def make_optimizer(model: SceneModel, recipe: OptimizerRecipe) -> torch.optim.Op
         group["base_lr"] = group["lr"]
     start_momentum(optimizer)
     return optimizer
+
+
+def _encoder_group(model: SceneModel, network: dict[str, Any], recipe: OptimizerRecipe) -> dict[str, Any]:
+    """Take the encoder's parameters out of the group ``network`` into one with a rate of its own."""
+    own = {id(p) for p in model.network.encoder.parameters()}
+    encoder = [p for p in network["params"] if id(p) in own]
+    network["params"] = [p for p in network["params"] if id(p) not in own]
+    return network | {"params": encoder, "lr": recipe.lr * recipe.encoder_lr_factor}
 
 
 def start_momentum(optimizer: torch.optim.Optimizer) -> None:

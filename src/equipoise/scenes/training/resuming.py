@@ -18,7 +18,7 @@ from equipoise.scenes.model.files import load_weights
 from equipoise.scenes.training.checkpoint import newest_checkpoint
 from equipoise.scenes.training.optimizer import WORKINGS, start_momentum
 from equipoise.scenes.training.schedule import may_be_lengthened
-from equipoise.scenes.training.state import FILES, FORMAT, OPTIMIZER, STATE, State
+from equipoise.scenes.training.state import AVERAGE, FILES, FORMAT, OPTIMIZER, STATE, State
 
 
 def restore(
@@ -29,7 +29,7 @@ def restore(
     Raises:
         RunError: there is none, or it was made with another recipe or other data.
     """
-    path, passed_over = newest_checkpoint(run / CHECKPOINTS, FILES)
+    path, passed_over = newest_checkpoint(run / CHECKPOINTS, FILES if state.average is None else (*FILES, AVERAGE))
     for line in passed_over:
         on_notice(f"passed over {line}")
     if path is None:
@@ -43,6 +43,8 @@ def restore(
             "new run with --out"
         )
     load_weights(state.model, path / WEIGHTS)
+    if state.average is not None:
+        state.average.load(read_tensors(path / AVERAGE), str(path / AVERAGE))
     tensors = read_tensors(path / OPTIMIZER)
     torch.set_rng_state(tensors.pop("generator"))
     packed: dict[int, dict[str, Tensor]] = {}

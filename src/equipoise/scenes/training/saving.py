@@ -14,7 +14,7 @@ from equipoise.scenes.io.tensors import tensors_as_bytes
 from equipoise.scenes.model.files import model_files
 from equipoise.scenes.training.checkpoint import newest_checkpoint, prune_checkpoints, write_checkpoint
 from equipoise.scenes.training.finite import expect_finite
-from equipoise.scenes.training.state import FILES, FORMAT, OPTIMIZER, STATE, State
+from equipoise.scenes.training.state import AVERAGE, FILES, FORMAT, OPTIMIZER, STATE, State
 
 
 def save(state: State, recipe: Recipe, identity: dict[str, str], run: Path) -> None:
@@ -41,6 +41,8 @@ def save(state: State, recipe: Recipe, identity: dict[str, str], run: Path) -> N
         "loss_scale": None if state.scaler is None else state.scaler.state_dict(),
     }
     files = model_files(state.model) | {OPTIMIZER: tensors_as_bytes(tensors), STATE: json.dumps(table).encode()}
+    if state.average is not None:
+        files[AVERAGE] = tensors_as_bytes(state.average.values)
     try:
         write_checkpoint(run / CHECKPOINTS, state.step, files)
     except OSError as error:
@@ -50,7 +52,7 @@ def save(state: State, recipe: Recipe, identity: dict[str, str], run: Path) -> N
             f"{error.strerror or error}: make room, then "
             + ("start again with --overwrite" if kept is None else f"continue from {kept.name} with --resume")
         ) from None
-    prune_checkpoints(run / CHECKPOINTS, recipe.training.keep_checkpoints, state.step, FILES)
+    prune_checkpoints(run / CHECKPOINTS, recipe.training.keep_checkpoints, state.step, (*FILES, AVERAGE))
 
 
 def _tensors(values: dict[str, Any]) -> dict[str, Tensor]:

@@ -22,6 +22,8 @@ class OptimizerRecipe:
             for ``cosine``, and 1 for ``constant``.
         power: of the ``polynomial`` schedule.
         warmup_steps: during so many first steps the rate rises linearly from nearly 0.
+        encoder_lr_factor: the encoder's learning rate as a multiple of ``lr``; below 1 it keeps more of pretrained
+            weights.
         gradient_clip: the largest norm of the network's gradient, beyond which it is scaled down; left out: none.
     """
 
@@ -33,6 +35,7 @@ class OptimizerRecipe:
     schedule: Literal["polynomial", "cosine", "constant"] = "cosine"
     power: float = 0.9
     warmup_steps: int = 0
+    encoder_lr_factor: float = 1.0
     gradient_clip: float | None = None
 
 
@@ -43,6 +46,10 @@ class TrainingRecipe:
     Attributes:
         steps: optimizer steps in all.
         batch_size: images in a step, of all processes together.
+        accumulate: compute each step in so many parts, one after another, which takes less memory. Losses and gradients
+            are those of the whole batch, but batch normalisation sees each part by itself. 1: in one part.
+        ema: the decay of an exponential moving average of the model, such as 0.999; the average is validated, and is
+            the model that the run ends with. 0: none, the model is that of a step.
         seed: of the network's first weights, the order of the images and the augmentation.
         device: what to train on: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` (or another number) or ``mps``; ``auto``: a
             GPU if there is one. Resuming a run elsewhere is possible.
@@ -61,6 +68,8 @@ class TrainingRecipe:
 
     steps: int
     batch_size: int = 8
+    accumulate: int = 1
+    ema: float = 0.0
     seed: int = 0
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -76,6 +85,7 @@ class TrainingRecipe:
 OPTIMIZER_RANGES: dict[str, Range] = {
     "lr": POSITIVE,
     "log_variance_lr": POSITIVE,
+    "encoder_lr_factor": POSITIVE,
     "gradient_clip": POSITIVE,
     "weight_decay": NOT_NEGATIVE,
     "momentum": FRACTION,
@@ -85,6 +95,8 @@ OPTIMIZER_RANGES: dict[str, Range] = {
 TRAINING_RANGES: dict[str, Range] = {
     "steps": between(1, 10**9),
     "batch_size": between(1, 65536),
+    "accumulate": between(1, 65536),
+    "ema": FRACTION,
     "log_every": between(1, 10**9),
     "checkpoint_every": between(1, 10**9),
     "keep_checkpoints": between(1, 10**9),

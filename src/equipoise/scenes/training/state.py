@@ -1,17 +1,20 @@
 """Everything that changes while training."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from equipoise.scenes.io.run_files import DESCRIPTION, WEIGHTS
+from equipoise.scenes.model.files import model_files
 from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.training.average import Average
 from equipoise.scenes.training.selection import Validation
 
-OPTIMIZER, STATE = "optimizer.safetensors", "state.json"
+OPTIMIZER, STATE, AVERAGE = "optimizer.safetensors", "state.json", "average.safetensors"
 FILES = (WEIGHTS, DESCRIPTION, OPTIMIZER, STATE)
-"""The files of a checkpoint."""
+"""The files of every checkpoint."""
 FORMAT = 1
 """Of ``STATE``."""
 
@@ -32,6 +35,7 @@ class State:
         bad_step: on devices other than the CPU, the first step whose loss or gradients were not finite, int64, 0 for
             none; see ``finite``.
         recent: on such devices, the images of every step since its values were last looked at, by its number.
+        average: the moving average of the model, where the recipe asks for one.
         scaler: of the loss, where the forward pass is in float16.
     """
 
@@ -45,4 +49,14 @@ class State:
     stopped_early: bool = False
     bad_step: Tensor | None = None
     recent: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    average: Average | None = None
     scaler: torch.amp.GradScaler | None = None
+
+    def shown(self) -> AbstractContextManager[None]:
+        """A context in which ``model`` is what a run validates and ends with: the average, if there is one."""
+        return nullcontext() if self.average is None else self.average.applied()
+
+    def shown_files(self) -> dict[str, bytes]:
+        """The files of that model, by name."""
+        with self.shown():
+            return model_files(self.model)

@@ -1,12 +1,15 @@
 """One training step: forward, joint loss, backward, update. Off the CPU it reads nothing back from the device."""
 
 import math
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from torch import Tensor, nn
 
 from equipoise import JointLoss
 from equipoise.errors import NonFiniteError
 from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.training.accumulate import StepLoss, divisors, settle_units
 from equipoise.scenes.training.distributed import ProcessGroup
 from equipoise.scenes.training.finite import SMALLEST_SCALE, bad_gradient, place, update_if_finite
 from equipoise.scenes.training.moving import Batch
@@ -15,15 +18,16 @@ from equipoise.scenes.training.state import State
 
 
 def training_step(
-    state: State, batch: Batch, precision: Precision, gradient_clip: float | None, group: ProcessGroup
-) -> tuple[JointLoss, Tensor]:
+    state: State, parts: Sequence[Batch], precision: Precision, gradient_clip: float | None, group: ProcessGroup
+) -> tuple[JointLoss | StepLoss, Tensor]:
     """One step on one batch; ``state.step`` is left to the caller.
 
     Losses and gradients are those of the whole group's batch, so all processes fail at the same step.
 
     Args:
         state: its model and optimizer are updated.
-        batch: this process's part of the step's batch, on the model's device.
+        parts: this process's part of the step's batch, on the model's device, in one piece or several: the network
+            sees one after another.
         precision: of the network's forward pass.
         gradient_clip: the largest norm of the network's gradient; ``None``: any.
         group: the processes that train together.
@@ -32,34 +36,66 @@ def training_step(
         The joint loss, and the norm of the network's gradient before clipping.
 
     Raises:
+        DataError: a target's unit cannot be taken from the labels of a step in several parts.
         NonFiniteError: on the CPU, a loss or gradient is not finite; no weight was changed. See ``finite`` for others.
     """
-    joint = _joint_loss(state, batch, precision, group)
     state.optimizer.zero_grad()
-    loss = joint.loss if state.scaler is None else state.scaler.scale(joint.loss)
-    loss.backward()  # type: ignore[no-untyped-call]
-    for name in _unlabelled(joint, batch, group):
+    joint, unlabelled = _backward(state, parts, precision, group)
+    for name in unlabelled:
         drop_gradients(state.model, name)
     is_scaled = _unscale(state)
     norm = nn.utils.clip_grad_norm_(
         [p for p in state.model.network.parameters() if p.grad is not None],
         math.inf if gradient_clip is None else gradient_clip,
     )
+    names = tuple(name for part in parts for name in part.names)
     if norm.device.type == "cpu":
-        _update_or_raise(state, batch, norm, group)
+        _update_or_raise(state, names, norm, group)
     else:
-        update_if_finite(state, joint.loss, norm, batch.names)
+        update_if_finite(state, joint.loss, norm, names)
     if is_scaled and state.scaler is not None:
         state.scaler.update()
     return joint, norm
 
 
-def _joint_loss(state: State, batch: Batch, precision: Precision, group: ProcessGroup) -> JointLoss:
+def _backward(
+    state: State, parts: Sequence[Batch], precision: Precision, group: ProcessGroup
+) -> tuple[JointLoss | StepLoss, list[str]]:
+    """The joint loss, its gradients, and the tasks without labels."""
+    if len(parts) == 1:
+        joint = _joint_loss(state, parts[0], precision, group, None)
+        _scaled(state, joint.loss).backward()  # type: ignore[no-untyped-call]
+        return joint, _unlabelled(joint, parts, group)
+    divided = divisors(state.model, parts, group)
+    unlabelled = _without_divisor(divided, parts, group)
+    settle_units(state.model, parts, [name for name in divided if name not in unlabelled])
+    counts = {name: each.sum() for name, each in divided.items() if name not in unlabelled}
+    losses = []
+    for number, part in enumerate(parts, 1):
+        with _local(state.network) if number < len(parts) else nullcontext():
+            joint = _joint_loss(state, part, precision, group, counts)
+            _scaled(state, joint.loss).backward()  # type: ignore[no-untyped-call]
+        losses.append(joint)
+    return StepLoss(parts=losses, divisors=divided), unlabelled
+
+
+def _scaled(state: State, loss: Tensor) -> Tensor:
+    return loss if state.scaler is None else state.scaler.scale(loss)
+
+
+def _local(network: nn.Module) -> AbstractContextManager[object]:
+    """A context in which gradients are not averaged over the processes yet."""
+    return network.no_sync() if isinstance(network, nn.parallel.DistributedDataParallel) else nullcontext()
+
+
+def _joint_loss(
+    state: State, batch: Batch, precision: Precision, group: ProcessGroup, counts: Mapping[str, Tensor] | None
+) -> JointLoss:
     """Forward pass and joint loss; on the CPU raises ``NonFiniteError`` for a loss that is not finite."""
     with autocast(precision, batch.images.device):
         outputs = state.network(batch.images, batch.rows)
     try:
-        joint: JointLoss = state.model.likelihood(outputs, batch.targets, weights=batch.weights)
+        joint: JointLoss = state.model.likelihood(outputs, batch.targets, weights=batch.weights, counts=counts)
     except FloatingPointError as error:
         raise NonFiniteError(
             f"expected finite losses, found: {error} ({place(state.step + 1, batch.names, group)}); no weight was "
@@ -77,27 +113,39 @@ def _unscale(state: State) -> bool:
     return True
 
 
-def _update_or_raise(state: State, batch: Batch, norm: Tensor, group: ProcessGroup) -> None:
+def _update_or_raise(state: State, names: tuple[str, ...], norm: Tensor, group: ProcessGroup) -> None:
     """On the CPU: let the optimizer step if the gradients are finite; leave the step out if only their scale is not."""
     if norm.isfinite():
         state.optimizer.step()
     elif state.scaler is None or state.scaler.get_scale() <= SMALLEST_SCALE:
         raise NonFiniteError(
             f"expected finite gradients, found infinity or NaN in {bad_gradient(state.model)} "
-            f"({place(state.step + 1, batch.names, group)}); no weight was changed: lower optimizer.lr, or set "
+            f"({place(state.step + 1, names, group)}); no weight was changed: lower optimizer.lr, or set "
             "optimizer.gradient_clip"
         )
 
 
-def _unlabelled(joint: JointLoss, batch: Batch, group: ProcessGroup) -> list[str]:
+def _unlabelled(joint: JointLoss, parts: Sequence[Batch], group: ProcessGroup) -> list[str]:
     """The tasks of which no process has a label that counts in this batch.
 
     Off the CPU, where the counts cannot be read, a task whose labels all have a class weight of 0 counts as labelled.
     """
     if joint.loss.device.type == "cpu":
         return [name for name, task in joint.tasks.items() if not task.count]
-    is_labelled = group.any([len(rows) > 0 for rows in batch.rows.values()])
-    return [name for name, labelled in zip(batch.rows, is_labelled, strict=True) if not labelled]
+    return _without_rows(parts, group)
+
+
+def _without_divisor(divided: Mapping[str, Tensor], parts: Sequence[Batch], group: ProcessGroup) -> list[str]:
+    """The same before the forward pass, from what the means divide by."""
+    if parts[0].images.device.type == "cpu":
+        return [name for name, each in divided.items() if not each.any()]
+    return _without_rows(parts, group)
+
+
+def _without_rows(parts: Sequence[Batch], group: ProcessGroup) -> list[str]:
+    names = list(parts[0].rows)
+    is_labelled = group.any([any(len(part.rows[name]) > 0 for part in parts) for name in names])
+    return [name for name, labelled in zip(names, is_labelled, strict=True) if not labelled]
 
 
 def drop_gradients(model: SceneModel, task: str) -> None:

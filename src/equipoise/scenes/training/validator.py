@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 
 from equipoise.scenes.io.run_files import DESCRIPTION, WEIGHTS
-from equipoise.scenes.model.files import model_files
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.best import BEST_FILES, best_folder, keep_best, prune_best
 from equipoise.scenes.training.checkpoint import checkpoint_fault
@@ -98,7 +97,7 @@ class Validator:
         if self.group.leads:
             try:
                 self._stop_on_signal()
-                with evaluating(self.state.model):
+                with self.state.shown(), evaluating(self.state.model):
                     figures = plan.figures(self.state.model, self._stop_on_signal)
             except _InterruptedError:
                 return None
@@ -147,7 +146,7 @@ class Validator:
         That is the best model; without validation, or where the best model is missing or damaged, the last one.
         """
         state = self.state
-        last = state.step, model_files(state.model)
+        last = state.step, state.shown_files()
         if self.plan is None:
             return last
         if state.best_step is None:
