@@ -63,6 +63,18 @@ def percent(share: Any) -> str:
     return fixed(None if share is None else 100 * float(share), 1)
 
 
+def bytes_in_words(size: float) -> str:
+    """Format a number of bytes in the largest unit of kB, MB, GB and TB that it has one of.
+
+    >>> bytes_in_words(0), bytes_in_words(52_300_000), bytes_in_words(2975 * 1024 * 2048 * 8)
+    ('0 kB', '52.3 MB', '49.9 GB')
+    """
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if size >= factor:
+            return f"{number(size / factor)} {unit}"
+    return f"{number(size / 1e3)} kB"
+
+
 def counted(count: Any, thing: str, things: str = "") -> str:
     """Format a count with its noun; pass ``things`` if the plural does not just add an s.
 

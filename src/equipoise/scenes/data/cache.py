@@ -1,34 +1,46 @@
-"""A memory-mapped cache of resized samples, so that each image is decoded and resized once and not in every epoch."""
+"""A memory-mapped cache of resized samples: decoding and resizing happen once, not in every epoch."""
 
 import errno
+import functools
+import hashlib
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from equipoise.errors import DataError, RunError
+from equipoise.scenes.data import stored_sample
+from equipoise.scenes.data.parts import Choose, whole
 from equipoise.scenes.data.sample import Camera, Sample, SceneDataset
 from equipoise.scenes.data.transforms import resize
+from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.io.json import read_json
 from equipoise.scenes.io.lock import exclusive_lock
-from equipoise.scenes.io.prefetch import prefetch
-from equipoise.scenes.labels import LABELS
+from equipoise.scenes.io.processes import in_processes
+from equipoise.scenes.wording import bytes_in_words
 
-FORMAT = 2
-IMAGE = "image"
+FORMAT = 3
+MANIFEST = "manifest.json"
+ADVICE = "choose another data.cache_folder, or set data.cache = false"
 
 
 class CachedDataset:
-    """The samples of ``dataset`` at ``size``, in files under ``folder`` that are built if absent or out of date.
+    """The samples of a data set at one size, in files under a folder, one a sample.
 
-    The cache is written to a temporary folder and then renamed, so a process that is stopped never leaves an incomplete
-    cache behind. It is rebuilt when any file of the data set has changed.
+    They are written by several processes where they are absent or the data set has changed. Work that was stopped is
+    taken up where it stopped. Several runs may open a cache at the same time: one writes, the others wait.
+
+    Args:
+        dataset: the samples.
+        size: height and width, px.
+        folder: what else lies there is removed.
+        progress: called once for each sample.
+        processes: how many write; ``None``: as many as there are cores.
+
+    Raises:
+        DataError: a sample cannot be read, or the cache cannot be written.
+        RunError: a process that writes has ended.
     """
 
     def __init__(
@@ -38,138 +50,123 @@ class CachedDataset:
         folder: Path,
         *,
         progress: Callable[[], None] = lambda: None,
+        processes: int | None = None,
     ) -> None:
         self.vocabulary, self.names = dataset.vocabulary, dataset.names
-        self._dataset, self._size = dataset, size
-        expected = {"format": FORMAT, "size": list(size), "names": list(self.names), "files": dataset.fingerprint()}
-        present = _open(folder, expected)
-        if present is None:
-            present = _built(dataset, size, folder, expected, progress)
-        if present is None:
-            raise DataError(
-                f"expected the cache just written at {folder}, found another: is another run writing there?"
-            )
-        self._arrays, self._has = present
+        self._dataset, self._folder = dataset, folder
+        contents = {"format": FORMAT, "size": list(size), "names": list(self.names), "files": dataset.fingerprint()}
+        self._owner = hashlib.sha256(json.dumps(contents).encode("utf-8", "surrogatepass")).hexdigest()
+        if not self._is_complete():
+            self._build(size, progress, processes)
 
     def __len__(self) -> int:
         """The number of images."""
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        """Return one sample at the size of the cache."""
-        arrays = {kind: np.array(self._arrays[kind][index]) for kind, has in self._has.items() if has[index]}
-        return Sample(name=self.names[index], image=arrays.pop(IMAGE), labels=arrays)
+        """Return a sample at the cache's size."""
+        return self.part(index, whole)
+
+    def part(self, index: int, choose: Choose) -> Sample:
+        """Return the chosen part of a sample; no more is read."""
+        return stored_sample.read_part(_path(self._folder, index), self.names[index], self._owner, choose)
 
     def camera(self, index: int) -> Camera | None:
-        """Return the camera of one image at its original size."""
+        """Return the camera of the original image."""
         return self._dataset.camera(index)
 
     def fingerprint(self) -> str:
         """Return the fingerprint of the data set."""
         return self._dataset.fingerprint()
 
+    def _is_complete(self) -> bool:
+        """Whether all samples are there, as large as they were written."""
+        manifest = _manifest(self._folder)
+        sizes = manifest.get("bytes")
+        if manifest.get("owner") != self._owner or not isinstance(sizes, list) or len(sizes) != len(self):
+            return False
+        return all(_size(_path(self._folder, index)) == size for index, size in enumerate(sizes))
 
-_Present = tuple[dict[str, npt.NDArray[Any]], dict[str, list[bool]]]
+    def _build(self, size: tuple[int, int], progress: Callable[[], None], processes: int | None) -> None:
+        """Write what is missing, unless another process has done so by the time it is our turn."""
+        folder = self._folder
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with exclusive_lock(folder.parent, name=f".{folder.name}.lock", wait=True):
+                if not self._is_complete():
+                    self._prepare(size)
+                    self._write(size, progress, processes)
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+        except RunError as error:
+            if str(folder.parent) not in str(error):
+                raise
+            raise DataError(f"{error}: {ADVICE}") from None
 
+    def _prepare(self, size: tuple[int, int]) -> None:
+        """Keep the finished samples of this cache and nothing else, and see whether there is room for the rest."""
+        folder = self._folder
+        if _manifest(folder).get("owner") != self._owner:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(exist_ok=True)
+        write_atomic(folder / MANIFEST, json.dumps({"owner": self._owner}).encode())
+        for unfinished in folder.glob(".*.writing"):
+            unfinished.unlink()
+        present = sum(_size(path) for path in folder.iterdir())
+        needed = cache_bytes(self._dataset, size) - present
+        if needed > (free := shutil.disk_usage(folder).free):
+            raise DataError(
+                f"{folder}: expected {bytes_in_words(needed)} of free space for the cache of resized samples, found "
+                f"{bytes_in_words(free)}: {ADVICE}"
+            )
 
-def _open(folder: Path, expected: dict[str, Any]) -> _Present | None:
-    try:
-        manifest = read_json(folder / "manifest.json")
-        has = manifest.pop("has")
-        if manifest != expected:
-            return None
-        arrays = {
-            kind: np.load(folder / f"{kind}.npy", mmap_mode="r", allow_pickle=False) for kind in has if any(has[kind])
-        }
-    except (OSError, ValueError, KeyError, EOFError):
-        return None
-    return arrays, has
-
-
-def _built(
-    dataset: SceneDataset,
-    size: tuple[int, int],
-    folder: Path,
-    expected: dict[str, Any],
-    progress: Callable[[], None],
-) -> _Present | None:
-    """Build the cache, or use the one that another process has built in the meantime."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error) from None
-    try:
-        with exclusive_lock(folder.parent, name=f".{folder.name}.lock", wait=True):
-            present = _open(folder, expected)
-            if present is None:
-                _build(dataset, size, folder, expected, progress)
-                present = _open(folder, expected)
-            return present
-    except RunError as error:
-        raise DataError(f"{error}: choose another data.cache_folder, or set data.cache = false") from None
-
-
-def _build(
-    dataset: SceneDataset,
-    size: tuple[int, int],
-    folder: Path,
-    manifest: dict[str, Any],
-    progress: Callable[[], None],
-) -> None:
-    try:
-        beside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise _unwritable(folder, error) from None
-    try:
-        has = _fill(dataset, size, beside, progress)
-        (beside / "manifest.json").write_text(json.dumps(manifest | {"has": has}), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        beside.rename(folder)
-    except OSError as error:
-        raise _unwritable(folder, error) from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    def _write(self, size: tuple[int, int], progress: Callable[[], None], processes: int | None) -> None:
+        make = functools.partial(_make, self._dataset, size, self._folder, self._owner)
+        sizes = []
+        for written in in_processes(make, range(len(self)), processes=processes):
+            sizes.append(written)
+            progress()
+        write_atomic(self._folder / MANIFEST, json.dumps({"owner": self._owner, "bytes": sizes}).encode())
 
 
-def _fill(
-    dataset: SceneDataset, size: tuple[int, int], folder: Path, progress: Callable[[], None]
-) -> dict[str, list[bool]]:
-    shapes: dict[str, tuple[str, tuple[int, ...]]] = {IMAGE: ("uint8", (3,))}
-    shapes |= {name: (LABELS[name].dtype, LABELS[name].pixel) for name in dataset.vocabulary.labels}
-    count = len(dataset)
-    arrays: dict[str, np.memmap[Any, Any]] = {
-        kind: np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
-            folder / f"{kind}.npy", "w+", np.dtype(dtype), (count, *size, *pixel)
-        )
-        for kind, (dtype, pixel) in shapes.items()
-    }
-    has = {kind: [False] * count for kind in shapes}
-    for kind in shapes:
-        _reserve(folder / f"{kind}.npy")
+def cache_bytes(dataset: SceneDataset, size: tuple[int, int]) -> int:
+    """Return about how large the cache of a data set will be."""
+    return len(dataset) * stored_sample.expected_bytes(dataset.vocabulary, size)
 
-    def put(index: int) -> None:
+
+def _make(dataset: SceneDataset, size: tuple[int, int], folder: Path, owner: str, index: int) -> int:
+    """Write a sample unless it is there, and return the size of its file."""
+    path = _path(folder, index)
+    if not stored_sample.is_whole(path, owner):
         sample = resize(dataset[index], size, dataset.vocabulary)
-        for kind, array in {IMAGE: sample.image, **sample.labels}.items():
-            has[kind][index] = True
-            arrays[kind][index] = array
-
-    for _ in prefetch(put, range(count)):
-        progress()
-    for array in arrays.values():
-        array.flush()
-    return has
+        try:
+            stored_sample.write_sample(path, sample, owner)
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+    return _size(path)
 
 
-def _reserve(path: Path) -> None:
-    """Reserve the file's space: on a full disk, a process that writes to a mapped file is killed without a message."""
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+def _path(folder: Path, index: int) -> Path:
+    return folder / f"{index:06d}.safetensors"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = read_json(folder / MANIFEST)
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
 
 
 def _unwritable(folder: Path, error: OSError) -> DataError:
     room = "free space, " if error.errno == errno.ENOSPC else ""
     return DataError(
-        f"{folder}: expected to write the cache of resized samples, found: {error.strerror or error}: {room}"
-        "choose another data.cache_folder, or set data.cache = false"
+        f"{folder}: expected to write the cache of resized samples, found: {error.strerror or error}: {room}{ADVICE}"
     )

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.config.toml import suggestion
+from equipoise.scenes.data.parts import Choose, read_part, whole
 from equipoise.scenes.data.sample import Camera, Sample, SceneDataset
 from equipoise.scenes.labels import LABELS
 from equipoise.scenes.labels.semantic import reindexed
@@ -100,8 +101,12 @@ class RenamedDataset:
         return len(self._dataset)
 
     def __getitem__(self, index: int) -> Sample:
-        """Return one sample with the new class indices."""
-        sample = self._dataset[index]
+        """Return one sample, with the new class indices."""
+        return self.part(index, whole)
+
+    def part(self, index: int, choose: Choose) -> Sample:
+        """Return the chosen part of one sample."""
+        sample = read_part(self._dataset, index, choose)
         return replace(sample, labels=reindexed(sample.labels, self._table))
 
     def camera(self, index: int) -> Camera | None:
@@ -146,9 +151,13 @@ class JoinedDataset:
         return len(self._places)
 
     def __getitem__(self, index: int) -> Sample:
-        """Return one sample with the common class indices."""
+        """Return one sample, with the common class indices."""
+        return self.part(index, whole)
+
+    def part(self, index: int, choose: Choose) -> Sample:
+        """Return the chosen part of one sample."""
         number, own = self._places[index]
-        sample = self._sets[number][own]
+        sample = read_part(self._sets[number], own, choose)
         labels = reindexed(sample.labels, self._tables[number])
         return replace(sample, name=self.names[index], labels=labels, weight=self._weights[number])
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from equipoise.errors import DataError
+from equipoise.scenes.data.parts import Choose, read_part, whole
 from equipoise.scenes.data.sample import Camera, Sample, SceneDataset
 
 
@@ -46,7 +47,11 @@ class ReadableDataset:
 
     def __getitem__(self, index: int) -> Sample:
         """Return one sample."""
-        return self._dataset[self._indices[index]]
+        return self.part(index, whole)
+
+    def part(self, index: int, choose: Choose) -> Sample:
+        """Return the chosen part of one sample."""
+        return read_part(self._dataset, self._indices[index], choose)
 
     def camera(self, index: int) -> Camera | None:
         """The camera of one image."""

@@ -10,12 +10,16 @@ from typing import Protocol
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.config.recipe import Recipe
-from equipoise.scenes.data.cache import CachedDataset
+from equipoise.scenes.data.cache import CachedDataset, cache_bytes
 from equipoise.scenes.data.joined import JoinedDataset, RenamedDataset
 from equipoise.scenes.data.open import open_dataset
 from equipoise.scenes.data.readable import ReadableDataset, Reading, read_through
 from equipoise.scenes.data.sample import FileDataset, SceneDataset
 from equipoise.scenes.data.settings import DataRecipe, SetRecipe
+from equipoise.scenes.wording import bytes_in_words
+
+WORTH_SAYING = 10**9
+"""Caches of more bytes say so while they are made."""
 
 
 class Progress(Protocol):
@@ -58,6 +62,8 @@ class RecipeData:
         identity = json.dumps([data.kind, data.path, data.root, split, recipe.data.size, data.sky_is_zero])
         folder = cache_root(recipe.data) / hashlib.sha256(identity.encode()).hexdigest()[:16]
         title = f"caching {split} images" + (f" of {name}" if recipe.also else "")
+        if (size := cache_bytes(readable, recipe.data.size)) >= WORTH_SAYING:
+            title += f" ({bytes_in_words(size)})"
         with counting(title, len(readable)) as advance:
             cached = CachedDataset(readable, recipe.data.size, folder, progress=advance)
         return _renamed(cached, recipe, name)

@@ -5,7 +5,6 @@ resumed in the middle of an epoch, with any number of workers, sees what the uni
 """
 
 import functools
-import signal
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
@@ -19,11 +18,11 @@ from equipoise.scenes.data.augmentation import Augmentation
 from equipoise.scenes.data.parts import read_part
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.transforms import augment_part
+from equipoise.scenes.io.processes import ignore_signals
 from equipoise.scenes.tasks import Task, has_label
 from equipoise.scenes.training.device import CPU
 from equipoise.scenes.training.distributed import ALONE, ProcessGroup
 from equipoise.scenes.training.moving import Batch, on_device
-from equipoise.scenes.training.signals import ENDING
 from equipoise.scenes.wording import counted
 
 Place = tuple[int, int]
@@ -156,7 +155,7 @@ def batches(
         collate_fn=collate,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=_ignore_signals if workers else None,
+        worker_init_fn=ignore_signals if workers else None,
         timeout=LONGEST_WAIT_S if workers else 0,
         pin_memory=device.type == "cuda",
         generator=torch.Generator().manual_seed(seed),  # Its own: an iterator draws a number that nobody needs.
@@ -184,12 +183,3 @@ def _expect_batch(made: Batch | UserError) -> Batch:
     if isinstance(made, UserError):
         raise made
     return made
-
-
-def _ignore_signals(worker: int) -> None:
-    """Ctrl-C, and torchrun's or a scheduler's SIGTERM, reach every process of a group.
-
-    The main one finishes its step and ends the workers.
-    """
-    for number in ENDING:
-        signal.signal(number, signal.SIG_IGN)
