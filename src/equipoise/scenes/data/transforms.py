@@ -91,11 +91,11 @@ def resize(sample: Sample, size: tuple[int, int], vocabulary: SceneVocabulary) -
     if sample.size == size:
         return sample
     height, width = sample.size
-    rows, columns = _nearest(height, size[0])[:, None], _nearest(width, size[1])
+    rows, columns = _nearest(height, size[0]), _nearest(width, size[1])
     ratio_x, ratio_y = size[1] / width, size[0] / height
     resized = moved(
         sample,
-        lambda label, array: label.resized(array[rows, columns], ratio_x, vocabulary),
+        lambda label, array: label.resized(array.take(columns, 1).take(rows, 0), ratio_x, vocabulary),
         lambda x, y: ((x + 0.5) * ratio_x - 0.5, (y + 0.5) * ratio_y - 0.5),
     )
     return replace(resized, image=resize_image(sample.image, size))
@@ -107,7 +107,7 @@ def resize_image(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDA
         return image
     pixels = torch.from_numpy(np.require(image, requirements=["C", "W"])).permute(2, 0, 1)[None]
     resized = functional.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
-    return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
+    return np.stack([channel.numpy() for channel in resized[0]], -1)
 
 
 def flip(sample: Sample) -> Sample:
@@ -118,7 +118,8 @@ def flip(sample: Sample) -> Sample:
         lambda label, array: label.flipped(np.ascontiguousarray(array[:, ::-1])),
         lambda x, y: (last - x, y),
     )
-    return replace(flipped, image=np.ascontiguousarray(sample.image[:, ::-1]))
+    image = torch.from_numpy(np.require(sample.image, requirements="W")).flip(1).numpy()  # Faster than NumPy's.
+    return replace(flipped, image=image)
 
 
 def pad(sample: Sample, size: tuple[int, int]) -> Sample:

@@ -22,7 +22,7 @@ def instance_centroids(
         return np.array(ordered, np.int32), np.array([known[k] for k in ordered], np.float64).reshape(-1, 2)
     width = instance.shape[1]
     flat = instance.reshape(-1)
-    pixels = np.flatnonzero(flat)
+    pixels = np.flatnonzero(flat != 0)
     if not pixels.size:
         return np.empty(0, np.int32), np.empty((0, 2))
     labels = flat[pixels]

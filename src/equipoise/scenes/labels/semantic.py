@@ -205,7 +205,7 @@ def meanings(described: SemanticDescription) -> npt.NDArray[np.uint16]:
 
 def reindexed(labels: Labels, table: npt.NDArray[np.uint8]) -> dict[str, Array]:
     """Replace each class index by ``table[index]``."""
-    return {name: table[array] if name == SemanticLabel.name else array for name, array in labels.items()}
+    return {name: table.take(array) if name == SemanticLabel.name else array for name, array in labels.items()}
 
 
 def _check_names(described: SemanticDescription, where: str) -> None:

@@ -118,11 +118,11 @@ def centroid_offsets(instance: npt.NDArray[np.int32], known: Points) -> npt.NDAr
 
     Offsets are computed after augmentation, which acts on ids and on ``known`` centroids and never on offsets.
     """
-    height, width = instance.shape
     ids, centroids = instance_centroids(instance, known)
-    table = np.vstack([np.full((1, 2), np.nan), centroids]).astype(np.float32)
-    row = np.searchsorted(ids, instance) + 1
-    row[instance == 0] = 0
-    centre = table[row]
-    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
-    return np.stack([centre[..., 0] - x, centre[..., 1] - y])
+    width, flat = instance.shape[1], instance.reshape(-1)
+    pixels = np.flatnonzero(flat != 0)  # Few pixels belong to objects, and counting truth values is fast.
+    centre = centroids.astype(np.float32)[np.searchsorted(ids, flat[pixels])]
+    offsets = np.full((2, flat.size), np.nan, np.float32)
+    offsets[0, pixels] = centre[:, 0] - (pixels % width).astype(np.float32)
+    offsets[1, pixels] = centre[:, 1] - (pixels // width).astype(np.float32)
+    return offsets.reshape(2, *instance.shape)
