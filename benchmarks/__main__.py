@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from benchmarks import cost, grouping, import_time, inertia, loading, small_mlp, streets, weighting
+from benchmarks import cost, grouping, import_time, inertia, loader, small_mlp, streets, weighting
 
 ALL = {
     "import": import_time.run,
@@ -13,7 +13,7 @@ ALL = {
     "inertia": inertia.run,
     "small-mlp": small_mlp.run,
     "cost": cost.run,
-    "loading": loading.run,
+    "loader": loader.run,
     "streets": streets.run,
     "grouping": grouping.run,
 }

@@ -49,7 +49,8 @@ class DataRecipe(SetRecipe):
     Attributes:
         size: height and width that images are resized to, px: the network's input, unless ``augmentation.crop`` trains
             it on parts of them. Evaluation and prediction feed it whole images of this size.
-        cache: keep resized samples in memory-mapped files, so that each image is decoded once.
+        cache: keep samples of this size in memory-mapped files, so that each image is decoded once and crops read only
+            their part.
         cache_folder: the folder of these files; empty: the user's cache folder. Relative to the recipe.
     """
 
