@@ -1,5 +1,6 @@
 """The cache gives what resizing each time would give, and never what is out of date or half written."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -15,10 +16,12 @@ import numpy as np
 import pytest
 
 from equipoise.errors import DataError, RunError
+from equipoise.scenes.data import stored_sample
 from equipoise.scenes.data.cache import CachedDataset
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.data.transforms import resize
+from equipoise.scenes.io.atomic import write_atomic
 from tests.support.cityscapes import save, write_cityscapes
 from tests.support.commands import environment
 from tests.support.tiny import VOCABULARY, TinyDataset, scene
@@ -199,6 +202,7 @@ class Plain(TinyDataset):
 PROGRAM = """
 import sys, time
 from pathlib import Path
+from equipoise.scenes.data import stored_sample
 from equipoise.scenes.data.cache import CachedDataset
 from tests.support.tiny import TinyDataset
 class Slow(TinyDataset):
@@ -224,6 +228,23 @@ def test_a_build_that_is_killed_goes_on(tmp_path, number):
     whole = CachedDataset(TinyDataset(200), (20, 30), tmp_path / "whole")
     assert contents(cached, folder) == contents(whole, tmp_path / "whole")
     assert 0 < source.reads <= 190
+
+
+def test_a_disk_that_fills_up_while_the_cache_is_written_is_one_line(tmp_path, monkeypatch):
+    """What was finished is kept, and the next run goes on."""
+
+    def full(path: Path, data: bytes, *, sync: bool) -> None:
+        if path.name.startswith("000002"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write_atomic(path, data, sync=sync)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stored_sample, "write_atomic", full)
+        with pytest.raises(DataError, match="found: No space left on device: free space, choose another"):
+            CachedDataset(Counting(3), (20, 30), tmp_path / "cache")
+    source = Counting(3)
+    CachedDataset(source, (20, 30), tmp_path / "cache")
+    assert source.reads <= 2
 
 
 def test_a_disk_that_is_too_small_is_one_line_before_anything_is_written(tmp_path, monkeypatch):
