@@ -1,7 +1,7 @@
 """What an exported model costs: its size, and onnxruntime's time for an image against PyTorch's, without grouping.
 
-All three tasks, untrained networks: the time does not depend on the weights. Each image goes through alone. The times are
-processor time of one thread, which other processes disturb least.
+All three tasks, untrained networks: the time does not depend on the weights. Each image goes through alone. The times
+are processor time of one thread, which other processes disturb least.
 """
 
 import tempfile
