@@ -9,8 +9,10 @@ import torch
 
 from equipoise.commands.callbacks import SILENT, run_callbacks
 from equipoise.commands.display import TrainingDisplay, console, output, say
+from equipoise.commands.dry_run import show_dry_run
 from equipoise.commands.results import print_results
 from equipoise.commands.whole import Whole
+from equipoise.errors import UsageError
 from equipoise.scenes.config.recipe import Recipe, read_recipe
 from equipoise.scenes.io.lock import exclusive_lock
 from equipoise.scenes.report import build_report
@@ -32,6 +34,8 @@ def train(
     seed: Whole | None = None,
     steps: Whole | None = None,
     device: str | None = None,
+    dry_run: bool = False,
+    json: bool = False,
 ) -> None:
     """Train a network from a recipe, evaluate it, and write a report.
 
@@ -48,10 +52,19 @@ def train(
             constant.
         device: replaces the recipe's training.device: auto, cpu, cuda, cuda:1 or mps. A run can be resumed on
             another device.
+        dry_run: take one step and write no run: print parameters, FLOPs, memory and time, and draw the first batch,
+            images with their labels after augmentation, as runs/NAME-dry-run.png.
+        json: with --dry-run: print the numbers as JSON on standard output.
     """
     chosen = read_recipe(recipe).with_training(seed=seed, steps=steps, device=device)
     where = choose_device(chosen.training.device, "training.device" if device is None else "--device")
     folder = out or Path("runs") / recipe.stem
+    if dry_run:
+        if resume or overwrite:
+            raise UsageError("--dry-run: expected neither --resume nor --overwrite with it, since it writes no run")
+        return show_dry_run(chosen, folder, where, json=json)
+    if json:
+        raise UsageError("--json: expected it with --dry-run, found it alone: see the run's metrics.json")
     with ExitStack() as held:
         with process_group(where) as here:
             if here.leads:
@@ -67,6 +80,7 @@ def train(
             sys.exit(outcome.exit_status)
         if here.leads:
             show_results(folder, where)
+    return None
 
 
 def remove_empty(folders: list[Path]) -> None:

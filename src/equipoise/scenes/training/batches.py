@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from equipoise.errors import RunError, UserError
 from equipoise.scenes.data.augmentation import Augmentation
 from equipoise.scenes.data.parts import read_part
-from equipoise.scenes.data.sample import SceneDataset
+from equipoise.scenes.data.sample import Sample, SceneDataset
 from equipoise.scenes.data.transforms import augment_part
 from equipoise.scenes.io.processes import ignore_signals
 from equipoise.scenes.tasks import Task, has_label
@@ -37,6 +37,15 @@ def places(count: int, seed: int, start: int) -> Iterator[Place]:
         for index in order[offset:]:
             yield epoch, int(index)
         epoch, offset = epoch + 1, 0
+
+
+def sample_at(
+    dataset: SceneDataset, augmentation: Augmentation, size: tuple[int, int], seed: int, place: Place
+) -> Sample:
+    """The sample of a place, read and augmented."""
+    epoch, index = place
+    rng = np.random.default_rng((seed, epoch, index))
+    return augment_part(functools.partial(read_part, dataset, index), augmentation, size, dataset.vocabulary, rng)
 
 
 class _Steps:
@@ -79,15 +88,12 @@ class _Examples(Dataset[dict[str, Any]]):
             return {"error": error}
 
     def _example(self, place: Place) -> dict[str, Any]:
-        epoch, index = place
-        rng = np.random.default_rng((self.seed, epoch, index))
-        read = functools.partial(read_part, self.dataset, index)
-        sample = augment_part(read, self.augmentation, self.size, self.dataset.vocabulary, rng)
+        sample = sample_at(self.dataset, self.augmentation, self.size, self.seed, place)
         targets = {name: task.target(sample) for name, task in self.tasks.items()}
         labelled = {name: task.label in sample.labels for name, task in self.tasks.items()}
         return {
             "name": sample.name,
-            "epoch": epoch,
+            "epoch": place[0],
             "image": sample.image,
             "targets": targets,
             "labelled": labelled,

@@ -1,0 +1,109 @@
+"""A dry run: its numbers against known ones, its picture, and that it leaves nothing else behind."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from equipoise.commands.callbacks import SILENT
+from equipoise.errors import UsageError
+from equipoise.scenes.config.recipe import ModelRecipe, read_recipe
+from equipoise.scenes.model.description import describe
+from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.runs.dry_run import dry_run, flops, parameter_counts
+from equipoise.scenes.training.moving import Batch
+from tests.scenes.training.test_loop import RECIPE as LOOP
+from tests.support.cityscapes import write_folder
+from tests.support.commands import RECIPE, equipoise, one_line
+from tests.support.tiny import VOCABULARY
+
+CROPS = "accumulate = 2\n[augmentation]\ncrop = [32, 40]\nscale = [1.0, 1.5]\n"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    write_folder(tmp_path / "data")
+    (tmp_path / "r.toml").write_text(RECIPE.format(steps=1000) + CROPS)
+    return tmp_path
+
+
+def test_the_command_prints_costs_and_leaves_a_picture_alone(home: Path):
+    before = set(home.rglob("*"))
+    done = equipoise("train", "r.toml", "--dry-run", "--device", "cpu", cwd=home)
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    for words in ("parameters ", "encoder ", "3 log-variances", "FLOP for an image of 32x40", "2 images in 2 parts"):
+        assert words in said, done.stdout
+    assert "images/s): " in said
+    assert "h for 1,000 steps" in said
+    assert set(home.rglob("*")) - before == {home / "runs", home / "runs/r-dry-run.png"}
+    assert equipoise("train", "r.toml", "--dry-run", "--out", "here/run", cwd=home).returncode == 0
+    assert [path.name for path in (home / "here").iterdir()] == ["run-dry-run.png"]
+
+
+def test_as_json(home: Path):
+    done = equipoise("train", "r.toml", "--dry-run", "--json", "--device", "cpu", cwd=home)
+    found = json.loads(done.stdout)
+    assert found["input_size"] == [32, 40]
+    assert (found["batch_size"], found["parts"], found["steps"]) == (2, 2, 1000)
+    assert found["flops_step"] > 2 * found["flops_forward"] > 0
+    assert found["memory_bytes"] > 1e7
+    assert found["step_s"] > 0
+    assert Path(home / found["picture"]).exists()
+
+
+def test_the_picture_shows_the_batch_after_augmentation(home: Path):
+    recipe = read_recipe(home / "r.toml")
+    _, drawn = dry_run(recipe, SILENT, torch.device("cpu"))
+    _, again = dry_run(recipe, SILENT, torch.device("cpu"))
+    assert np.array_equal(drawn, again)
+    _, other = dry_run(recipe.with_training(seed=1), SILENT, torch.device("cpu"))
+    assert drawn.shape[1] == other.shape[1] > 3 * 320
+    assert not np.array_equal(drawn[: other.shape[0]], other[: drawn.shape[0]])
+    Image.fromarray(drawn).verify()
+
+
+def test_parameters_are_those_of_the_network():
+    model = SceneModel(describe(LOOP, VOCABULARY))
+    counts = parameter_counts(model)
+    assert sum(counts.values()) == sum(p.numel() for p in model.parameters())
+    assert counts["noise"] == 3
+    assert counts["decoders.semantic"] == 80 * 16 * 9 + 2 * 16 + 16 * 3 + 3
+
+
+def test_flops_of_a_resnet():
+    """ResNet-50 has 4.09 G multiply-adds at 224 px and stride 32, its classifier's 2 M included."""
+    recipe = replace(LOOP, tasks=("depth",), model=ModelRecipe(encoder_name="resnet50", output_stride=16))
+    with torch.device("meta"):
+        model = SceneModel(describe(recipe, VOCABULARY))
+        batch = Batch(
+            images=torch.zeros(2, 3, 224, 224, dtype=torch.uint8),
+            targets={"depth": torch.zeros(2, 1, 224, 224)},
+            rows={"depth": torch.zeros(2, dtype=torch.int64)},
+            epoch=0.0,
+            names=("a", "b"),
+        )
+    forward, step = flops(recipe, model, [batch])
+    stage_4 = 2 * 49 * (1024 * 512 + 512 * 512 * 9 + 512 * 2048 + 1024 * 2048 + 2 * (2 * 512 * 2048 + 512 * 512 * 9))
+    at_16 = 14 * 14
+    head = 2 * at_16 * (2048 * 128 * (1 + 27) + 640 * 128 * 9 + 128) + 2 * 2048 * 128
+    # At stride 16 the last stage works on four times as many places, but for its first 1x1, which did before.
+    expected = 2 * 4.089e9 - 2 * 2048 * 1000 + 3 * (stage_4 - 2 * 49 * 1024 * 512) + head
+    assert forward == pytest.approx(expected, rel=0.01)
+    assert step == pytest.approx(6 * forward, rel=0.03)  # Two images; the backward pass costs twice the forward one.
+
+
+@pytest.mark.parametrize("option", ["--resume", "--overwrite"])
+def test_mistakes(home: Path, option: str):
+    failed = equipoise("train", "r.toml", "--dry-run", option, cwd=home)
+    assert failed.returncode == UsageError.exit_status
+    assert "--dry-run: expected neither" in one_line(failed)
+    alone = equipoise("train", "r.toml", "--json", cwd=home)
+    assert "--json: expected it with --dry-run" in one_line(alone)
+    many = equipoise("train", "r.toml", "--dry-run", cwd=home, WORLD_SIZE=2)
+    assert many.returncode != 0
+    assert not (home / "runs").exists()
