@@ -34,6 +34,12 @@ class RunError(UserError):
     exit_status = 5
 
 
+class OutOfMemoryError(RunError):
+    """The device or the machine has too little memory for what was asked."""
+
+    exit_status = 6
+
+
 class NonFiniteError(UserError):
     """A loss or gradient that is not finite; training stopped before the step."""
 

@@ -77,7 +77,7 @@ def known(error: BaseException) -> tuple[str, int] | None:
         return "stopped", 130
     if isinstance(error, BrokenPipeError):
         return "", 141  # The reader has closed the pipe, as head does.
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)):
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _ran_out(error)):
         return NO_MEMORY, 6
     if isinstance(error, OSError) and error.errno == errno.EIO and error.filename is None:
         return "stopped: the terminal was closed", 129
@@ -86,6 +86,12 @@ def known(error: BaseException) -> tuple[str, int] | None:
         room = ": make room" if error.errno == errno.ENOSPC else ""
         return f"{where}expected to read or write, found: {error.strerror or error}{room}", RunError.exit_status
     return None
+
+
+def _ran_out(error: RuntimeError) -> bool:
+    from equipoise.scenes.training.memory import is_out_of_memory  # Imports torch: not for a wrong option.
+
+    return is_out_of_memory(error)
 
 
 NO_MEMORY = "expected enough memory, found too little: lower training.batch_size, data.size or the model's channels"

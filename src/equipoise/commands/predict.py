@@ -9,13 +9,14 @@ from equipoise.commands.display import console, counting, output, say
 from equipoise.commands.inputs import found_images
 from equipoise.commands.line import printable
 from equipoise.commands.sizes import parsed_tiling
-from equipoise.errors import DataError, RunError, UsageError
+from equipoise.errors import DataError, OutOfMemoryError, RunError, UsageError
 from equipoise.scenes.inference.predictor import ScenePredictor
 from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.inference.tiles import Tiling
 from equipoise.scenes.io.files import path_exists
 from equipoise.scenes.runs.load import computing, load
 from equipoise.scenes.training.device import choose_device
+from equipoise.scenes.training.memory import is_out_of_memory
 from equipoise.scenes.wording import counted
 
 
@@ -94,8 +95,10 @@ def predicted(model: ScenePredictor, path: Path, tiling: Tiling | None = None) -
         if tiling is None:
             return model.predict(path)
         return model.predict(path, tile=tiling.size, overlap=tiling.overlap)
+    except OutOfMemoryError as error:
+        raise OutOfMemoryError(f"{path}: {error}") from None
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "DefaultCPUAllocator" not in str(error):
+        if not is_out_of_memory(error):
             raise
         raise DataError(
             f"{path}: expected a picture that fits in memory, found one that does not: make it smaller"

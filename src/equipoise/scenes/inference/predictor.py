@@ -22,7 +22,9 @@ from equipoise.scenes.io.images import as_rgb, read_image
 from equipoise.scenes.model.described import DescribedModel
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks.task import upsampled
+from equipoise.scenes.training.memory import naming_memory
 from equipoise.scenes.training.precision import Precision, autocast, float32_products
+from equipoise.scenes.wording import counted
 
 BATCH_SIZE = 8
 """Images that go through the network together where there are many."""
@@ -47,9 +49,17 @@ class NetworkPredictor:
         """Each task's location for a batch of images."""
         # A CPU rounds a batch of one differently from a larger one, so there each image goes through alone, always.
         parts = images.chunk(len(images) if self.device.type == "cpu" else 1)
-        with autocast(self.precision, self.device), float32_products(self.precision, self.device):
+        with (
+            naming_memory(self.device, self._work(parts[0]), "give a smaller --tile, or --device cpu"),
+            autocast(self.precision, self.device),
+            float32_products(self.precision, self.device),
+        ):
             found = [self.model.locations(part.to(self.device)) for part in parts]
         return {name: torch.cat([locations[name] for locations in found]).cpu() for name in found[0]}
+
+    def _work(self, images: Tensor) -> str:
+        height, width = images.shape[2:]
+        return f"the network on {counted(len(images), 'image')} of {height}x{width} px in {self.precision}"
 
 
 def network_input(images: Sequence[npt.NDArray[np.uint8]], size: tuple[int, int]) -> Tensor:

@@ -3,7 +3,7 @@
 import gc
 import os
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from equipoise.errors import RunError
+from equipoise.scenes.training.compiling import as_it_is
 from equipoise.scenes.training.device import CPU
 
 
@@ -72,20 +73,22 @@ class ProcessGroup:
         if self.leads:
             self.wait()
 
-    def parallel(self, network: nn.Module, device: torch.device = CPU) -> nn.Module:
-        """The network, with its gradients averaged over the processes.
+    def parallel(
+        self, network: nn.Module, device: torch.device = CPU, wrap: Callable[[nn.Module], nn.Module] = as_it_is
+    ) -> nn.Module:
+        """The network, wrapped, with its gradients averaged over the processes.
 
         On GPUs batch normalisation is over the images of all processes, but for the decoders: where no image of a
         process has a task's label, that process skips the decoder, and the others would wait for it.
         """
         if self.world == 1:
-            return network
+            return wrap(network)
         if device.type != "cuda":
-            return nn.parallel.DistributedDataParallel(network)
+            return nn.parallel.DistributedDataParallel(wrap(network))
         for name, part in network.named_children():
             if name != "decoders":
                 setattr(network, name, nn.SyncBatchNorm.convert_sync_batchnorm(part))  # type: ignore[no-untyped-call]
-        return nn.parallel.DistributedDataParallel(network, device_ids=[device])
+        return nn.parallel.DistributedDataParallel(wrap(network), device_ids=[device])
 
 
 ALONE = ProcessGroup()

@@ -1,7 +1,7 @@
 """The training loop, to be read from top to bottom."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,11 +17,14 @@ from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.accumulate import steps
 from equipoise.scenes.training.average import Average
 from equipoise.scenes.training.batches import batches
+from equipoise.scenes.training.compiling import as_it_is, compiled
 from equipoise.scenes.training.device import CPU
 from equipoise.scenes.training.distributed import ALONE, ProcessGroup
 from equipoise.scenes.training.entry import Speed, log_entry
 from equipoise.scenes.training.finite import expect_finite_steps
 from equipoise.scenes.training.log import Entry, RunLog
+from equipoise.scenes.training.memory import naming_memory, training_remedy
+from equipoise.scenes.training.moving import Batch
 from equipoise.scenes.training.optimizer import make_optimizer, set_rate
 from equipoise.scenes.training.outcome import Outcome
 from equipoise.scenes.training.precision import Precision, float32_products
@@ -32,6 +35,7 @@ from equipoise.scenes.training.signals import stop_on_signals
 from equipoise.scenes.training.state import State
 from equipoise.scenes.training.step import training_step
 from equipoise.scenes.training.validator import ValidationPlan, Validator
+from equipoise.scenes.wording import counted
 
 
 def train(
@@ -67,6 +71,7 @@ def train(
 
     Raises:
         NonFiniteError: a loss or gradient was not finite; no weight was changed by it.
+        OutOfMemoryError: the device has too little memory for a step.
         RunError: there is nothing to resume, or the checkpoint is of another recipe or of other data.
         DataError: an image of the training or validation split cannot be read.
     """
@@ -74,7 +79,7 @@ def train(
     state = new_state(recipe, dataset, camera, device, precision)
     if resume:
         restore(state, recipe, identity, run, on_notice)
-    state.network = group.parallel(state.model.network, device)
+    state.network = group.parallel(state.model.network, device, compiled if options.compile else as_it_is)
     log = RunLog(run, last_step=state.step) if group.leads else None
     drawn = batches(
         dataset,
@@ -98,7 +103,8 @@ def train(
         ended = state.stopped_early or validator.due
         for parts in () if ended else steps(drawn, options.accumulate):
             set_rate(state.optimizer, rate_factor(state.step, options.steps, recipe.optimizer))
-            joint, gradient_norm = training_step(state, parts, precision, recipe.optimizer.gradient_clip, group)
+            with naming_memory(device, step_in_words(parts, precision), training_remedy(precision)):
+                joint, gradient_norm = training_step(state, parts, precision, recipe.optimizer.gradient_clip, group)
             state.step += 1
             if state.average is not None:
                 state.average.update(state.step)
@@ -151,6 +157,14 @@ def new_state(
         optimizer=make_optimizer(model, recipe.optimizer),
         scaler=torch.amp.GradScaler(device.type) if precision == "float16" else None,
     )
+
+
+def step_in_words(parts: Sequence[Batch], precision: Precision) -> str:
+    """The sizes of a step, for the error that there is too little memory for it."""
+    height, width = parts[0].images.shape[2:]
+    images = counted(max(len(part.images) for part in parts), "image")
+    at_once = f"{images} at a time" if len(parts) > 1 else images
+    return f"a training step of {at_once} of {height}x{width} px in {precision}"
 
 
 def write_model(validator: Validator, run: Path) -> int:

@@ -51,6 +51,14 @@ def _encoder_group(model: SceneModel, network: dict[str, Any], recipe: Optimizer
     return network | {"params": encoder, "lr": recipe.lr * recipe.encoder_lr_factor}
 
 
+def align_state(optimizer: torch.optim.Optimizer) -> None:
+    """Lay loaded moments out in memory as their parameters are: a fused optimizer goes through both side by side."""
+    for parameter, state in optimizer.state.items():
+        for key, value in state.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                state[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
 def start_momentum(optimizer: torch.optim.Optimizer) -> None:
     """Give a fused SGD the buffers that it lacks, of 0.
 

@@ -16,7 +16,7 @@ from equipoise.scenes.io.run_files import CHECKPOINTS, WEIGHTS
 from equipoise.scenes.io.tensors import read_tensors
 from equipoise.scenes.model.files import load_weights
 from equipoise.scenes.training.checkpoint import newest_checkpoint
-from equipoise.scenes.training.optimizer import WORKINGS, start_momentum
+from equipoise.scenes.training.optimizer import WORKINGS, align_state, start_momentum
 from equipoise.scenes.training.schedule import may_be_lengthened
 from equipoise.scenes.training.state import AVERAGE, FILES, FORMAT, OPTIMIZER, STATE, State
 
@@ -54,6 +54,7 @@ def restore(
     for saved, own in zip(table["param_groups"], state.optimizer.param_groups, strict=False):
         saved.update({key: own[key] for key in WORKINGS if key in own})  # The device may be another one now.
     state.optimizer.load_state_dict({"state": packed, "param_groups": table["param_groups"]})
+    align_state(state.optimizer)
     start_momentum(state.optimizer)
     if state.scaler is not None and table["loss_scale"] is not None:
         state.scaler.load_state_dict(table["loss_scale"])

@@ -1,0 +1,370 @@
+"""What a step does off the CPU: on the meta device, and by the same code on the CPU, where values can be compared."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from equipoise.errors import NonFiniteError, OutOfMemoryError, RunError
+from equipoise.scenes.data.sample import Sample
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
+from equipoise.scenes.model.description import describe
+from equipoise.scenes.model.files import load_model
+from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.networks.network import SceneNetwork
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
+from equipoise.scenes.training import optimizer as optimizer_module
+from equipoise.scenes.training.batches import batches
+from equipoise.scenes.training.compiling import compiled
+from equipoise.scenes.training.distributed import ALONE, ProcessGroup
+from equipoise.scenes.training.log import read_log
+from equipoise.scenes.training.loop import new_state, train
+from equipoise.scenes.training.moving import Batch
+from equipoise.scenes.training.optimizer import make_optimizer
+from equipoise.scenes.training.precision import Precision
+from equipoise.scenes.training.settings import OptimizerRecipe
+from equipoise.scenes.training.state import State
+from equipoise.scenes.training.step import training_step
+from equipoise.scenes.training.update import step_if
+from tests.scenes.training.test_loop import RECIPE, stop_after
+from tests.support.tiny import VOCABULARY, TinyDataset
+
+META, CPU = torch.device("meta"), torch.device("cpu")
+
+
+class FourLabels(TinyDataset):
+    """Tiny scenes with normals, too."""
+
+    def __init__(self, count: int = 10) -> None:
+        super().__init__(count)
+        self.vocabulary: SceneVocabulary = replace(VOCABULARY, labels=(*VOCABULARY.labels, "normals"))
+
+    def __getitem__(self, index: int) -> Sample:
+        sample = super().__getitem__(index)
+        normals = np.zeros((*sample.size, 3), np.float32)
+        normals[..., 1] = -1.0
+        normals[:3] = np.nan
+        return replace(sample, labels={**sample.labels, "normals": normals})
+
+
+FOUR = replace(RECIPE, tasks=("semantic", "instance", "depth", "normals"))
+
+
+def drawn(device: torch.device, steps: int = 3) -> list[Batch]:
+    dataset = FourLabels()
+    tasks = SceneModel(describe(FOUR, dataset.vocabulary)).tasks
+    arguments: dict[str, Any] = {"size": FOUR.data.size, "seed": 0, "batch_size": 2, "start": 0, "stop": steps}
+    return list(batches(dataset, tasks, FOUR.augmentation, **arguments, workers=0, device=device))
+
+
+class Watching(TorchDispatchMode):
+    """Fails where an operation reads a value back, or takes or gives a tensor of the CPU.
+
+    AdamW that is not fused counts its steps in scalars on the CPU, which no device has to wait for; with ``counted``
+    they are let through.
+    """
+
+    READING = ("_local_scalar_dense", "nonzero", "item", "unique", "masked_select", "is_nonzero", "equal")
+
+    def __init__(self, *, counted: bool = False) -> None:
+        super().__init__()
+        self.counted = counted
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        tensors = [t for t in tree_leaves((args, kwargs, out)) if isinstance(t, torch.Tensor)]
+        if self.counted and tensors and all(t.device.type == "cpu" and t.dim() == 0 for t in tensors):
+            return out
+        found = {t.device.type for t in tensors}
+        assert found <= {"meta"}, f"{func}: a tensor on {found}"
+        assert not any(name in func.__name__ for name in self.READING), f"{func} reads a value"
+        return out
+
+
+@pytest.mark.parametrize("how", ["bool", "cpu", "mask", "scalar"])
+def test_the_watch_notices(how: str):
+    value = torch.ones(3, device=META)
+    readings: dict[str, Callable[[], Any]] = {
+        "bool": lambda: bool(value.sum()),
+        "cpu": lambda: value.cpu(),
+        "mask": lambda: value[value > 0],
+        "scalar": lambda: value * torch.tensor(2.0),
+    }
+    with pytest.raises((AssertionError, RuntimeError, NotImplementedError)), Watching():
+        readings[how]()
+
+
+@pytest.mark.parametrize("noise", [{}, {"init": "first_batch"}, {"update": "closed_form"}], ids=str)
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_step_of_four_tasks_stays_on_its_device(noise: dict[str, str], precision: Precision, name: Any):
+    """The loss of float16 is scaled; the meta device itself has no autocast. Normals have no closed form."""
+    given = {task: {} if task == "normals" and "update" in noise else noise for task in FOUR.tasks}
+    recipe = replace(
+        FOUR,
+        likelihood={task: LikelihoodRecipe(**one) for task, one in given.items()},  # type: ignore[arg-type]
+        optimizer=replace(FOUR.optimizer, name=name, gradient_clip=1.0),
+    )
+    state = new_state(recipe, FourLabels(), None, META, precision)
+    state.model.train()
+    for batch in drawn(META):
+        with Watching(counted=name == "adamw"):
+            joint, norm = training_step(state, [batch], precision, 1.0, ALONE)
+        state.step += 1
+        assert joint.loss.device == norm.device == META
+        assert list(joint.tasks) == list(FOUR.tasks)
+    assert state.recent.keys() == {1, 2, 3}
+    assert state.bad_step is not None
+    assert state.bad_step.device == META
+
+
+def parameters_and_optimizer(name: Any, *, fused: bool) -> tuple[list[torch.nn.Parameter], torch.optim.Optimizer]:
+    model = SceneModel(describe(replace(RECIPE, tasks=("depth",)), VOCABULARY))
+    fused_on = ("cpu",) if fused else ()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(optimizer_module, "FUSED", fused_on)
+        optimizer = make_optimizer(model, OptimizerRecipe(name=name, lr=0.1, weight_decay=0.1))
+    return [p for group in optimizer.param_groups for p in group["params"]], optimizer
+
+
+def all_state(parameters: list[torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    moments = [value for p in parameters for value in optimizer.state[p].values()]
+    return [value.detach().clone() for value in [*parameters, *moments]]
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_step_that_is_left_out_leaves_no_trace(name: str, fused: bool):
+    """Left out as the very first or later: weights, moments and step counts are those of the other steps alone."""
+    ends = []
+    for wanted in ((False, True, False, True), (True, True)):
+        torch.manual_seed(0)
+        parameters, optimizer = parameters_and_optimizer(name, fused=fused)
+        gradients = iter((1.0, -0.5))
+        for is_wanted in wanted:
+            value = next(gradients) if is_wanted else torch.nan
+            for parameter in parameters:
+                parameter.grad = torch.full_like(parameter, value)
+            before = all_state(parameters, optimizer)
+            step_if(optimizer, torch.tensor(is_wanted))
+            after = all_state(parameters, optimizer)
+            if not is_wanted and len(before) == len(after):
+                assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+            assert all(torch.isfinite(value).all() for value in after)
+        ends.append(all_state(parameters, optimizer))
+    assert not hasattr(optimizer, "found_inf")
+    assert all(torch.equal(one, other) for one, other in zip(*ends, strict=True))
+
+
+class TestScaledLoss:
+    """float16's scaling of the loss, with a forward pass in float32, since a CPU computes float16 very slowly."""
+
+    def state(self, scale: float) -> State:
+        state = new_state(FOUR, FourLabels(), None, CPU, "float32")
+        state.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        state.model.train()
+        return state
+
+    def test_it_changes_no_step(self):
+        plain = new_state(FOUR, FourLabels(), None, CPU, "float32")
+        plain.model.train()
+        scaled = self.state(2.0**10)
+        for batch in drawn(CPU):
+            for state in (plain, scaled):
+                training_step(state, [batch], "float32", 1.0, ALONE)
+                state.step += 1
+        for one, other in zip(plain.model.parameters(), scaled.model.parameters(), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+    def test_an_overflow_is_left_out_and_the_scale_halved(self):
+        state, batch = self.state(2.0**127), drawn(CPU, steps=1)[0]
+        before = [p.detach().clone() for p in state.model.parameters()]
+        _, norm = training_step(state, [batch], "float32", 1.0, ALONE)
+        assert not torch.isfinite(norm)
+        assert state.scaler is not None
+        assert state.scaler.get_scale() == 2.0**126
+        assert all(torch.equal(p, old) for p, old in zip(state.model.parameters(), before, strict=True))
+
+    def test_an_overflow_without_a_scale_is_an_error(self):
+        state, batch = self.state(1.0), drawn(CPU, steps=1)[0]
+        weight = next(iter(state.model.network.decoders["depth"].parameters()))
+        weight.register_hook(lambda gradient: gradient * torch.inf)
+        with pytest.raises(NonFiniteError, match=r"in encoder.* \(step 1, images tiny/"):
+            training_step(state, [batch], "float32", 1.0, ALONE)
+
+    def test_its_scale_is_saved_and_resumed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        made: list[Any] = []
+
+        class Scaler(torch.amp.GradScaler):
+            def __init__(self, device: str) -> None:
+                super().__init__(device, growth_interval=2)
+                made.append(self)
+
+        monkeypatch.setattr(torch.amp, "GradScaler", Scaler)
+        monkeypatch.setattr("equipoise.scenes.training.step.autocast", lambda precision, device: torch.enable_grad())
+        whole = train_in_float16(tmp_path / "whole")
+        with pytest.raises(KeyboardInterrupt):
+            train_in_float16(tmp_path / "parts", stop=3)
+        resumed = train_in_float16(tmp_path / "parts", resume=True)
+        assert made[0].get_scale() == made[2].get_scale() == 2.0**19
+        one, other = whole.model.state_dict(), resumed.model.state_dict()
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def train_in_float16(folder: Path, *, stop: int = 0, resume: bool = False) -> Any:
+    def on_log(entry: dict[str, Any]) -> None:
+        if entry["step"] == stop + 1:
+            raise KeyboardInterrupt
+
+    folder.mkdir(exist_ok=True)
+    training = replace(RECIPE.training, steps=6, checkpoint_every=3)
+    recipe = replace(RECIPE, training=training)
+    return train(
+        recipe, TinyDataset(), folder, precision="float16", resume=resume, on_log=on_log if stop else lambda entry: None
+    )
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("fused_first", [True, False])
+def test_a_run_goes_on_with_another_kind_of_optimizer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: Any, fused_first: bool
+):
+    """A GPU's optimizer is fused, the CPU's is not: each continues from the other's checkpoint."""
+    recipe = replace(RECIPE, optimizer=replace(RECIPE.optimizer, name=name, lr=1e-4))
+    (tmp_path / "whole").mkdir()
+    whole = train(recipe, TinyDataset(), tmp_path / "whole", precision="float32")
+    kinds = [("cpu",), ()] if fused_first else [(), ("cpu",)]
+    monkeypatch.setattr(optimizer_module, "FUSED", kinds[0])
+    stop_after(recipe, tmp_path / "parts", steps=4)
+    monkeypatch.setattr(optimizer_module, "FUSED", kinds[1])
+    parts = train(recipe, TinyDataset(), tmp_path / "parts", precision="float32", resume=True)
+    one, other = whole.model.state_dict(), parts.model.state_dict()
+    for key in one:
+        torch.testing.assert_close(one[key], other[key], rtol=1e-3, atol=1e-4, msg=key)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+        RuntimeError("DefaultCPUAllocator: …"),
+    ],
+)
+def test_too_little_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception):
+    def forward(*arguments: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(SceneNetwork, "forward", forward)
+    with pytest.raises(OutOfMemoryError) as caught:
+        train(RECIPE, TinyDataset(), tmp_path, precision="float32")
+    assert str(caught.value).startswith(
+        "expected enough memory on cpu for a training step of 4 images of 40x56 px in float32, found too little: lower "
+        "training.batch_size"
+    )
+    assert "training.precision = 'bfloat16'" in str(caught.value)
+    assert caught.value.exit_status == 6
+    assert "\n" not in str(caught.value)
+
+
+def test_other_errors_of_the_network_stay_defects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def forward(*arguments: Any) -> None:
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(SceneNetwork, "forward", forward)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        train(RECIPE, TinyDataset(), tmp_path, precision="float32")
+
+
+def test_a_compiled_network_trains_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Traced only, without the compiler, which takes minutes on a slow CPU."""
+    traced = functools.partial(torch.compile, backend="eager")
+    recipe = replace(RECIPE, tasks=("depth",), training=replace(RECIPE.training, steps=3, batch_size=2))
+    ends = []
+    for compile_it in (False, True):
+        monkeypatch.setattr(torch, "compile", traced)
+        folder = tmp_path / str(compile_it)
+        folder.mkdir()
+        chosen = replace(recipe, training=replace(recipe.training, compile=compile_it))
+        train(chosen, TinyDataset(), folder, precision="float32")
+        ends.append((load_model(folder).state_dict(), [entry["loss"] for entry in read_log(folder)]))
+    (plain, losses), (compiled_weights, other_losses) = ends
+    assert plain.keys() == compiled_weights.keys()
+    assert other_losses == pytest.approx(losses, rel=1e-4)
+
+
+def test_several_processes_train_a_compiled_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The wrapping of two processes, here around one: gradients reach the network's own parameters."""
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    dist.init_process_group("gloo", store=dist.FileStore(str(tmp_path / "store"), 1), rank=0, world_size=1)
+    try:
+        network = torch.nn.Conv2d(3, 2, 1)
+        wrapped = ProcessGroup(rank=0, world=2).parallel(network, CPU, compiled)
+        assert isinstance(wrapped, torch.nn.parallel.DistributedDataParallel)
+        wrapped(torch.rand(2, 3, 8, 8)).sum().backward()
+        assert network.weight.grad is not None
+        assert list(network.state_dict()) == ["weight", "bias"]
+    finally:
+        dist.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_a_small_network_is_compiled():
+    network = torch.nn.Conv2d(3, 2, 1)
+    images = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(compiled(network)(images), network(images))
+
+
+def test_what_cannot_be_compiled_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    def failing(graph: Any, inputs: Any) -> None:
+        raise OSError("no C++ compiler found\nand more")
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=failing))
+    with pytest.raises(RunError, match=r"training\.compile: .*no C\+\+ compiler found: set it to false") as caught:
+        compiled(torch.nn.Conv2d(3, 2, 1))(torch.rand(2, 3, 8, 8))
+    assert "\n" not in str(caught.value)
+
+
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+
+
+@GPU
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_steps_on_a_gpu_wait_for_nothing_and_agree_with_the_cpu(name: Any, precision: Precision):
+    """Once σ has started: until then the likelihoods look at the 1st, 2nd, 4th … step whether it has."""
+    device = torch.device("cuda", torch.cuda.current_device())
+    recipe = replace(FOUR, optimizer=replace(FOUR.optimizer, name=name, lr=1e-4, gradient_clip=1.0))
+    losses: dict[str, list[float]] = {}
+    for where in (CPU, device):
+        state = new_state(recipe, FourLabels(), None, where, precision if where == device else "float32")
+        state.model.train()
+        found = []
+        for batch in drawn(where, steps=6):
+            torch.cuda.set_sync_debug_mode("error" if where == device and state.step >= 3 else "default")
+            try:
+                joint, _ = training_step(state, [batch], precision if where == device else "float32", 1.0, ALONE)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+            state.step += 1
+            found.append(joint.loss.detach())
+        losses[where.type] = [float(loss) for loss in found]
+    assert losses["cuda"] == pytest.approx(losses["cpu"], rel=1e-2 if precision == "float32" else 0.1)
+
+
+@GPU
+def test_a_run_of_a_gpu_resumes_on_the_cpu(tmp_path: Path):
+    device = torch.device("cuda", torch.cuda.current_device())
+    folder = tmp_path / "run"
+    folder.mkdir()
+    train(RECIPE, TinyDataset(), folder, precision="float32", device=device)
+    longer = replace(RECIPE, training=replace(RECIPE.training, steps=7))
+    outcome = train(longer, TinyDataset(), folder, precision="float32", resume=True)
+    assert outcome.step == 7
