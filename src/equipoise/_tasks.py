@@ -14,9 +14,9 @@ from equipoise._named import NamedModules
 from equipoise._reduction import Sums, is_distributed
 from equipoise._stacking import stacked
 from equipoise._stepping import Followed, follow
-from equipoise.likelihoods._checks import bad_losses, complain_of_flags
+from equipoise.likelihoods._checks import bad_losses, check, complain_of_flags
 from equipoise.likelihoods._noise import Noise, join
-from equipoise.likelihoods.likelihood import Likelihood
+from equipoise.likelihoods.likelihood import Likelihood, reduced
 
 Counts = Mapping[str, Tensor | float]
 
@@ -110,7 +110,13 @@ class Tasks(nn.Module, Followed):
             return False
         return is_readable(self._joined_groups[0][2].low)
 
-    def _joined(self, sums: dict[str, Sums], empty: dict[str, bool | None], counts: Counts) -> JointLoss:
+    def _joint_loss(self, local: Sequence[Sums], counts: Counts) -> JointLoss:
+        """The joint loss from this rank's sums of each task; ``counts`` are divisors in place of their counts."""
+        total = reduced([member for _, member in self.items()], local)
+        if not is_readable(*(s.values for s in total)):
+            self._flag(total)
+        sums = dict(zip(self._names, total, strict=True))
+        empty = dict(zip(self._names, check(total, [f"task {name!r}" for name in self._names]), strict=True))
         parts: list[Stacked] = []
         for names in self._groups:
             members = [self[name] for name in names]

@@ -1,11 +1,12 @@
-"""The pure functions behind the likelihoods: negative log-likelihoods, their optima, and what is valid.
+"""The formulas of the likelihoods: negative log-likelihoods, the log-variances that minimise them, and numerics.
 
-Legend: s = log σ² is the log-variance, L a mean raw loss (squared error, absolute error, cross entropy). Constants are
-dropped. Every function works on tensors of any shape, element by element.
+Notation: s = log σ² is the log-variance; L is a mean raw loss (squared error, absolute error, cross entropy) of 0 or
+more. Constants are dropped. All functions work element by element on floating-point tensors of any shape.
 """
 
 import math
 from collections.abc import Callable
+from statistics import NormalDist
 
 import torch
 from torch import Tensor
@@ -13,79 +14,17 @@ from torch import Tensor
 SQRT2 = math.sqrt(2.0)
 
 
-def gaussian_nll(squared_error: Tensor, log_variance: Tensor) -> Tensor:
-    r"""½·e^(−s)·L + ½·s, with L the (mean) squared error: −log N(y; f, σ²) without ½·log 2π.
-
-    Source: Kendall, Gal & Cipolla (CVPR 2018), eq. 5.
-
-    >>> gaussian_nll(torch.tensor(4.0), torch.tensor(0.0))
-    tensor(2.)
-    """
-    return 0.5 * torch.exp(-log_variance) * squared_error + 0.5 * log_variance
-
-
-def laplace_nll(absolute_error: Tensor, log_variance: Tensor) -> Tensor:
-    r"""√2·e^(−s/2)·L + ½·s, with L the (mean) absolute error: −log Laplace(y; f, b).
-
-    s = log 2b², so that σ is the standard deviation.
-
-    The derivation that fits training with L1. The paper trains L1 but weighs it like a Gaussian: ``scaled_nll``.
-    Dropped: ½·log 2.
-    """
-    return SQRT2 * torch.exp(-0.5 * log_variance) * absolute_error + 0.5 * log_variance
-
-
-def scaled_nll(loss: Tensor, log_variance: Tensor, coefficient: float, penalty: float) -> Tensor:
-    r"""coefficient·e^(−s)·L + penalty·s.
-
-    (1, ½): the paper's approximate classification, e^(−s)·CE + ½·s. (½, ½): the paper's L1. (1, 1): PoseNet (Kendall &
-    Cipolla, CVPR 2017).
-    """
-    return coefficient * torch.exp(-log_variance) * loss + penalty * log_variance
-
-
-def log1p_nll(loss: Tensor, log_variance: Tensor, coefficient: float) -> Tensor:
-    r"""coefficient·e^(−s)·L + log(1 + e^s), the penalty of Liebel & Körner (arXiv 1805.06334), never below zero."""
-    return coefficient * torch.exp(-log_variance) * loss + torch.nn.functional.softplus(log_variance)
-
-
-def prior_nll(log_variance: Tensor, sigma0: float | Tensor, strength: float | Tensor) -> Tensor:
-    r"""strength·(½·s + ½·σ₀²·e^(−s)): as if that fraction of each batch were observations with error σ₀."""
-    return strength * (0.5 * log_variance + 0.5 * sigma0**2 * torch.exp(-log_variance))
-
-
-def scaled_optimum(
-    loss: Tensor, coefficient: float, penalty: float, prior: tuple[float, float] | None = None
-) -> Tensor:
-    r"""The s that minimises ``scaled_nll`` (+ prior): e^s = (coefficient·L + ½kσ₀²) / (penalty + ½k).
-
-    >>> scaled_optimum(torch.tensor(3.0), 0.5, 0.5).exp()  # a Gaussian's variance is its mean squared error
-    tensor(3.)
-    """
-    sigma0, strength = prior or (0.0, 0.0)
-    return torch.log((coefficient * loss + 0.5 * strength * sigma0**2) / (penalty + 0.5 * strength))
-
-
-def laplace_optimum(loss: Tensor, prior: tuple[float, float] | None = None) -> Tensor:
-    r"""The s that minimises ``laplace_nll`` (+ prior): b = L, so e^s = 2·L².
-
-    With a prior (σ₀, k), u = e^(−s/2) solves k·σ₀²·u² + √2·L·u − (1 + k) = 0.
-    """
-    if prior is None:
-        return math.log(2.0) + 2.0 * torch.log(loss)
-    sigma0, strength = prior
-    linear = SQRT2 * loss
-    root = torch.sqrt(linear**2 + 4.0 * strength * sigma0**2 * (1.0 + strength))
-    return 2.0 * torch.log((linear + root) / (2.0 * (1.0 + strength)))
-
-
 def linear_nll(
     loss: Tensor, log_variance: Tensor, log_coefficient: Tensor, negative_rate: Tensor, penalty: Tensor
 ) -> Tensor:
-    r"""a·e^(−r·s)·L + p·s for many tasks at once: every form here that is linear in its raw loss L.
+    r"""a·e^(−r·s)·L + p·s, for many tasks at once: covers every likelihood whose nll is linear in its raw loss L.
 
-    (a, r, p): Gaussian (½, 1, ½), Laplace (√2, ½, ½), the paper's L1 (½, 1, ½), approximate classes (1, 1, ½). Given as
-    log a and −r. Plain products, since the backward pass of ``addcmul`` makes twice as many operations.
+    (a, r, p) is (½, 1, ½) for a Gaussian (Kendall, Gal & Cipolla, CVPR 2018, eq. 5, without ½·log 2π) and for the
+    paper's L1 loss; (√2, ½, ½) for a Laplace (s = log 2b², without ½·log 2); (1, 1, ½) for the paper's approximate
+    classification (eq. 10); and (1, 1, 1) for PoseNet (Kendall & Cipolla, CVPR 2017).
+
+    The arguments are log a and −r because that saves operations. Plain products are used because the backward pass of
+    ``addcmul`` makes twice as many operations.
 
     >>> half = torch.tensor(0.5)
     >>> linear_nll(torch.tensor(4.0), torch.tensor(0.0), half.log(), torch.tensor(-1.0), half)
@@ -95,23 +34,41 @@ def linear_nll(
 
 
 def linear_optimum(
-    loss: Tensor, coefficient: Tensor, rate: Tensor, penalty: Tensor, sigma0: Tensor, strength: Tensor
+    loss: Tensor,
+    coefficient: float | Tensor,
+    rate: float | Tensor,
+    penalty: float | Tensor,
+    sigma0: float | Tensor,
+    strength: float | Tensor,
 ) -> Tensor:
-    r"""The s that minimises ``linear_nll`` + ``prior_nll``, for rates of 1 or ½; strength 0 is no prior.
+    r"""The s that minimises ``linear_nll`` + ``prior_nll``, for rates of 1 or ½. Strength 0 means no prior.
 
-    Rate 1: e^s = (a·L + ½kσ₀²)/(p + ½k). Rate ½: u = e^(−s/2) solves kσ₀²·u² + a·L·u − (2p + k) = 0.
+    For rate 1, e^s = (a·L + ½kσ₀²)/(p + ½k). For rate ½, u = e^(−s/2) solves kσ₀²·u² + a·L·u − (2p + k) = 0.
 
-    >>> one, half = torch.tensor(1.0), torch.tensor(0.5)
-    >>> linear_optimum(torch.tensor(3.0), half, one, half, 0 * one, 0 * one).exp()
+    >>> linear_optimum(torch.tensor(3.0), 0.5, 1.0, 0.5, 0.0, 0.0).exp()  # a Gaussian's variance is its mean square
     tensor(3.)
+    >>> linear_optimum(torch.tensor(3.0), SQRT2, 0.5, 0.5, 0.0, 0.0).exp()  # a Laplace's is twice its MAE squared
+    tensor(18.)
     """
     linear = coefficient * loss
-    observed = 0.5 * strength * sigma0.square()
+    observed = 0.5 * strength * sigma0**2
     whole = torch.log((linear + observed) / (penalty + 0.5 * strength))
     constant = 2.0 * penalty + strength
     root = torch.sqrt(linear.square() + 8.0 * observed * constant)
     half = 2.0 * torch.log((linear + root) / (2.0 * constant))
-    return torch.where(rate == 1.0, whole, half)
+    if isinstance(rate, Tensor):
+        return torch.where(rate == 1.0, whole, half)
+    return whole if rate == 1.0 else half
+
+
+def prior_nll(log_variance: Tensor, sigma0: float | Tensor, strength: float | Tensor) -> Tensor:
+    r"""strength·(½·s + ½·σ₀²·e^(−s)): as if that fraction of each batch were observations with error σ₀."""
+    return strength * (0.5 * log_variance + 0.5 * sigma0**2 * torch.exp(-log_variance))
+
+
+def log1p_nll(loss: Tensor, log_variance: Tensor, coefficient: float) -> Tensor:
+    r"""coefficient·e^(−s)·L + log(1 + e^s), which is never negative. Source: Liebel & Körner (arXiv 1805.06334)."""
+    return coefficient * torch.exp(-log_variance) * loss + torch.nn.functional.softplus(log_variance)
 
 
 def log1p_optimum(loss: Tensor, coefficient: float) -> Tensor:
@@ -121,19 +78,21 @@ def log1p_optimum(loss: Tensor, coefficient: float) -> Tensor:
 
 
 def regression_residual(output: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """The residual output − target where valid, else 0, in value and in gradient: no masked NaN gets through."""
+    """Output − target where valid, else 0. A NaN in an invalid element reaches neither the value nor the gradient."""
     return torch.where(valid, output - target, 0.0)
 
 
 def at_least_single(tensor: Tensor) -> Tensor:
-    """Half precisions as float32: sums over many elements need it."""
+    """Convert half precision to float32, which sums over many elements need."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def increasing_root(
     slope: Callable[[Tensor], Tensor], low: float, high: float, like: Tensor, steps: int = 60
 ) -> Tensor:
-    """Where an increasing function of s is zero, for each element, by bisection; the nearer end where it never is.
+    """Find where an increasing function of s crosses zero, by bisection between ``low`` and ``high``.
+
+    Works element by element. Where there is no root in between, the result is the end nearer to it.
 
     >>> increasing_root(lambda s: s - 3.0, -10.0, 10.0, torch.zeros(2))
     tensor([3., 3.])
@@ -146,10 +105,20 @@ def increasing_root(
     return 0.5 * (lower + upper)
 
 
-def student_t_quantile(df: float, probability: float) -> float:
-    """The quantile of Student's t with ``df`` degrees of freedom, by the trapezoid rule over x = √ν·tan θ.
+def normal_half_width(level: float) -> float:
+    """The a with P(|z| ≤ a) = level for a standard normal z.
 
-    Right to 0.1 % for df ≥ 1; below, the density of θ has poles at its ends, and the error grows.
+    >>> round(normal_half_width(0.95), 2)
+    1.96
+    """
+    return NormalDist().inv_cdf(0.5 + 0.5 * level)
+
+
+def student_t_quantile(df: float, probability: float) -> float:
+    """The quantile of Student's t distribution with ``df`` degrees of freedom.
+
+    Integrates the density by the trapezoid rule after substituting x = √ν·tan θ. The error is below 0.1 % for df ≥ 1
+    and grows below that, where the density of θ has poles at its ends.
 
     >>> round(student_t_quantile(1.0, 0.75), 6)  # Cauchy
     1.0

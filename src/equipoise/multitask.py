@@ -7,13 +7,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from equipoise._execution import is_readable, is_recomputing
+from equipoise._execution import is_recomputing
 from equipoise._joint import JointLoss
 from equipoise._reduction import Sums
 from equipoise._shortcut import Shortcut
 from equipoise._tasks import Counts, Tasks
-from equipoise.likelihoods._checks import check
-from equipoise.likelihoods.likelihood import Likelihood, reduced
+from equipoise.likelihoods.likelihood import Likelihood
 
 Optional = Mapping[str, Tensor | None]
 
@@ -87,13 +86,8 @@ class MultiTaskLikelihood(Tasks):
         self._was_quick = self._was_quick and second
         if counts:
             self._refuse_partial_starts(counts, "counts=", "call likelihood.fit(targets) first, or ")
-        members = [self[name] for name in self._names]
-        total = reduced(members, [self._sums(name, outputs, targets, masks, weights) for name in self._names])
-        labels = [f"task {name!r}" for name in self._names]
-        if not is_readable(*(s.values for s in total)):
-            self._flag(total)
-        empty = dict(zip(self._names, check(total, labels), strict=True))
-        return self._joined(dict(zip(self._names, total, strict=True)), empty, counts or {})
+        sums = [self._sums(name, outputs, targets, masks, weights) for name in self._names]
+        return self._joint_loss(sums, counts or {})
 
     def _quickly(self, outputs: Optional, targets: Optional) -> JointLoss | None:
         """The fast path on a CPU: all tasks labelled, none masked, nothing pending."""

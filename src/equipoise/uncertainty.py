@@ -11,11 +11,10 @@ from equipoise._execution import is_readable
 from equipoise._reduction import Sums
 from equipoise._tasks import Counts, Tasks
 from equipoise.functional import at_least_single
-from equipoise.likelihoods._checks import check
 from equipoise.likelihoods._settings import NoiseOptions, NoiseSettings
 from equipoise.likelihoods.gibbs import Gibbs
 from equipoise.likelihoods.laplace import Laplace
-from equipoise.likelihoods.likelihood import Likelihood, reduced
+from equipoise.likelihoods.likelihood import Likelihood
 
 Kind = str | tuple[float, float]
 KINDS: dict[str, tuple[float, float | Literal["log1p"]]] = {
@@ -79,14 +78,8 @@ class UncertaintyWeighting(Tasks):
             return quick
         self._check_known(losses=losses, counts=counts or {}, totals=totals or {})
         self._check_accumulation(counts, totals)
-        members = [self[name] for name in self._names]
-        found = [self._sums(name, losses, counts or {}) for name in self._names]
-        total = reduced(members, found)
-        if not is_readable(*(s.values for s in total)):
-            self._flag(total)
-        empty = check(total, [f"task {name!r}" for name in self._names])
-        named = dict(zip(self._names, total, strict=True)), dict(zip(self._names, empty, strict=True))
-        return self._joined(*named, totals or {}).loss
+        sums = [self._sums(name, losses, counts or {}) for name in self._names]
+        return self._joint_loss(sums, totals or {}).loss
 
     def _quickly(self, losses: Mapping[str, Tensor | None]) -> Tensor | None:
         """The fast path on a CPU: every task has a loss, and nothing is pending."""

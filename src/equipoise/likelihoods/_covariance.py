@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise._execution import without_autocast
+from equipoise.functional import prior_nll
 from equipoise.likelihoods._bank import NoiseBank
 from equipoise.likelihoods._noise import Noise
 from equipoise.likelihoods._sharding import as_stored, full, is_sharded, local
@@ -45,10 +46,7 @@ class CovarianceNoise(Noise):
 
     def correlation_factor(self) -> Tensor:
         """R."""
-        lower = full(self.lower)
-        factor = torch.eye(len(lower), dtype=lower.dtype, device=lower.device) + lower.tril(-1)
-        scaled: Tensor = factor / torch.linalg.vector_norm(factor, dim=1, keepdim=True)
-        return scaled
+        return correlation_factor(full(self.lower))
 
     @torch.no_grad()
     def follow(self, scatter: Tensor, rows: Tensor) -> None:
@@ -110,7 +108,6 @@ class CovarianceNoise(Noise):
 
     def fit_with_prior(self, covariance: Tensor, prior: tuple[float, float]) -> None:
         """Move s and R to the minimum of nll plus prior by L-BFGS, since there is no closed form."""
-        sigma0, strength = prior
         s = self.bank.values().detach().double().clone().requires_grad_()
         lower = full(self.lower).detach().double().clone().requires_grad_()
         scatter = covariance.double()
@@ -118,10 +115,7 @@ class CovarianceNoise(Noise):
 
         def closure() -> Tensor:
             optimizer.zero_grad()
-            factor = torch.eye(len(s), dtype=s.dtype, device=s.device) + lower.tril(-1)
-            factor = factor / torch.linalg.vector_norm(factor, dim=1, keepdim=True)
-            loss = covariance_nll(scatter, factor, s)
-            loss = loss + (strength * (0.5 * s + 0.5 * sigma0**2 * torch.exp(-s))).mean()
+            loss = covariance_nll(scatter, correlation_factor(lower), s) + prior_nll(s, *prior).mean()
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 
@@ -129,6 +123,13 @@ class CovarianceNoise(Noise):
         with torch.no_grad():
             self._put_lower(lower.tril(-1).to(self.lower.dtype))
             self.set_log_variance(s)
+
+
+def correlation_factor(lower: Tensor) -> Tensor:
+    """R of the strictly lower triangle of its unscaled rows."""
+    factor = torch.eye(len(lower), dtype=lower.dtype, device=lower.device) + lower.tril(-1)
+    scaled: Tensor = factor / torch.linalg.vector_norm(factor, dim=1, keepdim=True)
+    return scaled
 
 
 def covariance_nll(scatter: Tensor, factor: Tensor, log_variance: Tensor) -> Tensor:

@@ -2,26 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from equipoise._figures import figure
+from equipoise.likelihoods._model import ObservationModel
 
 FIGURES = ("loss", "nll", "weight", "sigma", "count")
-
-
-class Reporter(Protocol):
-    """What a task's loss asks of its likelihood."""
-
-    loss_power: int
-
-    def _raw_losses(self, means: Tensor, power: int) -> Tensor: ...
-
-    def _weight_at(self, log_variance: Tensor) -> Tensor | None: ...
-
-    def _to_target_unit(self, value: Tensor, power: int) -> Tensor: ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -40,7 +28,7 @@ class TaskLoss:
 
     nll: Tensor
     count: Tensor
-    _likelihood: Reporter
+    _likelihood: ObservationModel
     _means: Tensor
     _mass: Tensor
     _shares: Tensor | None

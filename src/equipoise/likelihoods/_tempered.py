@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from equipoise._reduction import add_over_ranks
-from equipoise.functional import scaled_nll, scaled_optimum
 from equipoise.likelihoods._settings import NoiseOptions
-from equipoise.likelihoods.likelihood import Likelihood, warn_of_refit
+from equipoise.likelihoods._watch import warn_of_refit
+from equipoise.likelihoods.likelihood import Likelihood
 
 Prepared = tuple[Tensor, Tensor, Tensor]
 """Logits, labels, and the weight of each (0 where there is no label), in one shape that suits the likelihood."""
@@ -77,50 +77,49 @@ class Tempered(Likelihood):
         """The sum of the weights for each noise channel."""
 
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
-        """e^(−s)·CE + ½·s; exact: the CE of scaled logits, whose gradient by s comes with the sums."""
+        """e^(−s)·CE + ½·s; exact: the CE of the scaled logits, whose gradient by s comes with the sums."""
         if not self.exact:
-            return scaled_nll(means[0], log_variance, 1.0, 0.5)
+            return super().nll(means, log_variance)
         return means[1] + means[2].detach() * (log_variance - log_variance.detach())
 
     def statistic(self, means: Tensor) -> Tensor:
-        """CE; of the exact form e^s at a start."""
+        """CE; in the exact form, e^s at a start."""
         return means[3] if self.exact else means[0]
 
     def optimum(self, statistic: Tensor) -> Tensor:
-        """Log 2·CE; of the exact form the logarithm of its statistic."""
-        return torch.log(statistic) if self.exact else scaled_optimum(statistic, 1.0, 0.5, self.noise.prior)
+        """log(2·CE) without a prior; in the exact form, the logarithm of its statistic."""
+        return torch.log(statistic) if self.exact else super().optimum(statistic)
 
-    def optimal_log_variance(
-        self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
-    ) -> Tensor:
-        """The s that is best for this rank's outputs: in closed form, or on a refined grid for the exact form."""
-        with self._asking():
-            if not self.exact:
-                return super().optimal_log_variance(output, target, mask, weights=weights)
-            prepared = self.prepared(output, target, mask, weights, type(self).__name__)
-            best, known = self.best(*prepared, over_ranks=False)
-            return torch.where(known, best, self.log_variance.to(best.dtype))
+    def _fit(
+        self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, *, all_ranks: bool
+    ) -> tuple[Tensor, Tensor]:
+        """In closed form; for the exact form on a refined grid."""
+        if not self.exact:
+            return super()._fit(output, target, mask, weights, all_ranks=all_ranks)
+        best, known = self.best(*self.prepared(output, target, mask, weights, type(self).__name__), all_ranks=all_ranks)
+        return torch.where(known, best, self.log_variance.to(best.dtype)), known
 
     def refit(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> None:
-        """Fit the temperature on held-out data, all ranks' together: every rank must call it.
+        """Fit the temperature on held-out data, those of all ranks together; every rank must call it.
 
-        It is s of the exact form, and a buffer of its own of the approximate one. Where the data do not determine it
-        (no label, or all of them predicted perfectly) it stays as it was, and a warning says so.
+        The temperature is e^s in the exact form, and a buffer of its own in the approximate form. It stays as it was,
+        with a warning, where the data do not determine it: no label, or every label predicted perfectly. Arguments: see
+        ``forward``.
         """
+        if self.exact:
+            super().refit(output, target, mask, weights=weights)
+            return
         with self._asking():
             prepared = self.prepared(output, target, mask, weights, type(self).__name__)
-            best, known = self.best(*prepared, over_ranks=True)
-            if self.exact:
-                self._set_refitted(best, known)
-            else:
-                name = self.noise.bank.of_entry(self.noise.span.start)[1]
-                warn_of_refit(name, best, known, (-REACH, REACH))
-                self.temperature.set(best, known)
+            best, known = self.best(*prepared, all_ranks=True)
+            name = self.noise.bank.of_entry(self.noise.span.start)[1]
+            warn_of_refit(name, best, known, (-REACH, REACH))
+            self.temperature.set(best, known)
 
     def best(
-        self, logits: Tensor, labels: Tensor, weight: Tensor, *, over_ranks: bool, rounds: int = 2
+        self, logits: Tensor, labels: Tensor, weight: Tensor, *, all_ranks: bool, rounds: int = 2
     ) -> tuple[Tensor, Tensor]:
         """The s that minimises CE(f·e^(−s), y), plus the exact form's prior, and whether the data determine it."""
         prior = self.noise.prior if self.exact else None
@@ -129,7 +128,7 @@ class Tempered(Likelihood):
             self.masses(weight),
             self.noise.settings.bounds,
             prior,
-            over_ranks=over_ranks,
+            all_ranks=all_ranks,
             rounds=rounds,
         )
 
@@ -138,7 +137,7 @@ class Tempered(Likelihood):
         s = self.log_variance.detach().to(logits.dtype)
         if not (self._is_moving and self.noise.waits_for_start):
             return s
-        best, known = self.best(logits.detach(), labels, weight, over_ranks=True, rounds=1)
+        best, known = self.best(logits.detach(), labels, weight, all_ranks=True, rounds=1)
         return torch.where(known & ~self.noise.is_started(), best.to(s.dtype), s)
 
     def start_statistic(self, s: Tensor, mass: Tensor) -> Tensor:
@@ -164,7 +163,7 @@ def best_log_temperature(
     bounds: tuple[float, float],
     prior: tuple[float, float] | None,
     *,
-    over_ranks: bool,
+    all_ranks: bool,
     rounds: int,
 ) -> tuple[Tensor, Tensor]:
     """The s where the cross entropy of f·e^(−s) has no slope, and whether there is one within reach.
@@ -177,7 +176,7 @@ def best_log_temperature(
         mass: Σ of the weights.
         bounds: of s.
         prior: (σ₀, strength).
-        over_ranks: whether the sums are those of all ranks.
+        all_ranks: whether the sums are those of all ranks.
         rounds: 1 or 2.
     """
     low, high = max(bounds[0], -REACH), min(bounds[1], REACH)
@@ -186,7 +185,7 @@ def best_log_temperature(
     grid = (low + (high - low) * steps).expand(-1, *mass.shape)
     known = None
     for _ in range(rounds):
-        slope, derivative, total = _reduced(*slopes(grid), mass, over_ranks)
+        slope, derivative, total = _reduced(*slopes(grid), mass, all_ranks)
         slope, derivative = slope / total, derivative / total
         if prior is not None:
             sigma0, strength = prior
@@ -203,9 +202,9 @@ def best_log_temperature(
     return best, known
 
 
-def _reduced(slope: Tensor, derivative: Tensor, mass: Tensor, over_ranks: bool) -> tuple[Tensor, Tensor, Tensor]:
+def _reduced(slope: Tensor, derivative: Tensor, mass: Tensor, all_ranks: bool) -> tuple[Tensor, Tensor, Tensor]:
     both = torch.cat([slope, derivative, mass[None]])
-    both = add_over_ranks(both) if over_ranks else both
+    both = add_over_ranks(both) if all_ranks else both
     n = len(slope)
     return both[:n], both[n : 2 * n], torch.where(both[-1] > 0, both[-1], 1.0)
 

@@ -118,3 +118,19 @@ class LagWatch:
                     stacklevel=2,
                 )
                 return
+
+
+def warn_of_refit(name: str, best: Tensor, known: Tensor, bounds: tuple[float, float]) -> None:
+    """Warn where held-out data do not determine the noise, or where its best value lies outside the bounds."""
+    if not bool(known.all()):
+        warnings.warn(
+            f"{name}: refit: these data do not determine the noise (no label, a loss of zero, too few rows, or entries "
+            "that are not finite), so it stays as it was",
+            stacklevel=3,
+        )
+    if bool((known & ((best <= bounds[0]) | (best >= bounds[1]))).any()):
+        warnings.warn(
+            f"{name}: refit: the best value reaches its bounds [{bounds[0]:g}, {bounds[1]:g}], so these data do not "
+            "determine it: check whether the outputs are perfect on them, or useless",
+            stacklevel=3,
+        )

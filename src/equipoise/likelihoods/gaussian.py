@@ -1,14 +1,12 @@
 """Gaussian noise: squared error."""
 
-import math
 from typing import Unpack
 
-import torch
 from torch import Tensor
 from torch.distributions import Normal
 from torch.nn import functional
 
-from equipoise.functional import gaussian_nll, scaled_optimum
+from equipoise.functional import normal_half_width
 from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods.regression import Regression
 
@@ -37,17 +35,9 @@ class Gaussian(Regression):
         """The mean squared error."""
         return functional.mse_loss(output, target)
 
-    def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
-        """½·e^(−s)·MSE + ½·s."""
-        return gaussian_nll(means[0], log_variance)
-
-    def optimum(self, statistic: Tensor) -> Tensor:
-        """Log MSE, where there is no prior."""
-        return scaled_optimum(statistic, 0.5, 0.5, self.noise.prior)
-
     def half_width(self, level: float) -> Tensor:
-        """√2·erf⁻¹(level)·σ."""
-        return self.sigma * (math.sqrt(2.0) * float(torch.special.erfinv(torch.tensor(level))))
+        """√2·erf⁻¹(level)·σ in the target's unit, ``()`` or ``(channels,)``."""
+        return self.sigma * normal_half_width(level)
 
     def distribution(self, output: Tensor) -> Normal:
         """N(f, σ²) in the target's unit."""

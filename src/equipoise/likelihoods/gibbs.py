@@ -5,14 +5,13 @@ from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
 
 from equipoise._execution import is_readable
-from equipoise._reduction import Sums, is_distributed
-from equipoise.functional import at_least_single, log1p_nll, log1p_optimum, scaled_nll, scaled_optimum
+from equipoise._reduction import Sums
+from equipoise.functional import at_least_single, log1p_nll, log1p_optimum
 from equipoise.likelihoods._masks import as_mask, as_weights
 from equipoise.likelihoods._settings import NoiseOptions
-from equipoise.likelihoods.likelihood import Likelihood, zero_of
+from equipoise.likelihoods.likelihood import Likelihood
 
 
 class Gibbs(Likelihood):
@@ -78,13 +77,8 @@ class Gibbs(Likelihood):
         summed = losses.sum() if weights is None else (losses * kept).sum()
         return Sums((summed + hidden)[None], valid.sum(), total)
 
-    def _no_sums(self, output: Tensor | None) -> Sums:
-        """The sums of a batch without labels. What ``loss_fn`` would take is not known, and no rank needs more."""
-        like = self.noise.bank.low if output is None else output
-        values = at_least_single(like.new_zeros(1, dtype=self._dtype(like)))
-        if output is not None and output.requires_grad and is_distributed():
-            values = values + zero_of(output).to(values.dtype)
-        return Sums(values, torch.zeros((), dtype=torch.int64, device=like.device))
+    def _blank(self) -> None:
+        """None: what ``loss_fn`` takes is unknown, and its sum takes part in no other reduction."""
 
     def _losses(self, output: Tensor, target: Tensor, where: str) -> tuple[Tensor, Tensor]:
         """The losses of single elements, and which have a label."""
@@ -115,25 +109,17 @@ class Gibbs(Likelihood):
 
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
         """coefficient·e^(−s)·L + penalty·s, or + log(1 + e^s)."""
-        if isinstance(self.penalty, str):
+        if self.penalty == "log1p":
             return log1p_nll(means[0], log_variance, self.coefficient)
-        return scaled_nll(means[0], log_variance, self.coefficient, self.penalty)
+        return super().nll(means, log_variance)
 
     def optimum(self, statistic: Tensor) -> Tensor:
-        """e^s = coefficient·L/penalty; with log1p the positive root of v² = coefficient·L·(1 + v)."""
-        if isinstance(self.penalty, str):
-            return log1p_optimum(statistic, self.coefficient)
-        return scaled_optimum(statistic, self.coefficient, self.penalty, self.noise.prior)
+        """The s that minimises ``nll``: e^s = coefficient·L/penalty without a prior."""
+        return log1p_optimum(statistic, self.coefficient) if self.penalty == "log1p" else super().optimum(statistic)
 
     def _raw_weight(self, log_variance: Tensor) -> Tensor:
         """coefficient·e^(−s)."""
         return self.coefficient * torch.exp(-log_variance)
-
-    def distribution(self, output: Tensor) -> Distribution:
-        """There is none."""
-        raise ValueError(
-            "Gibbs: expected a likelihood with a density (Gaussian, Laplace, …), found a loss, which has none"
-        )
 
     def extra_repr(self) -> str:
         """The coefficients, and the present s."""

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.distributions import Laplace as LaplaceDistribution
 from torch.nn import functional
 
-from equipoise.functional import SQRT2, laplace_nll, laplace_optimum, scaled_nll, scaled_optimum
+from equipoise.functional import SQRT2
 from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods.regression import Regression
 
@@ -51,18 +51,6 @@ class Laplace(Regression):
     def _whole_mean(self, output: Tensor, target: Tensor) -> Tensor:
         """The mean absolute error."""
         return functional.l1_loss(output, target)
-
-    def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
-        """√2·e^(−s/2)·MAE + ½·s; the paper's form: ½·e^(−s)·MAE + ½·s."""
-        if self.form == "paper":
-            return scaled_nll(means[0], log_variance, 0.5, 0.5)
-        return laplace_nll(means[0], log_variance)
-
-    def optimum(self, statistic: Tensor) -> Tensor:
-        """Log 2·MAE²; the paper's form: log MAE."""
-        if self.form == "paper":
-            return scaled_optimum(statistic, 0.5, 0.5, self.noise.prior)
-        return laplace_optimum(statistic, self.noise.prior)
 
     def half_width(self, level: float) -> Tensor:
         """−b·log(1 − level)."""

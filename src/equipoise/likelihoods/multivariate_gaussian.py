@@ -1,6 +1,5 @@
 """Gaussian noise with a full covariance between the outputs of one task."""
 
-import math
 from typing import Unpack
 
 import torch
@@ -9,13 +8,13 @@ from torch.distributions import MultivariateNormal
 
 from equipoise._execution import is_recomputing, without_autocast
 from equipoise._reduction import Sums, over_ranks
-from equipoise.functional import at_least_single, regression_residual
+from equipoise.functional import at_least_single, normal_half_width, regression_residual
 from equipoise.likelihoods._covariance import CovarianceNoise, covariance_nll
 from equipoise.likelihoods._masks import as_weights, valid_elements
 from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods._standardized import Standardized
 from equipoise.likelihoods._unit import Unit
-from equipoise.likelihoods.likelihood import warn_of_refit
+from equipoise.likelihoods._watch import warn_of_refit
 
 
 class MultivariateGaussian(Standardized):
@@ -64,10 +63,9 @@ class MultivariateGaussian(Standardized):
         values = torch.cat([scatter.diagonal().sum()[None], scatter.reshape(-1)])
         return Sums(values, valid.sum() * self.dim, None if weight is None else weight.sum() * self.dim, rows)
 
-    def _no_sums(self, output: Tensor | None) -> Sums:
-        """The sums of a batch without labels."""
-        sums = super()._no_sums(output)
-        return sums if sums.count.dim() == 0 else Sums(sums.values[:, 0], sums.count[0])
+    @property
+    def _sums_shape(self) -> tuple[int, ...]:
+        return (self.summed_rows,)
 
     def _residual(
         self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, where: str
@@ -177,9 +175,8 @@ class MultivariateGaussian(Standardized):
         return self._to_target_unit(self.statistic(means).diagonal(), power).mean()
 
     def half_width(self, level: float) -> Tensor:
-        """Of each output by itself: √2·erf⁻¹(level)·σ."""
-        factor = math.sqrt(2.0) * float(torch.special.erfinv(torch.tensor(level)))
-        return self.sigma * factor
+        """That of each output by itself, √2·erf⁻¹(level)·σ in the target's unit, ``(dim,)``."""
+        return self.sigma * normal_half_width(level)
 
     def distribution(self, output: Tensor) -> MultivariateNormal:
         """N(f, Σ) in the target's unit; the last axis is the event."""

@@ -67,7 +67,7 @@ class StudentT(Regression):
         s = self.log_variance.detach()
         if not (self._is_moving and self.noise.waits_for_start):
             return s, torch.zeros_like(s, dtype=torch.bool)
-        best = self._best_of(square, valid, weights, over_ranks=True)
+        best = self._best_of(square, valid, weights, all_ranks=True)
         starting = torch.isfinite(best) & ~self.noise.is_started()
         return torch.where(starting, best.nan_to_num(0.0).to(s.dtype), s), starting
 
@@ -89,37 +89,23 @@ class StudentT(Regression):
         sigma0, strength = self.noise.prior or (0.0, 0.0)
         return torch.log((statistic + strength * sigma0**2) / (1 + strength))
 
-    def optimal_log_variance(
-        self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
-    ) -> Tensor:
-        """The s that is best for this rank's outputs; the present one where there is no information."""
-        with self._asking():
-            return self._fit(output, target, mask, weights, over_ranks=False)[0]
-
-    def refit(
-        self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
-    ) -> None:
-        """Set s to what is best for held-out data, all ranks' together: every rank must call it."""
-        with self._asking():
-            self._set_refitted(*self._fit(output, target, mask, weights, over_ranks=True))
-
     def _fit(
-        self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, *, over_ranks: bool
+        self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, *, all_ranks: bool
     ) -> tuple[Tensor, Tensor]:
         where = type(self).__name__
         self._check_shapes(output, target, where)
         valid, weights = self._counted(target, mask, weights, where)
         output = output.float() if output.dtype in (torch.float16, torch.bfloat16) else output
         square = torch.where(valid, output - self._dimensionless(target, output.dtype), 0.0).square()
-        best = self._best_of(square, valid, weights, over_ranks=over_ranks)
+        best = self._best_of(square, valid, weights, all_ranks=all_ranks)
         known = torch.isfinite(best)
         return torch.where(known, best, self.log_variance.to(best.dtype)), known
 
-    def _best_of(self, square: Tensor, valid: Tensor, weights: Tensor | None = None, *, over_ranks: bool) -> Tensor:
+    def _best_of(self, square: Tensor, valid: Tensor, weights: Tensor | None = None, *, all_ranks: bool) -> Tensor:
         """The best s for squared residuals, by bisection over their histogram; NaN without information."""
         mass = valid.to(square.dtype) if weights is None else torch.where(valid, weights, 0.0).to(square.dtype)
         bins = histogram(self._by_channel(square), self._by_channel(mass))
-        bins = add_over_ranks(bins) if over_ranks else bins
+        bins = add_over_ranks(bins) if all_ranks else bins
         counts, sums = bins.unbind(1)
         values = sums / torch.where(counts > 0, counts, 1.0)
         sigma0, strength = self.noise.prior or (0.0, 0.0)

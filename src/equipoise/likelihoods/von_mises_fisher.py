@@ -83,8 +83,7 @@ class VonMisesFisher(Likelihood):
             )
         return axis
 
-    def _unlabelled_sample(self) -> tuple[Tensor, Tensor]:
-        """An output and a target of one vector without a label."""
+    def _blank(self) -> tuple[Tensor, Tensor]:
         output = self.noise.bank.low.new_zeros((1, DIM))
         return output, torch.full_like(output, torch.nan)
 
