@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from equipoise.functional import at_least_single
-from equipoise.likelihoods._masks import as_mask
+from equipoise.likelihoods._masks import valid_elements
 from equipoise.likelihoods.bernoulli import Bernoulli
 from equipoise.likelihoods.categorical import Categorical
 from equipoise.likelihoods.likelihood import Likelihood
 from equipoise.likelihoods.multivariate_gaussian import MultivariateGaussian
 from equipoise.likelihoods.regression import Regression
+from equipoise.likelihoods.von_mises_fisher import VonMisesFisher, angle_of
 from equipoise.multitask import MultiTaskLikelihood
 
 LEVELS = (0.5, 0.8, 0.95)
@@ -87,33 +88,42 @@ def calibration_report(
 
 
 def _task(likelihood: Likelihood, output: Tensor, target: Tensor, mask: Tensor | None) -> TaskCalibration:
-    output = at_least_single(output)
+    output, where = at_least_single(output), type(likelihood).__name__
     if isinstance(likelihood, Categorical):
         return _classes(likelihood, output, target, mask)
+    if isinstance(likelihood, VonMisesFisher):
+        return _directions(likelihood, output, target, mask)
     target = target.to(output.dtype)
-    valid = ~torch.isnan(target)
-    if mask is not None:
-        valid = valid & as_mask(mask, target.shape, type(likelihood).__name__)
+    valid = valid_elements(target, mask, where)
     distribution = likelihood.distribution(output)
     filled = torch.where(valid, target, 0.0)
     if isinstance(likelihood, Bernoulli):
-        # The density of a hard label; soft ones count with their share.
-        hard = filled.round()
-        log_density = distribution.log_prob(hard)[valid]
-        error = expected_calibration_error(distribution.mean[valid], hard[valid])
-        return TaskCalibration(nll=-_mean(log_density), calibration_error=error, count=int(valid.sum()))
+        # The density is that of a hard label.
+        hard = filled.round()[valid]
+        error = expected_calibration_error(distribution.mean[valid], hard)
+        log_density = distribution.log_prob(filled.round())[valid]
+        return TaskCalibration(nll=-_mean(log_density), calibration_error=error, count=len(hard))
+    rows = valid
     if isinstance(likelihood, MultivariateGaussian):
         rows = valid.all(-1)
-        log_density, kept = distribution.log_prob(filled)[rows], rows.unsqueeze(-1).expand(valid.shape)
-    else:
-        log_density, kept = distribution.log_prob(filled)[valid], valid
+        valid = rows.unsqueeze(-1).expand(valid.shape)
+    log_density = distribution.log_prob(filled)[rows]
     assert isinstance(likelihood, Regression | MultivariateGaussian)
     distance = (target - likelihood.location(output)).abs()
     coverage = {}
     for level in LEVELS:
         half = likelihood.broadcastable(likelihood.half_width(level), output.dim())
-        coverage[level] = _mean((distance <= half)[kept].to(distance.dtype))
-    return TaskCalibration(nll=-_mean(log_density), coverage=coverage, count=int(kept.sum()))
+        coverage[level] = _mean((distance <= half)[valid].to(distance.dtype))
+    return TaskCalibration(nll=-_mean(log_density), coverage=coverage, count=int(valid.sum()))
+
+
+def _directions(likelihood: VonMisesFisher, output: Tensor, target: Tensor, mask: Tensor | None) -> TaskCalibration:
+    """The interval of a level is the cone about the mean direction that holds this share of the distribution."""
+    mean, truth, valid, _ = likelihood.vectors(output, target, mask, None, "VonMisesFisher")
+    log_density = likelihood.distribution(output).log_prob(truth)[valid]
+    angle = angle_of(0.5 * (mean - truth).square().sum(-1)[valid])
+    coverage = {level: _mean((angle <= likelihood.half_width(level)).to(angle.dtype)) for level in LEVELS}
+    return TaskCalibration(nll=-_mean(log_density), coverage=coverage, count=len(angle))
 
 
 def _classes(likelihood: Categorical, output: Tensor, target: Tensor, mask: Tensor | None) -> TaskCalibration:

@@ -96,6 +96,62 @@ def test_images_labels_and_weights():
     assert last.nll.item() == pytest.approx(term.nll.item(), rel=1e-6)
 
 
+@pytest.mark.parametrize("concentration", [1e-3, 0.5, 8.0, 400.0])
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.95])
+def test_the_cone_of_a_level_against_numeric_integration(concentration, level):
+    """∫ of the density over the cone, by rings of area 2π·sin a·da."""
+    likelihood = at(concentration)
+    angle = torch.linspace(0.0, likelihood.half_width(level).item(), 20_001, dtype=torch.float64)
+    axis, aside = UP, torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)
+    x = angle.cos()[:, None] * axis + angle.sin()[:, None] * aside
+    density = likelihood.distribution(UP.expand(len(angle), 3)).log_prob(x).exp()
+    share = torch.trapezoid(density * 2 * math.pi * angle.sin(), angle).item()
+    assert share == pytest.approx(level, abs=1e-6)
+    k, a = concentration, angle[-1].item()
+    assert share == pytest.approx(math.expm1(-k * (1 - math.cos(a))) / math.expm1(-2 * k), abs=1e-6)
+
+
+def test_calibration_report_of_its_own_samples():
+    """Coverage within four standard errors, nll that of the density; after a refit of a wrong σ as well."""
+    torch.manual_seed(2)
+    n = 20_000
+    output = torch.randn(n, 3, 1, dtype=torch.float64)
+    target = 3 * at(12.0).distribution(output).sample().movedim(-1, 1)
+    target[0], target[1, 0] = 0.0, torch.nan
+    mask = torch.ones(n, 1, 1, dtype=torch.bool)
+    mask[2] = False
+    likelihood = eq.MultiTaskLikelihood({"normals": at(200.0)})
+    before = eq.calibration_report(likelihood, {"normals": output}, {"normals": target}, {"normals": mask})["normals"]
+    assert before.count == n - 3
+    assert before.coverage[0.95] < 0.3
+    likelihood.refit({"normals": output}, {"normals": target}, {"normals": mask})
+    report = eq.calibration_report(likelihood, {"normals": output}, {"normals": target}, {"normals": mask})
+    for level, share in report["normals"].coverage.items():
+        assert share == pytest.approx(level, abs=4 * math.sqrt(level * (1 - level) / n) + 0.003)
+    unit = torch.nn.functional.normalize(target[3:], dim=1).movedim(1, -1)
+    expected = -likelihood["normals"].distribution(output[3:]).log_prob(unit).mean().item()
+    assert report["normals"].nll == pytest.approx(expected, abs=1e-9)
+    assert report["normals"].nll < before.nll
+    assert report["normals"].calibration_error is None
+
+
+def test_weights_are_one_a_vector():
+    output, target = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
+    output[0, :, 1] = torch.nan
+    output.requires_grad_()
+    weights = torch.rand(2, 1, 4) + 0.1
+    weights[0, 0, 1] = 0.0
+    likelihood = eq.VonMisesFisher()
+    term = likelihood(output, target, weights=weights)
+    losses = 1 - torch.nn.functional.cosine_similarity(output.detach().nan_to_num(1.0), target, dim=1)
+    assert term.loss.item() == pytest.approx(((losses * weights[:, 0]).sum() / weights.sum()).item(), rel=1e-5)
+    assert likelihood(output, target, weights=weights[:, 0]).nll.item() == pytest.approx(term.nll.item())
+    term.nll.backward()
+    assert torch.isfinite(output.grad).all()
+    with pytest.raises(ValueError, match="expected one weight a row"):
+        likelihood(output, target, weights=torch.ones(2, 3, 4))
+
+
 @pytest.mark.parametrize(("shape", "other"), [((2, 4), (2, 4)), ((2, 3), (2, 3, 1)), ((), ())])
 def test_shapes_that_do_not_fit(shape, other):
     with pytest.raises(ValueError, match="expected outputs and targets of equal shape with 3 components on axis 1"):

@@ -29,6 +29,18 @@ def as_mask(mask: Tensor, shape: Sequence[int], where: str) -> Tensor:
         ) from None
 
 
+def as_row_weights(weights: Tensor, shape: Sequence[int], axis: int, where: str) -> Tensor:
+    """The weights of rows of components on ``axis`` of ``shape``: one a row, with or without that axis."""
+    rows = (*shape[:axis], *shape[axis + 1 :])
+    if weights.dim() == len(shape) > 0:
+        if weights.shape[axis] != 1:
+            raise ValueError(
+                f"{where}: expected one weight a row, of shape {rows}, found weights of shape {tuple(weights.shape)}"
+            )
+        weights = weights.squeeze(axis)
+    return as_weights(weights, rows, where)
+
+
 def as_weights(weights: Tensor, shape: Sequence[int], where: str) -> Tensor:
     """The weights at the target's shape; given in it, broadcastable with as many axes, or ``(N,)``, one per sample."""
     if weights.dtype == torch.bool:

@@ -10,7 +10,7 @@ from equipoise._execution import is_recomputing, without_autocast
 from equipoise._reduction import Sums, over_ranks
 from equipoise.functional import at_least_single, normal_half_width, regression_residual
 from equipoise.likelihoods._covariance import CovarianceNoise, covariance_nll
-from equipoise.likelihoods._masks import as_weights, valid_elements
+from equipoise.likelihoods._masks import as_row_weights, valid_elements
 from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods._standardized import Standardized
 from equipoise.likelihoods._unit import Unit
@@ -81,10 +81,7 @@ class MultivariateGaussian(Standardized):
         rows = valid_elements(target, mask, where).all(-1)
         weight = None
         if weights is not None:
-            row_weights = weights if weights.dim() == 0 or weights.shape == rows.shape else weights[..., 0]
-            if weights.dim() == target.dim() and weights.shape[-1] not in (0, 1):
-                raise ValueError(f"{where}: expected one weight a row, found weights of shape {tuple(weights.shape)}")
-            weight = as_weights(row_weights, rows.shape, where)
+            weight = as_row_weights(weights, target.shape, target.dim() - 1, where)
             rows = rows & (weight > 0)
             weight = torch.where(rows, weight, 0.0).reshape(-1).to(output.dtype)
         unit_rows = self._take_unit(target, rows.unsqueeze(-1).expand(target.shape), where)

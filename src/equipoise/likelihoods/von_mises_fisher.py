@@ -1,4 +1,4 @@
-"""Von Mises-Fisher noise: unit vectors in space, such as surface normals."""
+"""Von Mises–Fisher noise: unit vectors in space, such as surface normals."""
 
 import math
 from typing import Unpack
@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from equipoise._reduction import Sums
 from equipoise.functional import at_least_single, increasing_root
-from equipoise.likelihoods._masks import as_mask, as_weights
+from equipoise.likelihoods._masks import as_row_weights, valid_elements
 from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods.likelihood import Likelihood
 
@@ -22,26 +22,35 @@ SERIES_BELOW = 1e-2
 
 
 class VonMisesFisher(Likelihood):
-    r"""p(y | f) = C₃(κ)·exp(κ·μ·y) with μ = f/|f|, κ = e^(−s) and C₃(κ) = κ/(4π·sinh κ), for unit vectors y.
+    r"""Unit vectors y in space about the direction of the output: p(y | f) = κ/(4π·sinh κ)·exp(κ·μ·y), with μ = f/|f|.
 
-    nll = κ·L + log((1 − e^(−2κ))/κ), mean over valid vectors, with the raw loss L = 1 − μ·y. σ = e^(s/2) = 1/√κ is,
-    for large κ, the standard deviation of the angle about each of two axes, in radians; κ → 0 is the uniform
-    distribution on the sphere. The weight is κ. The optimum of s solves coth κ − 1/κ = 1 − L (the mean cosine), found
-    by bisection; there is none for a mean cosine of 0 or less, where s goes to its bound. Dropped: log 2π.
+    The concentration is κ = e^(−s). nll = κ·L + log((1 − e^(−2κ))/κ), the mean over valid vectors, with the raw loss
+    L = mean of 1 − μ·y; log 2π is dropped. The weight is κ. At the optimum the mean cosine is 1 − L = coth κ − 1/κ,
+    which is solved by bisection; a mean cosine of 0 or less has no solution, and s goes to its upper bound.
 
-    Outputs need not be unit vectors; ``location`` and ``predict`` give μ. Targets are brought to unit length; one with
-    a NaN component, or of length 0, is no label. ``count`` is that of vectors.
+    For large κ, σ = e^(s/2) = 1/√κ is the standard deviation, in radians, of the angle about each of two axes. For
+    κ → 0 the distribution becomes uniform on the sphere.
 
     Args:
-        axis: the axis of outputs and targets that holds the three components: 1 (channels), or −1.
-        **noise: see ``NoiseSettings``; no channels, and no ``update="closed_form"``.
+        axis: the axis of the three components in outputs and targets: 1 (channels) or −1.
+        **noise: see ``NoiseSettings``; ``channels`` and ``update="closed_form"`` are not supported.
+
+    Shapes:
+        output: ``(N, 3, *)``, or ``(*, 3)`` with ``axis=-1``; of any length. ``location`` and ``predict`` return μ.
+        target: the shape of the output, brought to unit length. A target with a NaN component or of length 0 means "no
+            label".
+        mask, weights: one a vector, broadcastable to the target, or (weights) without its component axis.
+        count: the number of valid vectors.
+
+    Raises:
+        ValueError: an unsupported setting; in ``forward``, shapes that do not fit.
 
     Source: Mardia & Jupp, Directional Statistics (2000), section 9.3.2.
 
     >>> likelihood = VonMisesFisher()
-    >>> up = torch.tensor([[0.0, -1.0, 0.0]])
-    >>> likelihood(2 * up, up).loss.item()
-    0.0
+    >>> up, right = torch.tensor([[0.0, -1.0, 0.0]]), torch.tensor([[1.0, 0.0, 0.0]])
+    >>> likelihood(2 * up, up).loss.item(), likelihood(2 * up, right).loss.item()
+    (0.0, 1.0)
     """
 
     def __init__(self, *, axis: int = 1, **noise: Unpack[NoiseOptions]) -> None:
@@ -56,32 +65,44 @@ class VonMisesFisher(Likelihood):
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, weights: Tensor | None = None, *, where: str
     ) -> Sums:
         """The sum of 1 − cos over the valid vectors, and their count."""
-        axis = self._expect_vectors(output, target, where)
-        output, target = at_least_single(output).movedim(axis, -1), target.movedim(axis, -1)
-        valid = ~torch.isnan(target)
-        if mask is not None:
-            valid = valid & as_mask(mask, target.movedim(-1, axis).shape, where).movedim(axis, -1)
-        rows = valid.all(-1) & (torch.where(valid, target, 0.0) != 0).any(-1)
-        weight = None
-        if weights is not None:
-            per_row = weights.select(axis, 0) if weights.dim() == target.dim() else weights
-            weight = as_weights(per_row, rows.shape, where)
-            rows = rows & (weight > 0)
-            weight = torch.where(rows, weight, 0.0).to(output.dtype)
-        losses = _one_minus_cosine(output, target.to(output.dtype), rows)
-        total = losses.sum() if weight is None else (losses * weight).sum()
-        return Sums(total[None], rows.sum(), None if weight is None else weight.sum())
+        found, truth, valid, weight = self.vectors(output, target, mask, weights, where)
+        losses = 0.5 * (found - truth).square().sum(-1)
+        if weight is None:
+            return Sums(torch.where(valid, losses, 0.0).sum()[None], valid.sum())
+        weight = torch.where(valid, weight, 0.0).to(losses.dtype)
+        return Sums((losses * weight).sum()[None], valid.sum(), weight.sum())
 
-    def _expect_vectors(self, output: Tensor, target: Tensor, where: str) -> int:
-        """The axis of the components, counted from the first; raises where shapes do not fit."""
-        axis = min(self.axis, output.dim() - 1) if self.axis >= 0 else self.axis + output.dim()
+    def vectors(
+        self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, where: str
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Mean directions and targets of unit length, components last; which have a label; and their weights.
+
+        Vectors without a label become a constant, so that nothing of them reaches values or gradients.
+        """
+        self._expect_vectors(output, target, where)
+        axis = self._component_axis(output.dim())
+        weights = None if weights is None else as_row_weights(weights, target.shape, axis, where)
+        known = valid_elements(target, mask, where).movedim(axis, -1)
+        output, target = at_least_single(output).movedim(axis, -1), target.movedim(axis, -1)
+        valid = known.all(-1) & (torch.where(known, target, 0.0) != 0).any(-1)
+        valid = valid if weights is None else valid & (weights > 0)
+        constant = output.new_tensor([0.0, 0.0, 1.0])
+        found = normalize(torch.where(valid[..., None], output, constant), dim=-1, eps=SHORTEST)
+        truth = normalize(torch.where(valid[..., None], target.to(output.dtype), constant), dim=-1, eps=0.0)
+        return found, truth, valid, weights
+
+    def _component_axis(self, dim: int) -> int:
+        """The axis of the components, counted from the first; −1 where there is none."""
+        return min(self.axis, dim - 1) if self.axis >= 0 else self.axis + dim
+
+    def _expect_vectors(self, output: Tensor, target: Tensor, where: str) -> None:
+        axis = self._component_axis(output.dim())
         fits = output.shape == target.shape and 0 <= axis < output.dim() and output.shape[axis] == DIM
         if not fits:
             raise ValueError(
                 f"{where}: expected outputs and targets of equal shape with {DIM} components on axis {self.axis}, "
                 f"found {tuple(output.shape)} and {tuple(target.shape)}"
             )
-        return axis
 
     def _blank(self) -> tuple[Tensor, Tensor]:
         output = self.noise.bank.low.new_zeros((1, DIM))
@@ -110,15 +131,22 @@ class VonMisesFisher(Likelihood):
         return increasing_root(slope, max(low, -LARGEST_S), min(high, LARGEST_S), statistic)
 
     def location(self, output: Tensor) -> Tensor:
-        """The mean direction, of unit length."""
+        """The mean direction μ, in the shape of the output and of unit length."""
         output = at_least_single(output)
-        return normalize(output, dim=min(self.axis, output.dim() - 1), eps=SHORTEST)
+        return normalize(output, dim=self._component_axis(output.dim()), eps=SHORTEST)
+
+    def half_width(self, level: float) -> Tensor:
+        """The angle about μ, in radians, within which a share ``level`` of the directions lies.
+
+        P(angle ≤ a) = (1 − e^(−κ(1 − cos a)))/(1 − e^(−2κ)), solved for a.
+        """
+        concentration = torch.exp(-self.log_variance.detach())
+        return angle_of(fall_at(concentration, concentration.new_tensor(level)))
 
     def distribution(self, output: Tensor) -> "VonMisesFisherDistribution":
-        """The distribution of directions; the components move to the last axis."""
-        location = self.location(output)
-        axis = min(self.axis, output.dim() - 1)
-        return VonMisesFisherDistribution(location.movedim(axis, -1), torch.exp(-self.log_variance.detach()))
+        """The distribution of directions about the output's; the components move to the last axis."""
+        location = self.location(output).movedim(self._component_axis(output.dim()), -1)
+        return VonMisesFisherDistribution(location, torch.exp(-self.log_variance.detach()))
 
     def extra_repr(self) -> str:
         """The axis, and the present s."""
@@ -126,7 +154,7 @@ class VonMisesFisher(Likelihood):
 
 
 class VonMisesFisherDistribution(Distribution):
-    r"""Directions in space: p(x) = κ/(4π·sinh κ)·exp(κ·μ·x).
+    r"""The von Mises–Fisher distribution of directions in space: p(x) = κ/(4π·sinh κ)·exp(κ·μ·x).
 
     Args:
         location: μ, unit vectors ``(*, 3)``.
@@ -152,13 +180,12 @@ class VonMisesFisherDistribution(Distribution):
         return -k * loss - torch.log(-torch.expm1(-2.0 * k)) + torch.log(k) - math.log(2.0 * math.pi)
 
     def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
-        """Exact, by inverting the distribution function of the cosine (Ulrich 1984, in three dimensions)."""
+        """Exact samples, by inverting the distribution function of the cosine (Ulrich 1984, in three dimensions)."""
         shape = torch.Size(sample_shape) + self.batch_shape
         location, k = self.location.expand(*shape, DIM), self.concentration.expand(shape)
         with torch.no_grad():
             uniform = torch.rand(shape, dtype=location.dtype, device=location.device)
-            fall = -torch.log1p((1.0 - uniform) * torch.expm1(-2.0 * k)) / k  # 1 − cosine, in 0 … 2
-            fall = fall.clamp(0.0, 2.0)
+            fall = fall_at(k, uniform)
             aside = torch.randn(*shape, DIM, dtype=location.dtype, device=location.device)
             aside = normalize(aside - (aside * location).sum(-1, keepdim=True) * location, dim=-1)
             sine = torch.sqrt(fall * (2.0 - fall))
@@ -166,7 +193,7 @@ class VonMisesFisherDistribution(Distribution):
 
 
 def one_minus_mean_cosine(concentration: Tensor) -> Tensor:
-    r"""1 − (coth κ − 1/κ) = 1/κ − 2/(e^(2κ) − 1), the expectation of 1 − μ·y; by its series for small κ.
+    r"""The expectation of 1 − μ·y, which is 1 − (coth κ − 1/κ) = 1/κ − 2/(e^(2κ) − 1); by its series for small κ.
 
     >>> one_minus_mean_cosine(torch.tensor([1e-9, 1e9]))
     tensor([1.0000e+00, 1.0000e-09])
@@ -177,10 +204,12 @@ def one_minus_mean_cosine(concentration: Tensor) -> Tensor:
     return torch.where(small, series, 1.0 / k - 2.0 / torch.expm1(2.0 * k))
 
 
-def _one_minus_cosine(output: Tensor, target: Tensor, rows: Tensor) -> Tensor:
-    """1 − cos of the angle as ½·|μ − y|², which is never negative and exact for small angles; 0 where not valid."""
-    # Invalid vectors become a constant, so that nothing of them reaches values or gradients.
-    fill = output.new_tensor([0.0, 0.0, 1.0])
-    found = normalize(torch.where(rows[..., None], output, fill), dim=-1, eps=SHORTEST)
-    truth = normalize(torch.where(rows[..., None], target, fill), dim=-1, eps=0.0)
-    return 0.5 * (found - truth).square().sum(-1)
+def fall_at(concentration: Tensor, probability: Tensor) -> Tensor:
+    """The v in 0 … 2 with P(1 − μ·y ≤ v) = p: −log(1 − p·(1 − e^(−2κ)))/κ."""
+    fall = -torch.log1p(probability * torch.expm1(-2.0 * concentration)) / concentration
+    return fall.clamp(0.0, 2.0)
+
+
+def angle_of(fall: Tensor) -> Tensor:
+    """The angle in radians whose cosine is 1 − v, exact for small angles."""
+    return 2.0 * torch.asin(torch.sqrt(0.5 * fall))
