@@ -3,9 +3,7 @@
 import pytest
 import torch
 
-DEVICES = ["cpu"]
-DEVICES += ["cuda"] if torch.cuda.is_available() else []
-DEVICES += ["mps"] if torch.backends.mps.is_available() else []
+from tests.core.settings import DEVICES
 
 
 @pytest.fixture(params=DEVICES)
