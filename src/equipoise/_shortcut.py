@@ -108,7 +108,7 @@ class Shortcut:
         target = target.to(output.dtype)
         if alone:
             return loss(output, target)[None]
-        return loss(output, target, reduction="none").flatten(1).mean(1)
+        return loss(output, target, reduction="none").reshape(len(outputs), -1).mean(1)
 
     def _unit(self, first: int, number: int) -> tuple[Tensor, Tensor]:
         """Stacked offsets and scales of a run of tasks, cached until one of them changes."""

@@ -7,6 +7,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from equipoise._figures import table
 from equipoise._joint import JointLoss
 from equipoise._reduction import add_over_ranks, is_distributed
 from equipoise.functional import at_least_single
@@ -14,12 +15,17 @@ from equipoise.functional import at_least_single
 
 @dataclass(frozen=True, kw_only=True)
 class GradientAudit:
-    """Gradients of the tasks' losses on the shared parameters. ``print`` it for a table.
+    """What ``audit_gradients`` found, with g_k the gradient of task k on the shared parameters. Print it for a table.
 
     Attributes:
         norms: ‖g_k‖ of each task.
-        shares: ‖g_k‖/Σ‖g_j‖; 0 if all norms are 0.
-        cosines: g_j·g_k/(‖g_j‖‖g_k‖) for each pair of tasks; NaN if a norm is 0. Below 0 the tasks conflict.
+        shares: ‖g_k‖/Σ‖g_j‖ of each task; 0 if all norms are 0.
+        cosines: g_j·g_k/(‖g_j‖‖g_k‖) of each pair of tasks; NaN if a norm is 0. Below 0 the tasks conflict.
+
+    >>> print(GradientAudit(norms={"a": 3.0, "b": 1.0}, shares={"a": 0.75, "b": 0.25}, cosines={("a", "b"): -0.5}))
+    task  norm  share  cos a  cos b
+    a        3  75.0%   1.00  -0.50
+    b        1  25.0%  -0.50   1.00
     """
 
     norms: dict[str, float]
@@ -27,46 +33,46 @@ class GradientAudit:
     cosines: dict[tuple[str, str], float]
 
     def dominating(self, share: float = 0.8) -> str | None:
-        """The task whose share is at least ``share``, if there is one."""
+        """The name of a task whose share is at least ``share`` (above ½), or ``None``."""
         return next((name for name, value in self.shares.items() if value >= share), None)
 
     def cosine(self, one: str, other: str) -> float:
-        """The cosine of two tasks, in any order."""
+        """The cosine of the gradients of two tasks, in any order.
+
+        Raises:
+            KeyError: an unknown task.
+        """
         return self.cosines[(one, other) if (one, other) in self.cosines else (other, one)]
 
     def __str__(self) -> str:
         names = list(self.norms)
-        width = max(len("task"), *(len(name) for name in names))
-        head = f"{'task':<{width}}  {'norm':>10}  {'share':>6}  " + "  ".join(
-            f"{f'cos {n}':>{max(8, len(n) + 4)}}" for n in names
-        )
-        lines = [head.rstrip()]
+        rows = [["task", "norm", "share", *(f"cos {name}" for name in names)]]
         for name in names:
-            cells = []
-            for other in names:
-                value = (
-                    1.0
-                    if name == other
-                    else self.cosines.get((name, other), self.cosines.get((other, name), float("nan")))
-                )
-                cells.append(f"{value:>{max(8, len(other) + 4)}.2f}")
-            lines.append(f"{name:<{width}}  {self.norms[name]:>10.3g}  {self.shares[name]:>6.1%}  " + "  ".join(cells))
-        return "\n".join(lines)
+            cosines = (1.0 if name == other else self.cosine(name, other) for other in names)
+            rows.append([name, f"{self.norms[name]:.3g}", f"{self.shares[name]:.1%}", *(f"{c:.2f}" for c in cosines)])
+        return table(rows)
 
 
 def audit_gradients(terms: JointLoss | Mapping[str, Tensor], shared_parameters: Iterable[Tensor]) -> GradientAudit:
-    """Each task's gradient on the shared parameters, by one backward pass per task; ``.grad`` stays untouched.
+    """Measure how strongly each task pulls on the shared parameters, and whether tasks conflict.
 
-    The graph is kept, so ``backward`` may follow. An audit every hundred steps or so is enough. Every rank must call
-    it: gradients of a joint loss (in training mode) are those of the whole batch, and gradients of given losses are
-    averaged over the ranks, as DistributedDataParallel does.
+    Takes one backward pass per task, leaves ``.grad`` untouched and keeps the graph, so ``backward`` may follow. It
+    reads results back from the device; once every hundred steps or so is enough.
+
+    With several ranks, every rank must call it. Gradients of a joint loss in training mode are those of the whole
+    batch; gradients of given losses are averaged over the ranks, as DistributedDataParallel does.
 
     Args:
-        terms: what ``MultiTaskLikelihood`` returned (losses weighted by the learned noise), or scalar losses by task.
-        shared_parameters: the parameters that several tasks train; a task that does not reach them has norm 0.
+        terms: what ``MultiTaskLikelihood`` returned, whose losses are weighted by the learned noise; or a scalar loss,
+            with its graph, for each task name.
+        shared_parameters: the parameters that several tasks train, any shapes. A task that does not reach them has
+            norm 0.
+
+    Returns:
+        Norms, shares and cosines as Python numbers.
 
     Raises:
-        ValueError: no parameters, or a loss that is no scalar.
+        ValueError: no parameters that require gradients, or a loss that is not a scalar.
 
     >>> shared = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> audit = audit_gradients({"a": 3 * shared[0], "b": -shared[0]}, [shared])

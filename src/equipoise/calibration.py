@@ -1,4 +1,4 @@
-"""How well predicted uncertainties fit: likelihood, coverage of intervals, calibration error of classes."""
+"""How right predicted uncertainties are: likelihood, coverage of intervals, calibration error of classes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from equipoise._figures import table
 from equipoise.functional import at_least_single
 from equipoise.likelihoods._masks import valid_elements
 from equipoise.likelihoods.bernoulli import Bernoulli
@@ -25,10 +26,13 @@ class TaskCalibration:
     """One task's figures, over valid elements.
 
     Attributes:
-        nll: mean −log p(y) with all constants, in nats (a row of a MultivariateGaussian counts as one).
-        coverage: for regressions: the share of targets inside the central interval of each level.
-        calibration_error: for classes: expected calibration error, Σ over 15 bins of confidence of
-            (share of elements)·|accuracy − confidence| (Guo et al., ICML 2017).
+        nll: the mean of −log p(y), constants included, in nats. A row of a MultivariateGaussian counts as one.
+        coverage: for regressions, the share of targets inside the central interval of each level: |y − f| at most
+            ``half_width(level)``. For directions, the share inside the cone about the mean direction. Empty for
+            classes.
+        calibration_error: for classes, the expected calibration error: Σ over 15 bins of confidence of (share of
+            elements)·|accuracy − mean confidence| (Guo et al., On Calibration of Modern Neural Networks, ICML 2017).
+            ``None`` for regressions.
         count: the number of valid elements.
     """
 
@@ -40,23 +44,29 @@ class TaskCalibration:
 
 @dataclass(frozen=True)
 class CalibrationReport:
-    """Figures by task; ``print`` it for a table."""
+    """What ``calibration_report`` found. Print it for a table; ``report["depth"]`` has the figures of one task.
+
+    Attributes:
+        tasks: by task name, ``nll``, ``coverage`` (by level), ``calibration_error`` and ``count``.
+
+    >>> print(CalibrationReport({"depth": TaskCalibration(nll=1.5, coverage={0.5: 0.4, 0.8: 0.75}, count=9)}))
+    task   nll  in 50%  in 80%  in 95%  ECE  count
+    depth  1.5   40.0%   75.0%       –    –      9
+    """
 
     tasks: dict[str, TaskCalibration]
 
     def __getitem__(self, name: str) -> TaskCalibration:
-        """One task's figures."""
+        """The figures of one task."""
         return self.tasks[name]
 
     def __str__(self) -> str:
-        width = max(len("task"), *(len(name) for name in self.tasks))
-        levels = "  ".join(f"{f'in {level:.0%}':>7}" for level in LEVELS)
-        lines = [f"{'task':<{width}}  {'nll':>9}  {levels}  {'ECE':>6}  {'count':>9}"]
+        rows = [["task", "nll", *(f"in {level:.0%}" for level in LEVELS), "ECE", "count"]]
         for name, task in self.tasks.items():
-            cells = "  ".join(f"{task.coverage[v]:>7.1%}" if v in task.coverage else f"{'–':>7}" for v in LEVELS)
+            shares = [f"{task.coverage[level]:.1%}" if level in task.coverage else "–" for level in LEVELS]
             error = "–" if task.calibration_error is None else f"{task.calibration_error:.1%}"
-            lines.append(f"{name:<{width}}  {task.nll:>9.4g}  {cells}  {error:>6}  {task.count:>9}")
-        return "\n".join(lines)
+            rows.append([name, f"{task.nll:.4g}", *shares, error, str(task.count)])
+        return table(rows)
 
 
 @torch.no_grad()
@@ -66,15 +76,29 @@ def calibration_report(
     targets: Mapping[str, Tensor],
     masks: Mapping[str, Tensor | None] | None = None,
 ) -> CalibrationReport:
-    """How well each task's predictive distribution fits held-out data.
+    """Measure how well each task's predictive distribution fits held-out data.
 
-    ``likelihood.refit(outputs, targets)`` on *other* held-out data fits σ, or the temperature of classes; report again
-    to see what it changed.
+    To correct it, call ``likelihood.refit(outputs, targets)`` with *other* held-out data, which fits σ, or the
+    temperature of classes. Each rank reports on its own data.
 
-    Each rank reports on its own data: gather the data first for a report on all of them.
+    Args:
+        likelihood: the joint likelihood.
+        outputs: the network's output for each task to report on; shapes and dtypes as in the forward pass.
+        targets: the target of each of these tasks. Missing labels are left out, as in the forward pass.
+        masks: for some or all tasks, boolean, broadcastable to the target, True = valid.
+
+    Returns:
+        Figures by task name, as Python numbers.
 
     Raises:
-        ValueError: a task without a density (Gibbs, Laplace in the paper's form), an unknown task, or no target.
+        ValueError: a task without a density (Gibbs, the paper's form of Laplace), an unknown task, or no target.
+
+    >>> import equipoise as eq
+    >>> likelihood = eq.MultiTaskLikelihood({"depth": eq.Gaussian(standardize=False)})
+    >>> errors = torch.tensor([-1.5, -0.5, 0.0, 0.5])
+    >>> print(calibration_report(likelihood, {"depth": torch.zeros(4)}, {"depth": errors}))
+    task     nll  in 50%  in 80%  in 95%  ECE  count
+    depth  1.263   75.0%   75.0%  100.0%    –      4
     """
     masks = masks or {}
     for name in outputs:

@@ -1,10 +1,11 @@
-"""Methods of weighing behind one interface: a training loop changes its method by one argument.
+"""Methods of weighing behind one interface, so that a training loop can change its method by one argument.
 
-``weighting.backward(joint, shared_parameters)`` leaves gradients in ``.grad``, as ``joint.loss.backward()`` does. Only
-methods that are not Equipoise's own need TorchJD (``pip install 'equipoise[baselines]'``), which implements them.
+``weighting.backward(joint, shared_parameters)`` leaves gradients in ``.grad``, as ``joint.loss.backward()`` does.
+``Scalarized`` and ``Aggregated`` adapt the methods of TorchJD, which they need (``pip install
+'equipoise[baselines]'``).
 
-Methods that set the weights themselves work on ``standardized_loss``: the raw loss in the network's numbers, which does
-not depend on the target's unit where the likelihood owns it.
+All methods but ``Learned`` set the weights themselves. They work on ``standardized_loss``, the raw loss in the
+network's own numbers, which does not depend on the target's unit where the likelihood owns it.
 """
 
 import functools
@@ -29,7 +30,13 @@ if TYPE_CHECKING:
 
 
 class Weighting(Protocol):
-    """A method of weighing."""
+    """The interface of a method of weighing.
+
+    >>> class Total:
+    ...     def backward(self, joint, shared_parameters=(), *, scaler=None):
+    ...         sum(task.raw_loss for task in joint.tasks.values()).backward()
+    >>> method: Weighting = Total()
+    """
 
     def backward(
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
@@ -37,38 +44,64 @@ class Weighting(Protocol):
         """Add this batch's gradients to ``.grad``.
 
         Args:
-            joint: what ``MultiTaskLikelihood`` gave.
-            shared_parameters: the parameters that several tasks train; only gradient methods look at them.
-            scaler: with fp16, the ``torch.amp.GradScaler`` whose ``step`` comes next: gradients are scaled by it.
+            joint: what ``MultiTaskLikelihood`` returned.
+            shared_parameters: the parameters that several tasks train, any shapes; only ``Aggregated`` uses them.
+            scaler: with fp16, the ``torch.amp.GradScaler`` whose ``step`` comes next; gradients are scaled by it.
         """
         ...
 
 
 class Learned:
-    """The joint likelihood itself: weights by learned noise."""
+    """The joint likelihood itself: weights by learned noise.
+
+    >>> import equipoise as eq
+    >>> output = torch.tensor([2.0, 4.0], requires_grad=True)
+    >>> likelihood = eq.MultiTaskLikelihood({"depth": eq.Gaussian(standardize=False)})
+    >>> Learned().backward(likelihood({"depth": output}, {"depth": torch.zeros(2)}))
+    >>> output.grad
+    tensor([1., 2.])
+    """
 
     def backward(
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
-        """∂ joint.loss."""
+        """Add the gradients of joint.loss."""
         _backward(joint.loss, joint, scaler)
 
 
 class Equal:
-    """The mean of the standardized losses, 1/K each, K the number of tasks. A task without labels adds nothing."""
+    """Equal weights: the mean Σ L_k/K of the K standardized losses. A task without labels adds nothing.
+
+    >>> import equipoise as eq
+    >>> output = torch.tensor([2.0, 4.0], requires_grad=True)
+    >>> likelihood = eq.MultiTaskLikelihood({"depth": eq.Gaussian(standardize=False)})
+    >>> Equal().backward(likelihood({"depth": output}, {"depth": torch.zeros(2)}))
+    >>> output.grad
+    tensor([2., 4.])
+    """
 
     def backward(
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
-        """∂ Σ L_k/K."""
+        """Add the gradients of Σ L_k/K."""
         _backward(_weighted({name: 1.0 / len(joint.tasks) for name in joint.tasks}, joint), joint, scaler)
 
 
 class Fixed:
-    """Σ w_k·L_k of the standardized losses, with weights of your own.
+    """Weights of your own: Σ w_k·L_k of the standardized losses.
 
     Args:
-        weights: one for each task, 0 or more.
+        weights: one for each task name, 0 or more.
+
+    Raises:
+        ValueError: a weight below 0; in ``backward``, weights for other tasks than those of the joint loss.
+
+    >>> import equipoise as eq
+    >>> output = torch.tensor([2.0, 4.0], requires_grad=True)
+    >>> likelihood = eq.MultiTaskLikelihood({"depth": eq.Gaussian(standardize=False)})
+    >>> Fixed({"depth": 0.5}).backward(likelihood({"depth": output}, {"depth": torch.zeros(2)}))
+    >>> output.grad
+    tensor([1., 2.])
     """
 
     def __init__(self, weights: Mapping[str, float]) -> None:
@@ -80,7 +113,7 @@ class Fixed:
     def backward(
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
-        """∂ Σ w_k·L_k."""
+        """Add the gradients of Σ w_k·L_k."""
         if self.weights.keys() != joint.tasks.keys():
             raise ValueError(
                 f"Fixed: expected a weight for each of {sorted(joint.tasks)}, found {sorted(self.weights)}"
@@ -89,23 +122,31 @@ class Fixed:
 
 
 class Scalarized(Followed):
-    """A scalarizer of TorchJD: DWA, FAMO, IMTLL, GeometricMean, Random, STCH, UW …, on the standardized losses.
+    """A scalarizer of TorchJD (DWA, FAMO, IMTLL, GeometricMean, Random, STCH, UW …) on the standardized losses.
 
-    For a task without labels in a batch, the scalarizer gets the last loss it had (1 before any), without gradient, so
-    methods that compare losses over time see no change.
+    For a task without labels in a batch, the scalarizer gets the task's last loss (1 before any), without gradient, so
+    that methods that compare losses over time see no change.
 
-    Some methods need more than ``backward``, and do nothing without; a warning says when a call is missing:
+    Some methods do nothing unless you call more than ``backward``. A warning says which call is missing:
 
     - IMTLL and UW have parameters: add ``scalarizer.parameters()`` to the optimizer.
-    - FAMO: call ``scalarizer.update(method.values(joint))`` after each step, with the losses of the same batch again.
+    - FAMO: call ``scalarizer.update(method.values(joint))`` after each step, with the new losses of the same batch.
     - DWA: call ``scalarizer.step()`` at the end of each epoch.
 
     Args:
         scalarizer: an instance of ``torchjd.scalarization.Scalarizer``.
 
     Raises:
-        TypeError: another object.
+        TypeError: an object of another class.
         ModuleNotFoundError: TorchJD is not installed.
+
+    >>> import equipoise as eq
+    >>> from torchjd.scalarization import Sum
+    >>> output = torch.tensor([2.0, 4.0], requires_grad=True)
+    >>> likelihood = eq.MultiTaskLikelihood({"depth": eq.Gaussian(standardize=False)})
+    >>> Scalarized(Sum()).backward(likelihood({"depth": output}, {"depth": torch.zeros(2)}))
+    >>> output.grad
+    tensor([2., 4.])
     """
 
     def __init__(self, scalarizer: "Scalarizer") -> None:
@@ -131,7 +172,7 @@ class Scalarized(Followed):
         setattr(self.scalarizer, name, heard)
 
     def values(self, joint: JointLoss) -> Tensor:
-        """The standardized losses, in the order of the tasks."""
+        """The standardized losses, ``(tasks,)`` in their order, with their graph."""
         shown = []
         for name, term in joint.tasks.items():
             loss = term.standardized_loss
@@ -143,7 +184,7 @@ class Scalarized(Followed):
     def backward(
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
-        """∂ of the scalarizer's value."""
+        """Add the gradients of the scalarizer's value."""
         self._warn_of_own_step()
         _backward(self.scalarizer(self.values(joint)), joint, scaler)
 
@@ -181,19 +222,29 @@ PATIENCE = {"update": 2, "step": 100}
 
 
 class Aggregated:
-    """A gradient aggregator of TorchJD: UPGrad, PCGrad, CAGrad, MGDA, NashMTL, AlignedMTL …, on standardized losses.
+    """A gradient aggregator of TorchJD (UPGrad, PCGrad, CAGrad, MGDA, NashMTL, AlignedMTL …) on standardized losses.
 
-    The Jacobian of the tasks' losses by the shared parameters is aggregated into one gradient; all other parameters get
-    the gradient of the sum. Rows of tasks without labels in the batch are left out (on a GPU that reads their counts
-    back). Costs one backward pass a task, and one more. Of several ranks each aggregates the Jacobian of the whole
-    batch, so the shared gradient is the same on all of them; the others are averaged by DistributedDataParallel.
+    Aggregates the Jacobian of the tasks' losses by the shared parameters into one gradient; all other parameters get
+    the gradient of the sum. Tasks without labels in the batch are left out, for which a GPU's counts are read back. The
+    cost is one backward pass per task and one more. With several ranks, each aggregates the Jacobian of the whole
+    batch, so the shared gradient is the same on all of them; DistributedDataParallel averages the other gradients.
 
     Args:
         aggregator: an instance of ``torchjd.aggregation.Aggregator``.
 
     Raises:
-        TypeError: another object.
+        TypeError: an object of another class.
+        ValueError: in ``backward``, no shared parameters.
         ModuleNotFoundError: TorchJD, or a solver it needs, is not installed.
+
+    >>> import equipoise as eq
+    >>> from torchjd.aggregation import UPGrad
+    >>> shared = torch.tensor(2.0, requires_grad=True)
+    >>> likelihood = eq.MultiTaskLikelihood({name: eq.Gaussian(standardize=False) for name in "ab"})
+    >>> joint = likelihood({"a": shared, "b": 3 * shared}, {"a": torch.tensor(0.0), "b": torch.tensor(0.0)})
+    >>> Aggregated(UPGrad()).backward(joint, [shared])
+    >>> shared.grad  # the mean of 4 and 36
+    tensor(20.)
     """
 
     def __init__(self, aggregator: "Aggregator") -> None:
@@ -203,7 +254,7 @@ class Aggregated:
     def backward(
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
-        """The aggregated gradient on the shared parameters, ∂ Σ L_k on the others."""
+        """Add the aggregated gradient to the shared parameters', and the gradients of Σ L_k to the others'."""
         from torchjd.autojac import jac
 
         shared = [p for p in shared_parameters if p.requires_grad]
@@ -236,7 +287,7 @@ class Aggregated:
 
 
 def _put_gradient(parameter: Tensor, gradient: Tensor) -> None:
-    """In place where there is one already: DistributedDataParallel's gradients are views of its buckets."""
+    """Write in place where there is a gradient, because those of DistributedDataParallel are views of its buckets."""
     if parameter.grad is None:
         parameter.grad = gradient
     else:
@@ -245,13 +296,14 @@ def _put_gradient(parameter: Tensor, gradient: Tensor) -> None:
 
 def _aggregate(aggregator: Any, matrix: Tensor) -> Tensor:
     if not bool(torch.isfinite(matrix).all()):
-        # Of an overflow in fp16: the scaler skips the step when it sees it.
+        # An overflow in fp16, which makes the scaler skip the step.
         return torch.full_like(matrix[0], torch.nan)
     try:
         result: Tensor = aggregator(matrix)
     except ImportError as error:
         raise ModuleNotFoundError(
-            f"{type(aggregator).__name__} needs a solver that is absent ({error}): pip install 'equipoise[baselines]'"
+            f"{type(aggregator).__name__} needs a solver that is not installed ({error}): "
+            "pip install 'equipoise[baselines]'"
         ) from None
     return result
 
@@ -268,14 +320,14 @@ def _backward(loss: Tensor, joint: JointLoss, scaler: "GradScaler | None") -> No
 
 
 def _expect(value: object, module: str, kind: str) -> None:
-    """An instance of a class of TorchJD, which must be there."""
+    """Raise unless a value is an instance of a class of TorchJD."""
     import importlib
 
     try:
         expected = getattr(importlib.import_module(module), kind)
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            "this method is TorchJD's, which is absent: pip install 'equipoise[baselines]'"
+            "this method needs TorchJD, which is not installed: pip install 'equipoise[baselines]'"
         ) from None
     if not isinstance(value, expected):
         raise TypeError(f"expected an instance of {module}.{kind}, found {type(value).__name__}")

@@ -219,3 +219,11 @@ def test_import_loads_torch_and_nothing_else():
     assert eval(printed[1]) == []
     loaded = [m for m in eval(printed[0]) if m.split(".")[0] not in sys.stdlib_module_names]
     assert loaded == []
+
+
+def test_scalar_outputs_of_several_tasks():
+    """Tasks of one kind and shape are stacked; scalars have no axis to average over."""
+    likelihood = eq.MultiTaskLikelihood({name: eq.Gaussian(standardize=False) for name in "ab"})
+    outputs = {"a": torch.tensor(2.0), "b": torch.tensor(3.0)}
+    joint = likelihood(outputs, dict.fromkeys("ab", torch.tensor(0.0)))
+    assert [joint.tasks[name].loss.item() for name in "ab"] == [4.0, 9.0]

@@ -1,4 +1,4 @@
-"""Labels that may hold together: binary cross entropy, with a temperature as noise."""
+"""Independent labels: binary cross entropy, with a temperature as noise."""
 
 from collections.abc import Sequence
 from typing import Unpack, cast
@@ -17,22 +17,31 @@ from equipoise.likelihoods.elementwise import Elementwise
 
 
 class Bernoulli(Tempered, Elementwise):
-    r"""p(y | f) = σ(f/T) for each element by itself, T = e^s; outputs are logits, targets 0, 1 or between.
+    r"""Labels that are independent of one another: binary cross entropy, with a temperature as noise.
 
-    *Approximate* (the default): nll = e^(−s)·BCE(f, y) + ½·s, as for ``Categorical``; at the optimum e^s = 2·BCE; its
-    distribution has ``logits = f``. *Exact*: nll = BCE(f·e^(−s), y). The raw loss is BCE(f, y) in both. A NaN target is
-    no label.
+    p(y = 1 | f) = sigmoid(f/σ²) for each element. *Approximate* (the default): nll = e^(−s)·BCE(f, y) + ½·s, as for
+    ``Categorical``; the weight is 1/σ², at the optimum σ² = 2·BCE, and the distribution has ``logits = f``. *Exact*:
+    nll = BCE(f·e^(−s), y); ``weight`` is ``None``. The raw loss is BCE(f, y) in nats, the mean over valid elements, in
+    both forms.
 
-    With a positive weight p it is BCE = −[p·y·log σ(f) + (1 − y)·log(1 − σ(f))], the mean over valid elements as of
-    ``torch.nn.BCEWithLogitsLoss(pos_weight=p)``, and the optimum stays e^s = 2·BCE.
+    With a positive weight p, BCE = −[p·y·log sigmoid(f) + (1 − y)·log(1 − sigmoid(f))], as in
+    ``torch.nn.BCEWithLogitsLoss(pos_weight=p)``, and the optimum stays σ² = 2·BCE.
 
     Args:
         exact: which form.
-        pos_weight: p, above 0: one number, or one for each channel (axis 1).
-        **noise: see ``NoiseSettings``.
+        pos_weight: p, above 0: one number, or one for each channel (axis 1, or the only axis).
+        **noise: see ``NoiseSettings``; in the exact form ``update="closed_form"`` is refused.
 
-    >>> round(Bernoulli()(torch.zeros(2, 3), torch.ones(2, 3)).loss.item(), 4)  # log 2
-    0.6931
+    Shapes:
+        output: logits, any shape, floating point.
+        target: the shape of the output, any dtype, 0 … 1; NaN means "no label".
+        count: the number of valid elements.
+
+    Raises:
+        ValueError: an argument out of range; in ``forward``, targets outside 0 … 1, or shapes that do not fit.
+
+    >>> Bernoulli()(torch.zeros(2, 3), torch.ones(2, 3))  # log 2
+    TaskLoss(loss=0.6931, nll=0.6931, weight=1, sigma=1, count=6)
     """
 
     pos_weight: Tensor | None
@@ -49,7 +58,7 @@ class Bernoulli(Tempered, Elementwise):
         self.register_buffer("pos_weight", self._pos_weight, persistent=False)
 
     def reset_parameters(self) -> None:
-        """The positive weight as it was given, as after ``to_empty``."""
+        """Restore the positive weight that was given, as is needed after ``to_empty``."""
         if self.pos_weight is not None:
             self.pos_weight.copy_(cast(Tensor, self._pos_weight))
 
@@ -130,11 +139,11 @@ class Bernoulli(Tempered, Elementwise):
         return output * torch.exp(-self.broadcastable(self.log_temperature(), output.dim()))
 
     def predict(self, output: Tensor, *, probabilities: bool = False) -> Tensor:
-        """1 where a label is more probable than not, else 0; or the probabilities."""
+        """1 where a label is more probable than not, else 0 (int64); or the probabilities."""
         return at_least_single(self.location(output)).sigmoid() if probabilities else (output > 0).long()
 
     def distribution(self, output: Tensor) -> BernoulliDistribution:
-        """Bernoulli with logits f (approximate; f/T once refitted) or f·e^(−s) (exact)."""
+        """Bernoulli with logits f (approximate; f/T after ``refit``) or f·e^(−s) (exact)."""
         return BernoulliDistribution(logits=self.location(output))
 
     def sums(

@@ -16,37 +16,45 @@ from equipoise.likelihoods._settings import NoiseOptions
 from equipoise.likelihoods._tempered import AT_ONCE, Prepared, Tempered
 
 NO_LABEL = -100
-"""PyTorch's and Hugging Face's "no label": never a class, whatever ``ignore_index`` is."""
+"""The "no label" of PyTorch and Hugging Face. It is never a class, whatever ``ignore_index`` is."""
 
 
 class Categorical(Tempered):
-    r"""p(y | f) = Softmax(f/σ²), a Boltzmann distribution with temperature σ².
+    r"""Classes: cross entropy, with a temperature as noise. p(y | f) = Softmax(f/σ²), a Boltzmann distribution.
 
-    Outputs are ``(N, C, *)``, targets ``(N, *)`` of integers; −100 and ``ignore_index`` are no labels. Logits of −∞
-    rule a class out; they must not be those of a label.
+    *Approximate* (the default, and what the paper trains): nll = e^(−s)·CE(f, y) + ½·s. The weight is 1/σ², and at the
+    optimum σ² = 2·CE. It takes (1/σ)·Σexp(f/σ²) ≈ (Σexp f)^(1/σ²), an equality at σ = 1 and no bound elsewhere. The
+    network learns to make softmax(f) fit, so the distribution has ``logits = f``. The paper's notes print 1/(2σ²) as
+    the weight; its derivation gives 1/σ².
 
-    *Approximate* (the paper trains it, eq. 7–10; the default): nll = e^(−s)·CE(f, y) + ½·s, at the optimum e^s = 2·CE.
-    It takes (1/σ)·Σexp(f/σ²) ≈ (Σexp f)^(1/σ²), an equality at σ = 1 and no bound. Its network learns to make
-    softmax(f) fit, so its distribution has ``logits = f``.
+    *Exact*: nll = CE(f·e^(−s), y). It is right for calibrating a trained model. It gives no stable weight, since the
+    network can absorb σ into the scale of its logits; ``weight`` is ``None``.
 
-    *Exact*: nll = CE(f·e^(−s), y). Right for calibrating a trained model; by itself it gives no stable weight, since
-    the network can absorb σ into the scale of its logits.
-
-    The raw loss is CE(f, y), the mean over valid elements, in nats, in both forms. With class weights w and label
+    The raw loss is CE(f, y) in nats, the mean over valid elements, in both forms. With class weights w and label
     smoothing ε it is that of ``torch.nn.CrossEntropyLoss``: Σ [(1 − ε)·w_y·(−log p_y) + ε/C·Σ_c w_c·(−log p_c)]/Σ w_y,
-    and the optimum stays e^s = 2·CE.
+    and the optimum stays σ² = 2·CE.
 
     Args:
         exact: which form.
-        ignore_index: another target that is no label.
-        class_weights: w, one for each class, 0 or more; a class of weight 0 is no label.
-        label_smoothing: ε, 0 or more, below 1; approximate form only.
-        **noise: see ``NoiseSettings``; channels are not for classes.
+        ignore_index: a target that means "no label", beside −100.
+        class_weights: w, one for each class, 0 or more. A class of weight 0 means "no label".
+        label_smoothing: ε, 0 or more, below 1; in the approximate form only.
+        **noise: see ``NoiseSettings``; ``channels`` is refused, and in the exact form ``update="closed_form"``.
+
+    Shapes:
+        output: logits ``(N, C, *)``, floating point. Logits of −∞ rule a class out; that of a label must be finite.
+        target: class indices ``(N, *)``, integers; −100 and ``ignore_index`` mean "no label".
+        count: the number of valid elements.
+
+    Raises:
+        ValueError: an argument out of range; in ``forward``, a label outside the classes, or shapes that do not fit.
+        TypeError: in ``forward``, targets that are not integers.
+
+    Source: Kendall, Gal & Cipolla (CVPR 2018), eq. 7–10.
 
     >>> likelihood = Categorical(ignore_index=255)
-    >>> term = likelihood(torch.zeros(3, 4), torch.tensor([0, 3, 255]))
-    >>> round(term.loss.item(), 4), term.count.item()  # log 4
-    (1.3863, 2)
+    >>> likelihood(torch.zeros(3, 4), torch.tensor([0, 3, 255]))  # log 4
+    TaskLoss(loss=1.386, nll=1.386, weight=1, sigma=1, count=2)
     """
 
     class_weights: Tensor | None
@@ -72,7 +80,7 @@ class Categorical(Tempered):
         self.register_buffer("class_weights", self._class_weights, persistent=False)
 
     def reset_parameters(self) -> None:
-        """The class weights as they were given, as after ``to_empty``."""
+        """Restore the class weights that were given, as is needed after ``to_empty``."""
         if self.class_weights is not None:
             self.class_weights.copy_(cast(Tensor, self._class_weights))
 
@@ -95,7 +103,7 @@ class Categorical(Tempered):
         return Sums(torch.stack(values), count, mass)
 
     def _plain_sums(self, output: Tensor, target: Tensor, where: str) -> Sums:
-        """Without weights and masks: PyTorch's own sum, in whichever memory layout it is fast."""
+        """The sum without weights and masks, by PyTorch's own function, in the memory layout in which it is fast."""
         self._check(output, target, where)
         labels, missing = self._labels(target, output.shape[1], where)
         count = torch.tensor(labels.numel()) if missing is None else labels.numel() - missing.sum()
@@ -136,13 +144,13 @@ class Categorical(Tempered):
         return without_masked_infinities(rows, weight == 0), labels, weight
 
     def _entropy(self, logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
-        """Σ of the weighted cross entropy. A class weight is in ``weight`` already, but not in what is smoothed."""
+        """Σ of the weighted cross entropy. ``weight`` includes the label's class weight, which smoothing must undo."""
         losses = functional.cross_entropy(logits, labels, ignore_index=NO_LABEL, reduction="none")
         if not self.label_smoothing:
             return (losses * weight).sum()
         scale, classes = self.label_smoothing / logits.shape[1], self.class_weights
         smooth = -functional.log_softmax(logits, 1) if classes is None else -functional.log_softmax(logits, 1) * classes
-        # The share of an element beyond its class weight, which the smoothed part has for each class by itself.
+        # The weight of an element without its class weight: the smoothed part has one for each class.
         share = weight if classes is None else weight / classes[labels.clamp_min(0)].clamp_min(1e-30)
         smoothed = torch.where(weight > 0, smooth.sum(1), 0.0) * share
         return (1 - self.label_smoothing) * (losses * weight).sum() + scale * smoothed.sum()
@@ -178,11 +186,11 @@ class Categorical(Tempered):
         return output * torch.exp(-self.log_temperature())
 
     def predict(self, output: Tensor, *, probabilities: bool = False) -> Tensor:
-        """The most probable class ``(N, *)``; or the probabilities ``(N, C, *)``."""
+        """The most probable class, int64 ``(N, *)``, or the probabilities of all, ``(N, C, *)``."""
         return at_least_single(self.location(output)).softmax(1) if probabilities else output.argmax(1)
 
     def distribution(self, output: Tensor) -> CategoricalDistribution:
-        """Classes with logits f (approximate; f/T once refitted) or f·e^(−s) (exact); classes move to the last axis."""
+        """Classes with logits f (approximate; f/T after ``refit``) or f·e^(−s) (exact), on the last axis."""
         return CategoricalDistribution(logits=self.location(output).movedim(1, -1))
 
     def extra_repr(self) -> str:
@@ -201,7 +209,7 @@ class Categorical(Tempered):
     def _labels(
         self, target: Tensor, classes: int, where: str, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Labels as int64, and which are none; ``None``: none is known to be missing."""
+        """Labels as int64, and which of them mean "no label"; ``None``: all are labels."""
         labels = target.long()
         if is_readable(labels) and labels.numel():
             low, high = (int(v) for v in labels.aminmax())
@@ -228,9 +236,9 @@ def _class_weights(given: Sequence[float] | Tensor | None) -> Tensor | None:
 
 
 def without_masked_infinities(logits: Tensor, masked: Tensor) -> Tensor:
-    """The logits, with zeros where there is no label and they could poison the gradient (0 · NaN is NaN).
+    """Replace logits without a label by zeros, since infinite ones would make the gradient NaN (0 · ∞).
 
-    On the CPU only where they do: looking is far cheaper than copying.
+    On the CPU only if there are any, since checking is far cheaper than copying.
     """
     if is_readable(logits) and bool(torch.isfinite(logits.detach().sum())):
         return logits
@@ -239,7 +247,7 @@ def without_masked_infinities(logits: Tensor, masked: Tensor) -> Tensor:
 
 
 def check_labels(labels: Tensor, missing: Tensor, classes: int, where: str) -> None:
-    """Raise for a label outside the classes (on the CPU; a GPU's own kernel refuses it)."""
+    """Raise for a label outside the classes. CPU only: on a GPU the kernel of the cross entropy refuses it."""
     if not is_readable(labels) or labels.numel() == 0:
         return
     outside = ((labels >= classes) | (labels < 0)) & ~missing

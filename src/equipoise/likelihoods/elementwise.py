@@ -15,22 +15,42 @@ from equipoise.likelihoods.likelihood import Likelihood
 
 
 class Elementwise(Likelihood):
-    """A likelihood whose outputs and targets have equal shapes (never broadcast); a NaN target is no label.
+    """The base class for losses of single elements, whose outputs and targets have equal shapes.
 
-    With ``channels=C`` the noise has one s for each index of axis 1, or of the only axis.
+    A subclass defines ``element_losses``. Masks, weights, NaN targets and noise per channel are handled here. Outputs
+    and targets are never broadcast.
+
+    Args:
+        linear, reference, **noise: see ``Likelihood``. With ``channels=C`` there is one s for each index of axis 1, or
+            of the only axis.
+
+    Shapes:
+        output, target: equal, any. A NaN target means "no label".
+        count: the number of valid elements.
+
+    Raises:
+        ValueError: in ``forward``, shapes that differ. For all others see ``Likelihood``.
+
+    >>> class Cosh(Elementwise):
+    ...     def __init__(self):
+    ...         super().__init__(linear=(1.0, 1.0, 0.5))
+    ...     def element_losses(self, output, target, valid, weights=None):
+    ...         return torch.where(valid, torch.cosh(output - target) - 1, 0.0)[None]
+    >>> Cosh()(torch.zeros(3), torch.tensor([0.0, 1.0, float("nan")]))
+    TaskLoss(loss=0.2715, nll=0.2715, weight=1, sigma=1, count=2)
     """
 
     _shortened = False
 
     @abstractmethod
     def element_losses(self, output: Tensor, target: Tensor, valid: Tensor, weights: Tensor | None = None) -> Tensor:
-        """``(k, *target)``: what is summed, 0 where it is not valid; the first is the raw loss.
+        """The k quantities to sum, ``(k, *target)``, the raw loss first; 0 where an element is not valid.
 
         Args:
             output: float32 or float64.
-            target: of the same shape and dtype, dimensionless where the likelihood owns the unit; may hold NaN.
+            target: of the same shape and dtype, dimensionless where the likelihood owns its unit; may hold NaN.
             valid: boolean, of that shape.
-            weights: of that shape, for losses that need them; ``sums`` applies them in any case.
+            weights: of that shape. ``sums`` applies them; they are here for losses that need them beforehand.
         """
 
     def _whole_mean(self, output: Tensor, target: Tensor) -> Tensor | None:
@@ -109,7 +129,7 @@ class Elementwise(Likelihood):
         return valid, weights
 
     def _take_unit(self, target: Tensor, valid: Tensor, where: str) -> Tensor | None:
-        """Learn the target's unit, if the likelihood owns one; statistics of the targets, if they are looked at."""
+        """Learn the target's unit, if the likelihood owns one; return statistics of targets that are checked."""
         return None
 
     def _dimensionless(self, target: Tensor, dtype: torch.dtype) -> Tensor:

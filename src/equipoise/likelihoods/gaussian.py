@@ -12,14 +12,29 @@ from equipoise.likelihoods.regression import Regression
 
 
 class Gaussian(Regression):
-    r"""p(y | f) = N(f, σ²): nll = ½·e^(−s)·(y − f)² + ½·s, mean over valid elements; at the optimum e^s = MSE.
+    r"""Squared error, weighed by Gaussian noise: p(y | f) = N(f, σ²).
 
-    Source: Kendall, Gal & Cipolla (CVPR 2018), eq. 2 and 5. Dropped: ½·log 2π. Arguments: see ``Regression``.
+    nll = ½·e^(−s)·(y − f)² + ½·s, the mean over valid elements; ½·log 2π is dropped. The raw loss is the mean squared
+    error, its weight 1/(2σ²), and at the optimum σ² = MSE.
 
+    Args:
+        standardize: whether the likelihood owns its target's unit; see ``Regression``.
+        **noise: see ``NoiseSettings``.
+
+    Shapes:
+        output, target: equal, any; with ``channels=C`` axis 1, or the only axis, has C entries. A NaN target means "no
+            label".
+        count: the number of valid elements.
+
+    Raises:
+        ValueError, TypeError, FloatingPointError: see ``Likelihood``.
+
+    Source: Kendall, Gal & Cipolla (CVPR 2018), eq. 2 and 5.
+
+    >>> import torch
     >>> likelihood = Gaussian(standardize=False)
-    >>> term = likelihood(torch.tensor([1.0, 3.0]), torch.tensor([0.0, float("nan")]))
-    >>> term.nll.item(), term.loss.item(), term.count.item()
-    (0.5, 1.0, 1)
+    >>> likelihood(torch.tensor([1.0, 3.0]), torch.tensor([0.0, float("nan")]))
+    TaskLoss(loss=1, nll=0.5, weight=0.5, sigma=1, count=1)
     """
 
     loss_power = 2

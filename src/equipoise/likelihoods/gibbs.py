@@ -15,28 +15,35 @@ from equipoise.likelihoods.likelihood import Likelihood
 
 
 class Gibbs(Likelihood):
-    r"""p(y | f) ∝ exp(−coefficient·e^(−s)·L(f, y)) with a penalty for the noise.
+    r"""Any non-negative loss L, weighed by a learned noise: p(y | f) ∝ exp(−coefficient·e^(−s)·L(f, y)).
 
-    nll = coefficient·e^(−s)·L + penalty·s, mean over valid elements.
+    nll = coefficient·e^(−s)·L + penalty·s, the mean over valid elements. The weight is coefficient/σ², and at the
+    optimum σ² = coefficient·L/penalty. It cannot be normalised for every L, so there is no ``distribution``, and no
+    unit.
 
-    (1, ½) is the paper's classification, (½, ½) its L1, (1, 1) PoseNet (Kendall & Cipolla, CVPR 2017);
-    ``penalty="log1p"`` with ½ is Liebel & Körner's log(1 + σ²) (arXiv 1805.06334), which is never below zero. The raw
-    loss is L. It is no density that could be normalised for every L, so it has no distribution.
+    (coefficient, penalty) of published forms: (1, ½) is the paper's classification, (½, ½) its squared and absolute
+    errors, (1, 1) PoseNet (Kendall & Cipolla, CVPR 2017). ``penalty="log1p"`` with coefficient ½ is Liebel & Körner's
+    log(1 + σ²) (arXiv 1805.06334), whose nll is never below zero.
 
     Args:
-        loss_fn: (output, target) → losses of single elements (``reduction="none"``), none below zero, in any shape. A
-            NaN *target* is no label; a loss that is NaN for any other reason is an error.
+        loss_fn: maps (output, target) to the losses of single elements (``reduction="none"``), in any shape, none below
+            zero. A NaN *target* means "no label"; a loss that is NaN for any other reason is an error.
         coefficient: above 0.
         penalty: above 0, or ``"log1p"``.
-        **noise: see ``NoiseSettings``; channels are not for Gibbs, priors not for ``"log1p"``.
+        **noise: see ``NoiseSettings``; ``channels`` is refused, and ``prior`` with ``"log1p"``.
+
+    Shapes:
+        output, target: what ``loss_fn`` takes.
+        mask, weights: broadcastable to the losses.
+        count: the number of valid losses.
 
     Raises:
-        ValueError: ``forward``: ``loss_fn`` gives one number for many elements, so it has averaged already: masks,
-            missing labels and means over ranks would be wrong.
+        ValueError: an argument out of range; in ``forward``, a ``loss_fn`` that gives one number for many elements. It
+            has averaged already, so masks, missing labels and means over ranks would be wrong.
 
     >>> likelihood = Gibbs(lambda f, y: (f - y).abs(), coefficient=1.0, penalty=1.0)
-    >>> likelihood(torch.tensor([1.0, 5.0]), torch.tensor([0.0, 2.0])).nll.item()
-    2.0
+    >>> likelihood(torch.tensor([1.0, 5.0]), torch.tensor([0.0, 2.0]))
+    TaskLoss(loss=2, nll=2, weight=1, sigma=1, count=2)
     """
 
     def __init__(

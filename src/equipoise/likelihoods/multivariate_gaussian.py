@@ -18,21 +18,37 @@ from equipoise.likelihoods._watch import warn_of_refit
 
 
 class MultivariateGaussian(Standardized):
-    r"""p(y | f) = N(f, Σ) with a learned Σ: nll = (½·rᵀΣ⁻¹r + ½·log det Σ)/dim, mean over valid rows.
+    r"""Several outputs whose errors go together: p(y | f) = N(f, Σ) with a learned covariance Σ.
 
-    Outputs and targets are ``(*, dim)``; a row with a NaN component, or a masked one, is no observation. At the optimum
-    Σ is the covariance of the residuals (about the prediction). ``log_variance`` is log diag Σ, a vector of dim.
-    The raw loss is the mean squared error; nll is not linear in it, so there is no weight. Dropped: ½·log 2π.
-    ``count`` is that of valid elements, dim a row.
+    nll = (½·rᵀΣ⁻¹r + ½·log det Σ)/dim with r = y − f, the mean over valid rows; ½·log 2π is dropped. At the optimum Σ
+    is the mean of r·rᵀ. The raw loss is the mean squared error. nll is not linear in it, so ``weight`` is ``None``.
+    ``log_variance`` is log diag Σ.
 
-    A start, fit or refit needs at least dim rows; the covariance of fewer than ten times as many is shrunk towards its
+    A start, fit or refit needs at least dim rows. The covariance of fewer than ten times as many is shrunk towards its
     diagonal.
 
     Args:
-        dim: how many outputs.
-        standardize: an offset and scale for each output, see ``Regression``.
-        **noise: see ``NoiseSettings``. ``init`` is that of log diag Σ, without correlation; ``prior`` is on each
-            standard deviation by itself, not with ``"closed_form"`` or ``"first_batch"``; no channels.
+        dim: the number of outputs.
+        standardize: whether the likelihood owns its target's unit, an offset and a scale for each output; see
+            ``Regression``.
+        **noise: see ``NoiseSettings``. ``init`` is that of log diag Σ, with no correlation. ``prior`` applies to each
+            standard deviation by itself, and is refused with ``"closed_form"`` and ``"first_batch"``. ``channels`` is
+            refused.
+
+    Shapes:
+        output, target: ``(*, dim)``. A row with a NaN or masked component means "no label".
+        weights: one a row, ``(*)`` or ``(*, 1)``.
+        log_variance, sigma: ``(dim,)``; ``covariance``: ``(dim, dim)``.
+        count: the number of valid elements, dim for each row.
+
+    Raises:
+        ValueError: a refused setting; in ``forward``, shapes that do not fit. For all others see ``Likelihood``.
+
+    >>> likelihood = MultivariateGaussian(2, standardize=False)
+    >>> likelihood(torch.zeros(4, 2), torch.tensor([[1.0, 1.0], [-1.0, -1.0], [2.0, 2.0], [-2.0, -2.0]])).loss.item()
+    2.5
+    >>> likelihood.covariance.tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
     """
 
     loss_power = 2
@@ -127,14 +143,18 @@ class MultivariateGaussian(Standardized):
     def optimal_covariance(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
-        """The Σ that is best for this rank's outputs: the mean of r·rᵀ, ``(dim, dim)``, dimensionless as s is."""
+        """The Σ that minimises this rank's nll for these outputs: the mean of r·rᵀ, ``(dim, dim)``.
+
+        It is dimensionless where the likelihood owns its target's unit, and changes no state. Arguments: see
+        ``forward``.
+        """
         with self._asking():
             return self.statistic(self.sums(output, target, mask, weights, where="MultivariateGaussian").means)
 
     def optimal_log_variance(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> Tensor:
-        """Log diag of ``optimal_covariance``; the present one where there is no information."""
+        """Log diag of ``optimal_covariance``; the present s where the data do not determine it. See ``forward``."""
         with self._asking():
             variance = self.optimal_covariance(output, target, mask, weights=weights).diagonal()
             known = torch.isfinite(variance) & (variance > 0)
@@ -143,7 +163,10 @@ class MultivariateGaussian(Standardized):
     def refit(
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, *, weights: Tensor | None = None
     ) -> None:
-        """Set Σ to what is best for held-out data, all ranks' together: every rank must call it."""
+        """Set Σ to its best value for held-out data, those of all ranks together; every rank must call it.
+
+        Σ stays as it was, with a warning, where the data do not determine it. Arguments: see ``forward``.
+        """
         with self._asking():
             (sums,) = over_ranks([self.sums(output, target, mask, weights, where="MultivariateGaussian")])
             covariance = self.statistic(sums.means)
@@ -156,7 +179,7 @@ class MultivariateGaussian(Standardized):
 
     @property
     def covariance(self) -> Tensor:
-        """Σ in the target's unit, detached."""
+        """Σ in the target's unit, ``(dim, dim)``, detached."""
         factor = self._scale_tril().detach()
         return factor @ factor.T
 
@@ -176,7 +199,7 @@ class MultivariateGaussian(Standardized):
         return self.sigma * normal_half_width(level)
 
     def distribution(self, output: Tensor) -> MultivariateNormal:
-        """N(f, Σ) in the target's unit; the last axis is the event."""
+        """N(f, Σ) in the target's unit; the last axis is that of the event."""
         self._warn_if_unit_unknown("distribution")
         return MultivariateNormal(self.location(output), scale_tril=self._scale_tril().detach())
 

@@ -13,14 +13,31 @@ from equipoise.likelihoods.elementwise import Elementwise
 
 
 class Regression(Standardized, Elementwise):
-    """A likelihood of the residual f − y. Outputs and targets have equal shapes; a NaN target is no label.
+    """The base class for losses of the residual f − y, in a unit that the likelihood may own.
+
+    A subclass defines ``residual_losses``, and ``loss_power``, the power of the target's unit that the raw loss has.
 
     Args:
-        standardize: the likelihood owns its target's unit: offset and scale come from the first batches in training
-            mode, or from ``fit``. The network's outputs, s, ``init``, bounds, floor and prior are then dimensionless;
-            loss, σ, weight, distribution and ``predict`` are in the target's unit.
+        standardize: whether the likelihood owns its target's unit. Offset and scale then come from the first batches in
+            training mode, or from ``fit``. The network's outputs, s, ``init``, bounds, floor and prior are
+            dimensionless; loss, σ, weight, distribution and ``predict`` are in the target's unit.
         linear: see ``Likelihood``.
         **noise: see ``NoiseSettings``.
+
+    Shapes:
+        output, target: equal, any. A NaN target means "no label".
+        count: the number of valid elements.
+
+    Raises:
+        ValueError: in ``half_width``, no symmetric distribution. For all others see ``Likelihood``.
+
+    >>> import torch
+    >>> class Quartic(Regression):
+    ...     loss_power = 4
+    ...     def residual_losses(self, residual, valid, weights=None):
+    ...         return residual.pow(4)[None]
+    >>> Quartic(standardize=False, linear=(1.0, 1.0, 0.5))(torch.tensor([2.0, 0.0]), torch.zeros(2))
+    TaskLoss(loss=8, nll=8, weight=1, sigma=1, count=2)
     """
 
     def __init__(
@@ -36,10 +53,19 @@ class Regression(Standardized, Elementwise):
 
     @abstractmethod
     def residual_losses(self, residual: Tensor, valid: Tensor, weights: Tensor | None = None) -> Tensor:
-        """``(k, *target)``: losses of residuals, the raw loss first; 0 for a residual of 0 that is not valid."""
+        """The k quantities to sum, ``(k, *target)``, the raw loss first; 0 where an element is not valid.
+
+        Args:
+            residual: f − y, float32 or float64, dimensionless where the likelihood owns its unit; 0 where not valid.
+            valid: boolean, of that shape.
+            weights: of that shape. ``sums`` applies them; they are here for losses that need them beforehand.
+        """
 
     def half_width(self, level: float) -> Tensor:
-        """Half the width of the central interval that holds a share ``level`` of the distribution, per channel."""
+        """Half the width of the central interval that holds a share ``level``, 0 … 1, of the distribution.
+
+        In the target's unit, ``()`` or ``(channels,)``.
+        """
         raise ValueError(
             f"{type(self).__name__}: expected a symmetric distribution, found a likelihood that defines none"
         )

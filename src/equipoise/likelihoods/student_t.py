@@ -17,21 +17,33 @@ BINS_PER_OCTAVE, OCTAVES = 64, 126
 
 
 class StudentT(Regression):
-    r"""p(y | f) = StudentT(ν, f, σ): nll = ½(ν + 1)·log(1 + e^(−s)·(y − f)²/ν) + ½·s, mean over valid elements.
+    r"""Squared error with outliers, by Student's t noise: p(y | f) = StudentT(ν, f, σ).
 
-    σ = e^(s/2) is the *scale*; the variance is σ²·ν/(ν − 2) where ν > 2. For ν → ∞ it is the Gaussian. The raw loss is
-    the mean squared error; nll is not linear in it, so there is no weight. The optimum of s has no formula: it solves
-    mean[(ν + 1)·r²/(ν·e^s + r²)] = 1, found by bisection over a histogram of log r². ``update="closed_form"`` follows
-    the fixed-point iteration e^s ← mean[(ν + 1)·r²/(ν + r²·e^(−s))] (Lange, Little & Taylor, JASA 1989) one batch
-    behind: a batch's nll is that at the s before it. Dropped: the density's constants.
+    nll = ½(ν + 1)·log(1 + e^(−s)·(y − f)²/ν) + ½·s, the mean over valid elements; the density's constants are dropped.
+    The raw loss is the mean squared error. nll is not linear in it, so ``weight`` is ``None``. σ = e^(s/2) is the
+    *scale*: the variance is σ²·ν/(ν − 2) where ν > 2. For ν → ∞ the noise becomes Gaussian.
+
+    The optimum of s has no formula. It solves mean[(ν + 1)·r²/(ν·e^s + r²)] = 1 for the residuals r, by bisection over
+    a histogram of log r². ``update="closed_form"`` follows the fixed-point iteration
+    e^s ← mean[(ν + 1)·r²/(ν + r²·e^(−s))] (Lange, Little & Taylor, JASA 1989) one batch behind: the nll of a batch is
+    that at the s before it.
 
     Args:
-        df: ν, above 0.
-        standardize: see ``Regression``.
+        df: ν, the degrees of freedom, above 0 and finite.
+        standardize: whether the likelihood owns its target's unit; see ``Regression``.
         **noise: see ``NoiseSettings``.
 
-    >>> StudentT(3.0)(torch.tensor([0.0]), torch.tensor([0.0])).nll.item()
-    0.0
+    Shapes:
+        output, target: equal, any; with ``channels=C`` axis 1, or the only axis, has C entries. A NaN target means "no
+            label".
+        count: the number of valid elements.
+
+    Raises:
+        ValueError: ``df`` out of range. For all others see ``Likelihood``.
+
+    >>> likelihood = StudentT(3.0, standardize=False)
+    >>> likelihood(torch.tensor([0.0, 3.0]), torch.tensor([0.0, 0.0]))
+    TaskLoss(loss=4.5, nll=1.386, weight=–, sigma=1, count=2)
     """
 
     loss_power = 2
@@ -121,7 +133,7 @@ class StudentT(Regression):
         return torch.where(known, best, torch.nan).reshape(self.noise.settings.shape)
 
     def half_width(self, level: float) -> Tensor:
-        """The t quantile at ½ + ½·level, times σ."""
+        """The t quantile at ½ + ½·level times σ, in the target's unit, ``()`` or ``(channels,)``."""
         return self.sigma * student_t_quantile(self.df, 0.5 + 0.5 * level)
 
     def distribution(self, output: Tensor) -> StudentTDistribution:
