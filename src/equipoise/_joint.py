@@ -53,11 +53,12 @@ class Stacked:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class JointLoss:
-    """The joint loss of a batch, and each task's part of it. Printing shows figures.
+    """The joint loss of a batch, and each task's part of it. Print it for a table.
 
     Attributes:
-        loss: Σ over tasks of the mean negative log-likelihood, a scalar. It is often below zero, since log σ is for
-            small σ: watch ``tasks[name].loss`` instead.
+        loss: the sum over tasks of the mean negative log-likelihood, a scalar with its graph. It is below zero where σ
+            is small, since log σ is then negative: watch ``tasks[name].loss`` instead.
+        tasks: each task's ``TaskLoss``, by task name.
 
     >>> import torch, equipoise as eq
     >>> likelihood = eq.MultiTaskLikelihood({"depth": eq.Laplace(standardize=False)})
@@ -75,7 +76,7 @@ class JointLoss:
 
     @cached_property
     def tasks(self) -> dict[str, TaskLoss]:
-        """Each task's loss, weight and σ, by task name."""
+        """Each task's ``TaskLoss``, by task name."""
         found = dict(self._single)
         for part in self._parts:
             found |= {name: part.task_loss(name) for name in part.members}

@@ -15,14 +15,15 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """A batch reduced to sums over its valid elements.
+    """A batch reduced to sums over its valid elements: what ``Likelihood.sums`` returns.
 
     Attributes:
-        values: ``(k, *noise)``: k sums for each noise channel, ``values[0]`` that of the raw loss; float.
-        count: shape ``noise``, int64: the number of valid elements.
-        weight: shape ``noise``: the sum of their weights, by which means are divided; ``None``: all weights are 1.
-        rows: ``(3, channels)``: count, mean and squared deviations of the targets, when a unit needs them; after the
-            reduction ``(ranks, 3, channels)``.
+        values: ``(k, *noise)``, floating point: k sums for each noise channel, that of the raw loss first. ``noise`` is
+            ``()`` or ``(channels,)``.
+        count: ``noise``, int64: the number of valid elements.
+        weight: ``noise``: the sum of their weights, by which means are divided; ``None``: all weights are 1.
+        rows: ``(3, channels)``: count, mean and squared deviations of the targets, where a unit needs them;
+            ``(ranks, 3, channels)`` after the reduction.
 
     >>> sums = Sums(torch.tensor([6.0]), torch.tensor(3))
     >>> sums.means
@@ -36,7 +37,7 @@ class Sums:
 
     @property
     def mass(self) -> Tensor:
-        """The divisor of the sums: the weights, or the count."""
+        """The divisor of the sums: the sum of the weights, or the count."""
         return self.count.to(self.values.dtype) if self.weight is None else self.weight
 
     @property
@@ -70,7 +71,7 @@ def over_ranks(sums: Sequence[Sums]) -> list[Sums]:
         count = count.to(local.count.dtype) if local.count.is_floating_point() else count.round().to(local.count.dtype)
         weight = next(totals).to(local.values.dtype)
         rows = None if local.rows is None else next(totals).to(local.rows.dtype)
-        # Only the gradient of this rank's sums: of a bad loss, ∞ − ∞ would hide the sign.
+        # Only the gradient of this rank's sums. For a bad loss ∞ − ∞ would hide the sign, so it becomes 0.
         straight = torch.nan_to_num(local.values - local.values.detach(), 0.0, 0.0, 0.0)
         reduced.append(Sums(values + ranks * straight, count, weight, rows))
     return reduced

@@ -1,4 +1,4 @@
-"""Named tasks with noises, whose losses add up: shared by the joint likelihood and the weighting of scalar losses."""
+"""Named tasks with noises, whose losses add up: the base of the joint likelihood and of weighting scalar losses."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -25,8 +25,7 @@ class Tasks(nn.Module, Followed):
     """Named likelihoods whose noises share as few vectors as possible.
 
     Args:
-        likelihoods: by task name. They become members: their log-variances move into one vector that all of them share,
-            in the order of their kinds and names, so that an optimizer's state fits in whichever order they are given.
+        likelihoods: by task name.
     """
 
     flags: Tensor
@@ -168,7 +167,9 @@ class Tasks(nn.Module, Followed):
         """Nothing to do."""
 
     def check(self) -> None:
-        """Raise errors that ``forward`` deferred in order not to stall the device, and warn about bounds. Synchronises.
+        """Raise errors that ``forward`` deferred in order not to stall the device, and warn about bounds.
+
+        Reads numbers back from the device.
 
         Raises:
             ValueError: a task's loss was negative.
@@ -180,7 +181,7 @@ class Tasks(nn.Module, Followed):
             noise.bank.warn_at_bounds(noise.bank.values().detach().tolist())
 
     def sigmas(self) -> dict[str, float | list[float]]:
-        """Each task's σ in its target's unit, as Python numbers: a list where the noise has channels."""
+        """Each task's σ in its target's unit, as Python numbers; a list where the noise has channels."""
         return {name: likelihood.sigma.tolist() for name, likelihood in self.items()}
 
     def weights(self) -> dict[str, float | list[float] | None]:

@@ -37,7 +37,7 @@ class GradientAudit:
         return next((name for name, value in self.shares.items() if value >= share), None)
 
     def cosine(self, one: str, other: str) -> float:
-        """The cosine of the gradients of two tasks, in any order.
+        """The cosine of the gradients of the tasks ``one`` and ``other``, in any order.
 
         Raises:
             KeyError: an unknown task.

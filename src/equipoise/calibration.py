@@ -143,7 +143,7 @@ def _task(likelihood: Likelihood, output: Tensor, target: Tensor, mask: Tensor |
 
 def _directions(likelihood: VonMisesFisher, output: Tensor, target: Tensor, mask: Tensor | None) -> TaskCalibration:
     """The interval of a level is the cone about the mean direction that holds this share of the distribution."""
-    mean, truth, valid, _ = likelihood.vectors(output, target, mask, None, "VonMisesFisher")
+    mean, truth, valid, _ = likelihood._vectors(output, target, mask, None, "VonMisesFisher")
     log_density = likelihood.distribution(output).log_prob(truth)[valid]
     angle = angle_of(0.5 * (mean - truth).square().sum(-1)[valid])
     coverage = {level: _mean((angle <= likelihood.half_width(level)).to(angle.dtype)) for level in LEVELS}
@@ -151,7 +151,7 @@ def _directions(likelihood: VonMisesFisher, output: Tensor, target: Tensor, mask
 
 
 def _classes(likelihood: Categorical, output: Tensor, target: Tensor, mask: Tensor | None) -> TaskCalibration:
-    _, labels, weight = likelihood.prepared(output, target, mask, None, "Categorical")
+    _, labels, weight = likelihood._prepared(output, target, mask, None, "Categorical")
     valid, labels = weight > 0, labels[weight > 0]
     log_probabilities = likelihood.location(output).movedim(1, -1).reshape(-1, output.shape[1])[valid].log_softmax(1)
     chosen = log_probabilities.gather(1, labels.unsqueeze(1)).squeeze(1)

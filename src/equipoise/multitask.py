@@ -1,4 +1,4 @@
-"""The joint likelihood of several tasks: the product of theirs, so its negative logarithm is a sum."""
+"""The joint likelihood of several tasks: the product of their likelihoods, so its negative logarithm is a sum."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,23 +18,35 @@ Optional = Mapping[str, Tensor | None]
 
 
 class MultiTaskLikelihood(Tasks):
-    r"""p(y₁ … y_K | f) = Π p(y_k | f_k, σ_k): the joint loss is the sum of the tasks' mean negative log-likelihoods.
+    r"""The joint likelihood of named tasks: p(y₁ … y_K | f) = Π p(y_k | f_k, σ_k).
 
-    Every task has one vote, however many elements it has, as in Kendall, Gal & Cipolla (CVPR 2018), eq. 6–10. The
-    strict joint likelihood would sum over elements instead, and dense tasks would drown the others.
+    The joint loss is the sum of the tasks' mean negative log-likelihoods. Every task has one vote, however many
+    elements it has. The strict joint likelihood would sum over elements, and dense tasks would drown the others.
 
-    The likelihoods become members: their log-variances move into one shared vector, ordered by class and name rather
-    than by the mapping, so that an optimizer's state fits however the mapping is written.
+    The likelihoods become submodules. Their log-variances move into one shared vector, ordered by class and name, so
+    that an optimizer's state fits in whichever order the tasks are written. ``likelihood["depth"]`` is one of them.
 
     Args:
-        likelihoods: a likelihood for each task name.
+        likelihoods: a likelihood of its own for each task name.
+
+    Shapes:
+        outputs, targets, masks, weights: by task name, as the task's likelihood takes them.
+
+    Raises:
+        ValueError: no tasks, or one likelihood for two tasks.
+        TypeError: a name that is not a string, or a value that is not a likelihood.
+
+    Source: Kendall, Gal & Cipolla (CVPR 2018), eq. 6–10.
 
     >>> from equipoise.likelihoods import Categorical, Laplace
     >>> likelihood = MultiTaskLikelihood({"class": Categorical(), "depth": Laplace(standardize=False)})
     >>> outputs = {"class": torch.zeros(2, 3), "depth": torch.zeros(2, 1)}
     >>> joint = likelihood(outputs, {"class": torch.tensor([0, 1]), "depth": torch.ones(2, 1)})
-    >>> {name: round(term.loss.item(), 3) for name, term in joint.tasks.items()}
-    {'class': 1.099, 'depth': 1.0}
+    >>> print(joint)
+    joint loss 2.513
+    task    loss    nll  weight  sigma  count
+    class  1.099  1.099       1      1      2
+    depth      1  1.414   1.414      1      2
     """
 
     def __init__(self, likelihoods: Mapping[str, Likelihood]) -> None:
@@ -64,17 +76,22 @@ class MultiTaskLikelihood(Tasks):
 
         Args:
             outputs: each task's output.
-            targets: each task's target; ``None`` or absent: the task has no labels in this batch, and its output may
-                be absent too.
-            masks: for some or all tasks: boolean, broadcastable to the target, True = valid.
-            weights: for some or all tasks: how much each element or sample counts, see ``Likelihood.forward``.
-            counts: the divisor of each task's sum, in place of this batch's count of valid elements (or sum of their
-                weights). With the totals of all micro-batches of a step, their losses add up to that of the whole
-                batch. An error while a start, a unit or a closed form would come from one micro-batch.
+            targets: each task's target. A task without labels in this batch has ``None``, or is left out; its output
+                may then be left out too.
+            masks: for some or all tasks, boolean, broadcastable to the target, True = valid.
+            weights: for some or all tasks, how much each element or sample counts; see ``Likelihood.forward``.
+            counts: for gradient accumulation: the divisor of each task's sum, in place of this batch's number of valid
+                elements (or sum of their weights). Given the totals over all micro-batches of a step, their losses add
+                up to that of the whole batch. Refused while a unit, a start or a closed form would be taken from one
+                micro-batch.
+
+        Returns:
+            The joint loss, a scalar with its graph, and each task's part.
 
         Raises:
-            ValueError: an unknown task, shapes do not fit, a loss is negative; names the task.
-            FloatingPointError: a loss is not finite; names the task. On a GPU see ``check``.
+            ValueError: an unknown task, shapes that do not fit, or a negative loss; names the task.
+            TypeError: an output or target that is not a tensor, or a mask that is not boolean; names the task.
+            FloatingPointError: a loss that is not finite; names the task. On a GPU see ``check``.
         """
         self._check_names(outputs, targets, masks, weights, counts)
         # Activation checkpointing needs the second pass to take the same path as the first.
@@ -142,9 +159,16 @@ class MultiTaskLikelihood(Tasks):
         return found
 
     def fit(self, targets: Optional, masks: Optional | None = None) -> None:
-        """Take the units of the given tasks from these targets, of the training set say, and keep them.
+        """Take the units of the given tasks from these targets, and keep them. Every rank must call it.
 
-        Tasks without a unit of their own (classes) are skipped.
+        Tasks that own no unit, such as classes, are skipped.
+
+        Args:
+            targets: by task name, in the shape that the forward pass takes: all targets of the training set, say.
+            masks: for some or all tasks, boolean, broadcastable to the target, True = valid.
+
+        Raises:
+            ValueError: an unknown task.
         """
         self._check_known(targets=targets, masks=masks or {})
         for name, target in targets.items():
@@ -155,9 +179,12 @@ class MultiTaskLikelihood(Tasks):
     def refit(
         self, outputs: Optional, targets: Optional, masks: Optional | None = None, *, weights: Optional | None = None
     ) -> None:
-        """Set each given task's noise (for approximate classes: a temperature) to what is best for held-out data.
+        """Set each given task's noise, or temperature of approximate classes, to its best value for held-out data.
 
-        Every rank must call it, with its share of the data and the same tasks.
+        Every rank must call it, with its share of the data and the same tasks. Arguments: see ``forward``.
+
+        Raises:
+            ValueError: an unknown task, or shapes that do not fit.
         """
         self._check_known(outputs=outputs, targets=targets, masks=masks or {}, weights=weights or {})
         for name, output in outputs.items():
@@ -165,7 +192,13 @@ class MultiTaskLikelihood(Tasks):
                 self[name].refit(output, target, (masks or {}).get(name), weights=(weights or {}).get(name))
 
     def distribution(self, outputs: Mapping[str, Tensor]) -> dict[str, Distribution]:
-        """Each task's predictive distribution, in its target's unit; for those tasks that have outputs."""
+        """Each task's predictive distribution, in its target's unit, for those tasks that have outputs.
+
+        Classes and vectors move to the last axis.
+
+        Raises:
+            ValueError: an unknown task, or one without a density (Gibbs, the paper's form of Laplace).
+        """
         self._check_known(outputs=outputs)
         return {name: self[name].distribution(output) for name, output in outputs.items()}
 
@@ -178,8 +211,11 @@ class MultiTaskLikelihood(Tasks):
             probabilities: for classes, return calibrated probabilities in the shape of the outputs.
 
         Returns:
-            Values in the target's unit for regressions; class indices ``(N, *)`` for ``Categorical``; 0 or 1 for
-            ``Bernoulli``; what the network gave for ``Gibbs``.
+            Regressions: values in the target's unit. ``Categorical``: class indices, int64 ``(N, *)``. ``Bernoulli``:
+            0 or 1, int64. ``VonMisesFisher``: unit vectors. ``Gibbs``: the output as it is.
+
+        Raises:
+            ValueError: an unknown task.
 
         >>> from equipoise.likelihoods import Categorical, Gaussian
         >>> likelihood = MultiTaskLikelihood({"class": Categorical(), "height": Gaussian()})

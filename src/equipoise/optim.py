@@ -1,4 +1,4 @@
-"""Parameter groups: the noise apart from the network."""
+"""Parameter groups that keep the noise apart from the network."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from torch import nn
 from equipoise.likelihoods._noise import Noise
 
 LOG_VARIANCE_FACTOR = 10.0
-"""How much faster than the network log-variances learn by default: measured, see docs/choosing-the-default.md."""
+"""How much faster than the network log-variances learn by default; measured in docs/choosing-the-default.md."""
 
 
 def param_groups(
@@ -18,23 +18,28 @@ def param_groups(
     weight_decay: float = 0.0,
     log_variance_lr: float | None = None,
 ) -> list[dict[str, Any]]:
-    """Two groups for any ``torch.optim`` optimizer: the network's parameters, and the likelihood's.
+    """Make parameter groups for any ``torch.optim`` optimizer: the network's parameters, and the log-variances.
 
-    Log-variances get no weight decay (it would pull every σ towards 1, in whatever unit), and a rate of their own: ten
-    times the network's by default, so that they follow their optimum.
+    Log-variances get no weight decay, which would pull every σ towards 1 in whatever unit, and a learning rate of their
+    own. The default of ten times the network's rate lets them follow their optimum.
 
-    To add a task to a running optimizer: build the likelihood with the new task, load the old one's state into it with
-    ``strict=False`` (state follows the tasks' names), and add its parameters with ``optimizer.add_param_group(group)``
-    for each ``group`` of ``param_groups(new_head, new_likelihood, lr=...)``; the old likelihood's group stays without
-    gradients. The log-variances of all tasks that move alike are one vector in the order of their kinds and names: an
-    optimizer's state for the same tasks fits in whichever order they are written, and one for other tasks does not.
+    To add a task to a running optimizer:
+
+    1. Build a likelihood with the new task, and load the old one's state into it with ``strict=False``; state follows
+       the tasks' names.
+    2. Call ``optimizer.add_param_group`` with each group of ``param_groups(new_head, new_likelihood, lr=...)``. The old
+       likelihood's group stays in the optimizer without gradients.
 
     Args:
         model: the network; it may hold the likelihood as a submodule.
-        likelihood: a ``MultiTaskLikelihood``, a single likelihood, or any module that holds some.
-        lr: the network's rate.
-        weight_decay: the network's.
-        log_variance_lr: the log-variances' rate; ``None``: 10 · ``lr``.
+        likelihood: a ``MultiTaskLikelihood``, a single likelihood, or any module that holds likelihoods.
+        lr: the network's learning rate.
+        weight_decay: the network's weight decay.
+        log_variance_lr: the log-variances' learning rate; ``None``: 10 · ``lr``.
+
+    Returns:
+        The network's group and, where a log-variance requires gradients, a group of log-variances. Parameters without
+        gradients are left out.
 
     >>> from equipoise.likelihoods import Gaussian
     >>> groups = param_groups(nn.Linear(2, 1), Gaussian(), lr=0.1, weight_decay=0.01)

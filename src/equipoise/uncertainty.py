@@ -1,4 +1,4 @@
-"""Weights for ready-made scalar losses, by the same learned noise."""
+"""Weights, by the same learned noise, for losses that are scalars already."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Unpack
@@ -28,16 +28,26 @@ KINDS: dict[str, tuple[float, float | Literal["log1p"]]] = {
 
 
 class UncertaintyWeighting(Tasks):
-    r"""Σ over tasks of coefficient·e^(−s)·L + penalty·s, for losses that are already computed.
+    r"""Weights for losses that are scalars already: the sum over tasks of coefficient·e^(−s)·L + penalty·s.
 
-    For code that has only scalar losses; ``MultiTaskLikelihood`` does more where outputs and targets are at hand.
+    ``MultiTaskLikelihood`` does more where outputs and targets are at hand: units, masks and missing labels. A scalar
+    has no unit that could be owned, so σ starts at 1 in the unit of the loss; use ``init="first_batch"`` where losses
+    are far from 1.
 
     Args:
-        kinds: what each task's loss is: ``"l2"`` (mean squared error), ``"l1"`` (mean absolute error, Laplace),
-            ``"l1-paper"`` (the same, weighed as Kendall, Gal & Cipolla train), ``"classification"`` (cross entropy),
-            ``"posenet"``, ``"liebel"``, or (coefficient, penalty).
-        **noise: ``init``, ``update``, ``momentum``, ``bounds``, ``prior``, ``floor`` of every task; see
-            ``NoiseSettings``.
+        kinds: by task name, what the loss is: ``"l2"`` (mean squared error), ``"l1"`` (mean absolute error, as
+            ``Laplace`` weighs it), ``"l1-paper"`` (mean absolute error, as Kendall, Gal & Cipolla weigh it),
+            ``"classification"`` (cross entropy), ``"posenet"``, ``"liebel"``, or a pair (coefficient, penalty).
+        **noise: the settings of every task's noise, see ``NoiseSettings``; ``channels`` is refused.
+
+    Shapes:
+        losses: by task name, scalars, floating point, with their graph.
+
+    Raises:
+        ValueError: no tasks, an unknown kind, or a setting out of range.
+
+    Source: Kendall, Gal & Cipolla (CVPR 2018), eq. 10; Kendall & Cipolla (CVPR 2017) for ``"posenet"``; Liebel & Körner
+    (arXiv 1805.06334) for ``"liebel"``.
 
     >>> weighting = UncertaintyWeighting({"semantic": "classification", "depth": "l2"})
     >>> total = weighting({"semantic": torch.tensor(1.5), "depth": torch.tensor(4.0)})
@@ -49,7 +59,7 @@ class UncertaintyWeighting(Tasks):
         NoiseSettings.read("UncertaintyWeighting", noise)
         if not isinstance(kinds, Mapping) or not kinds:
             raise ValueError(
-                f"UncertaintyWeighting: expected a kind for each of one or more task names, found {kinds!r}"
+                f"UncertaintyWeighting: expected a kind for each task, and at least one task, found {kinds!r}"
             )
         if noise.get("channels") is not None:
             raise ValueError("UncertaintyWeighting: channels: expected None, since losses are scalars")
@@ -59,19 +69,19 @@ class UncertaintyWeighting(Tasks):
     def forward(
         self, losses: Mapping[str, Tensor | None], counts: Counts | None = None, *, totals: Counts | None = None
     ) -> Tensor:
-        """The joint loss, a scalar.
+        """The joint loss, a scalar with its graph.
 
         Args:
-            losses: each task's loss, a scalar; a task that is missing or ``None`` has no labels in this batch.
-            counts: the number of valid elements behind each loss, for exact means over ranks; without it every rank
-                counts the same.
-            totals: for accumulation: the number of valid elements of each task in all micro-batches of the step, on all
-                ranks. Their losses then add up to that of the whole batch.
+            losses: each task's loss. A task without labels in this batch has ``None``, or is left out.
+            counts: the number of valid elements that each loss is the mean of, for exact means over ranks; without it
+                every rank counts the same.
+            totals: for gradient accumulation: each task's number of valid elements in all micro-batches of the step, on
+                all ranks. The micro-batches' losses then add up to that of the whole batch.
 
         Raises:
-            TypeError: a loss that is no tensor.
-            ValueError: an unknown task, a loss that is no scalar or negative; names the task. Two passes with
-                ``counts`` but without ``totals`` before an optimizer's step, whose sum would be that of no batch.
+            TypeError: a loss that is not a tensor.
+            ValueError: an unknown task, or a loss that is not a scalar or is negative; names the task. Also two passes
+                with ``counts`` but without ``totals`` before an optimizer's step, whose sum would be that of no batch.
             FloatingPointError: a loss that is not finite; names the task. On a GPU see ``check``.
         """
         if counts is None and self._may_be_quick() and (quick := self._quickly(losses)) is not None:
@@ -121,8 +131,8 @@ class UncertaintyWeighting(Tasks):
             self._refuse_partial_starts(totals, "totals=")
         elif self._passes > 1:
             raise ValueError(
-                "UncertaintyWeighting: found a second pass with counts= before an optimizer's step: to accumulate, say "
-                "with totals= how many elements all micro-batches have; each pass is otherwise a mean by itself"
+                "UncertaintyWeighting: found a second pass with counts= before an optimizer's step: to accumulate "
+                "gradients, also pass totals=, the number of elements in all micro-batches of the step"
             )
 
     def after_step(self, optimizer: Optimizer) -> None:

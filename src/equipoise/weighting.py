@@ -65,7 +65,7 @@ class Learned:
     def backward(
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
-        """Add the gradients of joint.loss."""
+        """Add the gradients of joint.loss. Arguments: see ``Weighting``."""
         _backward(joint.loss, joint, scaler)
 
 
@@ -83,7 +83,7 @@ class Equal:
     def backward(
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
-        """Add the gradients of Σ L_k/K."""
+        """Add the gradients of Σ L_k/K. Arguments: see ``Weighting``."""
         _backward(_weighted({name: 1.0 / len(joint.tasks) for name in joint.tasks}, joint), joint, scaler)
 
 
@@ -113,7 +113,7 @@ class Fixed:
     def backward(
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
-        """Add the gradients of Σ w_k·L_k."""
+        """Add the gradients of Σ w_k·L_k. Arguments: see ``Weighting``."""
         if self.weights.keys() != joint.tasks.keys():
             raise ValueError(
                 f"Fixed: expected a weight for each of {sorted(joint.tasks)}, found {sorted(self.weights)}"
@@ -172,7 +172,7 @@ class Scalarized(Followed):
         setattr(self.scalarizer, name, heard)
 
     def values(self, joint: JointLoss) -> Tensor:
-        """The standardized losses, ``(tasks,)`` in their order, with their graph."""
+        """The standardized losses of a ``joint`` loss, ``(tasks,)`` in their order, with their graph."""
         shown = []
         for name, term in joint.tasks.items():
             loss = term.standardized_loss
@@ -184,7 +184,7 @@ class Scalarized(Followed):
     def backward(
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
-        """Add the gradients of the scalarizer's value."""
+        """Add the gradients of the scalarizer's value. Arguments: see ``Weighting``."""
         self._warn_of_own_step()
         _backward(self.scalarizer(self.values(joint)), joint, scaler)
 
@@ -254,7 +254,10 @@ class Aggregated:
     def backward(
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
-        """Add the aggregated gradient to the shared parameters', and the gradients of Σ L_k to the others'."""
+        """Add the aggregated gradient of the shared parameters, and the gradients of Σ L_k of the others.
+
+        Arguments: see ``Weighting``.
+        """
         from torchjd.autojac import jac
 
         shared = [p for p in shared_parameters if p.requires_grad]

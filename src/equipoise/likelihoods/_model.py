@@ -91,7 +91,7 @@ class ObservationModel(nn.Module, ABC):
         return self.location(output)
 
     def broadcastable(self, per_channel: Tensor, dim: int) -> Tensor:
-        """Reshape one number per noise channel to broadcast over outputs of ``dim`` axes."""
+        """Reshape ``per_channel``, one number per noise channel, to broadcast over outputs of ``dim`` axes."""
         return per_channel
 
     # What all likelihoods share.

@@ -17,7 +17,12 @@ HINTS = {
 
 
 class NoiseOptions(TypedDict, total=False):
-    """The keywords of ``NoiseSettings``, for signatures: ``**noise: Unpack[NoiseOptions]``."""
+    """The keywords of ``NoiseSettings``, to annotate a signature with: ``**noise: Unpack[NoiseOptions]``.
+
+    >>> options: NoiseOptions = {"init": "first_batch", "floor": 0.001}
+    >>> NoiseSettings(**options).floor
+    0.001
+    """
 
     channels: int | None
     init: Init
@@ -30,20 +35,34 @@ class NoiseOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseSettings:
-    r"""How a log-variance s = log σ² starts, moves and is kept within reason.
+    r"""How a log-variance s = log σ² starts, moves and is kept within bounds.
+
+    Every likelihood takes these as keywords. All numbers are dimensionless where the likelihood owns its target's unit.
 
     Attributes:
-        channels: one s for each channel (axis 1 of outputs, unless the class says otherwise); ``None``: one s.
-        init: the first s; or ``"first_batch"``: the optimum for the first batch that has information.
-        update: ``"gradient"``: s is a parameter (the paper). ``"closed_form"``: s is a buffer that follows the optimum
-            for a bias-corrected running mean of the raw loss, this batch included, in training mode.
-        momentum: m of the running mean r ← m·r + (1 − m)·L; closed form only, 0.99 by default.
-        bounds: s is kept within them; reaching one warns.
-        prior: (σ₀, strength): adds strength·(½·s + ½·σ₀²·e^(−s)).
-        floor: σ stays above this fraction of a reference, so that the weight of a task whose loss tends to zero stays
-            finite; reaching it warns. The reference is the target's spread where the likelihood owns the target's unit,
-            the σ of a coin flip (e^s = 2·log 2) for classes, otherwise the σ that fits the first batch with
-            information. ``None``: 0.01, or 0.0001 of the first batch. 0 turns it off.
+        channels: the number of log-variances, one for each channel (axis 1 of the outputs, unless the class says
+            otherwise); ``None``: a single one.
+        init: the first s, or ``"first_batch"``: the optimum for the first batch that has information.
+        update: ``"gradient"``: s is a parameter, as in the paper. ``"closed_form"``: s is a buffer, which training sets
+            to the optimum for a bias-corrected running mean of the raw loss that includes the current batch.
+        momentum: m of the running mean r ← m·r + (1 − m)·L, 0 or more, below 1; closed form only. ``None``: 0.99.
+        bounds: s stays between these; reaching one warns.
+        prior: (σ₀, strength), both above 0: adds strength·(½·s + ½·σ₀²·e^(−s)) to the nll, as if that fraction of each
+            batch were observations with error σ₀.
+        floor: σ stays above this fraction of a reference, so that the weight of a task stays finite where its loss
+            tends to zero; reaching it warns. The reference is the target's spread where the likelihood owns the
+            target's unit; the σ of a coin flip (e^s = 2·log 2) for approximate classes; otherwise the σ that fits the
+            first batch with information. ``None``: 0.01, or 0.0001 of the first batch's σ. 0 turns the floor off.
+
+    Raises:
+        ValueError: a value out of range, or one that would do nothing beside the others.
+
+    >>> NoiseSettings(channels=3).shape
+    (3,)
+    >>> NoiseSettings(momentum=0.9)
+    Traceback (most recent call last):
+    ...
+    ValueError: momentum: it does nothing with update='gradient', found 0.9: leave it out, or use update='closed_form'
     """
 
     channels: int | None = None
@@ -56,7 +75,16 @@ class NoiseSettings:
 
     @classmethod
     def read(cls, owner: str, given: Mapping[str, Any]) -> "NoiseSettings":
-        """The settings that a class was called with; errors name that class."""
+        """Check the keywords that a class was called with; errors name that class.
+
+        Args:
+            owner: the name of the class.
+            given: its keywords.
+
+        Raises:
+            TypeError: an unknown keyword.
+            ValueError: a value out of range.
+        """
         for name in given:
             if name not in cls.__dataclass_fields__:
                 hint = HINTS.get(name, f"known are {', '.join(cls.__dataclass_fields__)}")
@@ -82,18 +110,18 @@ class NoiseSettings:
         _expect(self.floor is None or 0.0 <= self.floor < 1.0, "floor", "0 or more, below 1", self.floor)
         if self.update == "gradient" and self.momentum is not None:
             raise ValueError(
-                f"momentum: it does nothing with update='gradient', found {self.momentum}: leave it out, or "
+                f"momentum: it does nothing with update='gradient', found {self.momentum}: leave it out, or use "
                 "update='closed_form'"
             )
         if self.update == "closed_form" and self.init not in (0.0, "first_batch"):
             raise ValueError(
                 f"init: a closed form starts at the first batch, so init={self.init!r} does nothing: leave it out, or "
-                "update='gradient'"
+                "use update='gradient'"
             )
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of s."""
+        """The shape of s: ``()`` or ``(channels,)``."""
         return () if self.channels is None else (self.channels,)
 
     @property
@@ -102,7 +130,7 @@ class NoiseSettings:
         return self.init == "first_batch" or self.update == "closed_form"
 
     def floor_below(self, reference_known: bool) -> float:
-        """The floor as a fraction of σ's reference."""
+        """The floor as a fraction of the reference; its default depends on ``reference_known``."""
         if self.floor is not None:
             return self.floor
         return REFERENCED_FLOOR if reference_known else FIRST_BATCH_FLOOR

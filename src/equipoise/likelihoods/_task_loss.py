@@ -14,12 +14,12 @@ FIGURES = ("loss", "nll", "weight", "sigma", "count")
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TaskLoss:
-    """One task's part of the joint loss, for one batch. Diagnostics are computed lazily; printing shows figures.
+    """One task's part of the joint loss, for one batch. Diagnostics are computed when they are first read.
 
     Attributes:
-        nll: mean negative log-likelihood of the valid elements, constants dropped, a scalar with its graph; 0 where no
-            element is valid.
-        count: the number of valid elements over all ranks, int64.
+        nll: the mean negative log-likelihood of the valid elements, constants dropped, a scalar with its graph; 0 where
+            no element is valid.
+        count: the number of valid elements over all ranks, a scalar, int64.
 
     >>> import equipoise as eq
     >>> eq.Gaussian(standardize=False)(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]))
@@ -36,7 +36,7 @@ class TaskLoss:
 
     @cached_property
     def loss(self) -> Tensor:
-        """The raw loss in the target's unit, detached: mean squared error, absolute error or cross entropy.
+        """The raw loss in the target's unit, a detached scalar: mean squared error, mean absolute error, cross entropy.
 
         NaN where no element is valid.
         """
@@ -46,7 +46,7 @@ class TaskLoss:
 
     @cached_property
     def weight(self) -> Tensor | None:
-        """∂nll/∂loss, detached, one per noise channel; ``None`` where nll is not linear in the raw loss.
+        """∂nll/∂loss, ``()`` or ``(channels,)``, detached; ``None`` where nll is not linear in the raw loss.
 
         Its unit is that of 1/loss, so weight·loss is what the data add to nll, whatever the target's unit.
         """
@@ -55,20 +55,20 @@ class TaskLoss:
 
     @cached_property
     def sigma(self) -> Tensor:
-        """σ in the target's unit, detached, one per noise channel."""
+        """σ in the target's unit, ``()`` or ``(channels,)``, detached."""
         with torch.no_grad():
             return self._likelihood._to_target_unit(torch.exp(0.5 * self._log_variance), 1)
 
     @cached_property
     def raw_loss(self) -> Tensor:
-        """``loss`` with its graph, in the target's unit; 0 where no element is valid."""
+        """``loss`` with its graph, a scalar in the target's unit; 0 where no element is valid."""
         return self._raw_loss(self._likelihood.loss_power)
 
     @cached_property
     def standardized_loss(self) -> Tensor:
-        """``loss`` with its graph, in the network's own numbers, for methods that set the weights themselves.
+        """``loss`` with its graph, a scalar in the network's own numbers, for methods that set the weights themselves.
 
-        Where the likelihood owns its target's unit, this does not depend on it; elsewhere it equals ``raw_loss``.
+        It does not depend on the target's unit where the likelihood owns it; elsewhere it equals ``raw_loss``.
         """
         return self._raw_loss(0)
 

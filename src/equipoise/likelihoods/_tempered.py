@@ -63,17 +63,17 @@ class Tempered(Likelihood):
         self.temperature = Temperature(self.noise.channels)
 
     @abstractmethod
-    def prepared(
+    def _prepared(
         self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, where: str
     ) -> Prepared:
         """Outputs, targets and weights, checked and reshaped."""
 
     @abstractmethod
-    def slopes(self, s: Tensor, logits: Tensor, labels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    def _slopes(self, s: Tensor, logits: Tensor, labels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Σ (f_y − E[f]) at temperatures e^s ``(G, *noise)``, and its derivative by s. It increases with s."""
 
     @abstractmethod
-    def masses(self, weight: Tensor) -> Tensor:
+    def _masses(self, weight: Tensor) -> Tensor:
         """The sum of the weights for each noise channel."""
 
     def nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
@@ -96,7 +96,9 @@ class Tempered(Likelihood):
         """In closed form; for the exact form on a refined grid."""
         if not self.exact:
             return super()._fit(output, target, mask, weights, all_ranks=all_ranks)
-        best, known = self.best(*self.prepared(output, target, mask, weights, type(self).__name__), all_ranks=all_ranks)
+        best, known = self._best(
+            *self._prepared(output, target, mask, weights, type(self).__name__), all_ranks=all_ranks
+        )
         return torch.where(known, best, self.log_variance.to(best.dtype)), known
 
     def refit(
@@ -112,35 +114,35 @@ class Tempered(Likelihood):
             super().refit(output, target, mask, weights=weights)
             return
         with self._asking():
-            prepared = self.prepared(output, target, mask, weights, type(self).__name__)
-            best, known = self.best(*prepared, all_ranks=True)
+            prepared = self._prepared(output, target, mask, weights, type(self).__name__)
+            best, known = self._best(*prepared, all_ranks=True)
             name = self.noise.bank.of_entry(self.noise.span.start)[1]
             warn_of_refit(name, best, known, (-REACH, REACH))
             self.temperature.set(best, known)
 
-    def best(
+    def _best(
         self, logits: Tensor, labels: Tensor, weight: Tensor, *, all_ranks: bool, rounds: int = 2
     ) -> tuple[Tensor, Tensor]:
         """The s that minimises CE(f·e^(−s), y), plus the exact form's prior, and whether the data determine it."""
         prior = self.noise.prior if self.exact else None
         return best_log_temperature(
-            lambda s: self.slopes(s, logits, labels, weight),
-            self.masses(weight),
+            lambda s: self._slopes(s, logits, labels, weight),
+            self._masses(weight),
             self.noise.settings.bounds,
             prior,
             all_ranks=all_ranks,
             rounds=rounds,
         )
 
-    def present(self, logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
+    def _present(self, logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
         """The s that scales the logits of a batch, detached; the optimum where a start is due."""
         s = self.log_variance.detach().to(logits.dtype)
         if not (self._is_moving and self.noise.waits_for_start):
             return s
-        best, known = self.best(logits.detach(), labels, weight, all_ranks=True, rounds=1)
+        best, known = self._best(logits.detach(), labels, weight, all_ranks=True, rounds=1)
         return torch.where(known & ~self.noise.is_started(), best.to(s.dtype), s)
 
-    def start_statistic(self, s: Tensor, mass: Tensor) -> Tensor:
+    def _start_statistic(self, s: Tensor, mass: Tensor) -> Tensor:
         """The sum whose mean e^s ``optimum`` turns back into s; 0 where a start found nothing."""
         if not (self._is_moving and self.noise.waits_for_start):
             return mass * s.exp()

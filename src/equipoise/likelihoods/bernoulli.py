@@ -70,13 +70,13 @@ class Bernoulli(Tempered, Elementwise):
         if not self.exact:
             return entropy[None]
         weight = valid.to(logits.dtype) if weights is None else torch.where(valid, weights, 0.0).to(logits.dtype)
-        s = self.broadcastable(self.present(logits, labels, weight), logits.dim())
+        s = self.broadcastable(self._present(logits, labels, weight), logits.dim())
         scaled = logits * torch.exp(-s)
         slope = torch.where(valid, self._pull(scaled.detach(), labels) * scaled.detach(), 0.0)
-        start = self.start_statistic(s, torch.ones_like(s)).expand(logits.shape)
+        start = self._start_statistic(s, torch.ones_like(s)).expand(logits.shape)
         return torch.stack([entropy, self._cross_entropy(scaled, labels, valid), slope, torch.where(valid, start, 0.0)])
 
-    def prepared(
+    def _prepared(
         self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, where: str
     ) -> Prepared:
         """Logits and targets at their shape, 0 where they are not valid, and the weights."""
@@ -87,7 +87,7 @@ class Bernoulli(Tempered, Elementwise):
         self._check_targets(labels)
         return logits, labels, valid.to(logits.dtype) if weights is None else torch.where(valid, weights, 0.0)
 
-    def slopes(self, s: Tensor, logits: Tensor, labels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    def _slopes(self, s: Tensor, logits: Tensor, labels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Σ w·(p·y·(1 − σ) − (1 − y)·σ)·f, with σ = σ(f·e^(−s)), and its derivative by s."""
         found = []
         for part in torch.split(s, max(1, AT_ONCE // max(1, logits.numel()))):
@@ -101,7 +101,7 @@ class Bernoulli(Tempered, Elementwise):
         slope, derivative = torch.cat(found, 1)
         return slope, derivative
 
-    def masses(self, weight: Tensor) -> Tensor:
+    def _masses(self, weight: Tensor) -> Tensor:
         """Σ of the weights of each channel."""
         return self._over_elements(weight, 0)
 

@@ -90,16 +90,16 @@ class Categorical(Tempered):
         """The sum of CE(f, y); the exact form adds CE(f·e^(−s), y) and its derivative by s."""
         if not self.exact and mask is None and weights is None and self.class_weights is None:
             return self._plain_sums(output, target, where)
-        logits, labels, weight = self.prepared(output, target, mask, weights, where)
+        logits, labels, weight = self._prepared(output, target, mask, weights, where)
         entropy = self._entropy(logits, labels, weight)
         count, mass = (weight > 0).sum(), weight.sum()
         if not self.exact:
             return Sums(entropy[None], count, mass)
-        s = self.present(logits, labels, weight)
+        s = self._present(logits, labels, weight)
         scaled = logits * torch.exp(-s)
-        slope, _ = self.slopes(s.detach().reshape(1), logits.detach(), labels, weight)
+        slope, _ = self._slopes(s.detach().reshape(1), logits.detach(), labels, weight)
         slope = slope[0] * torch.exp(-s)
-        values = [entropy, self._entropy(scaled, labels, weight), slope, self.start_statistic(s, mass)]
+        values = [entropy, self._entropy(scaled, labels, weight), slope, self._start_statistic(s, mass)]
         return Sums(torch.stack(values), count, mass)
 
     def _plain_sums(self, output: Tensor, target: Tensor, where: str) -> Sums:
@@ -120,7 +120,7 @@ class Categorical(Tempered):
         )
         return Sums(entropy[None], count)
 
-    def prepared(
+    def _prepared(
         self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, where: str
     ) -> Prepared:
         """Logits ``(M, C)`` in float32, labels ``(M,)`` with −100 where there is none, and their weights."""
@@ -155,7 +155,7 @@ class Categorical(Tempered):
         smoothed = torch.where(weight > 0, smooth.sum(1), 0.0) * share
         return (1 - self.label_smoothing) * (losses * weight).sum() + scale * smoothed.sum()
 
-    def slopes(self, s: Tensor, logits: Tensor, labels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    def _slopes(self, s: Tensor, logits: Tensor, labels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Σ w·(f_y − E[f]), and e^(−s)·Σ w·Var[f]."""
         finite = torch.where(torch.isfinite(logits), logits, 0.0)
         chosen = finite.gather(1, labels.clamp_min(0).unsqueeze(1)).squeeze(1)
@@ -177,7 +177,7 @@ class Categorical(Tempered):
         output = self.noise.bank.low.new_zeros(1, classes)
         return output, torch.full((1,), NO_LABEL, device=output.device)
 
-    def masses(self, weight: Tensor) -> Tensor:
+    def _masses(self, weight: Tensor) -> Tensor:
         """Σ of the weights."""
         return weight.sum()
 

@@ -160,7 +160,7 @@ class Elementwise(Likelihood):
         return min(1, dim - 1)
 
     def broadcastable(self, per_channel: Tensor, dim: int) -> Tensor:
-        """One number per channel in a shape that broadcasts over outputs of ``dim`` axes."""
+        """Reshape ``per_channel``, one number per channel, to broadcast over outputs of ``dim`` axes."""
         channels = self.noise.channels
         if channels is None:
             return per_channel

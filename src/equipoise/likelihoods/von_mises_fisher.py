@@ -65,14 +65,14 @@ class VonMisesFisher(Likelihood):
         self, output: Tensor, target: Tensor, mask: Tensor | None = None, weights: Tensor | None = None, *, where: str
     ) -> Sums:
         """The sum of 1 − cos over the valid vectors, and their count."""
-        found, truth, valid, weight = self.vectors(output, target, mask, weights, where)
+        found, truth, valid, weight = self._vectors(output, target, mask, weights, where)
         losses = 0.5 * (found - truth).square().sum(-1)
         if weight is None:
             return Sums(torch.where(valid, losses, 0.0).sum()[None], valid.sum())
         weight = torch.where(valid, weight, 0.0).to(losses.dtype)
         return Sums((losses * weight).sum()[None], valid.sum(), weight.sum())
 
-    def vectors(
+    def _vectors(
         self, output: Tensor, target: Tensor, mask: Tensor | None, weights: Tensor | None, where: str
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Mean directions and targets of unit length, components last; which have a label; and their weights.
