@@ -22,10 +22,10 @@ def is_readable(*tensors: Tensor) -> bool:
 
 
 def may_wait_for(tensor: Tensor, occasion: int) -> bool:
-    """Whether to read a tensor back at the n-th occasion.
+    """Whether to read a tensor back at the n-th occasion (``occasion``, from 1).
 
-    Always on the CPU. An accelerator would stall each time, so only at the 1st, 2nd, 4th, 8th … occasion. Never on the
-    meta device, which has no data.
+    On the CPU always. On an accelerator, which would stall each time, only at the 1st, 2nd, 4th, 8th … occasion. On the
+    meta device, which has no data, never.
     """
     if tensor.device.type == "cpu":
         return True
@@ -38,5 +38,5 @@ def without_autocast(tensor: Tensor) -> AbstractContextManager[object]:
 
 
 def is_recomputing() -> bool:
-    """Whether this is a second forward pass, inside a backward pass: activation checkpointing runs it again."""
+    """Whether this is the second forward pass of activation checkpointing, which runs inside the backward pass."""
     return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1

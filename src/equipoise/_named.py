@@ -10,7 +10,7 @@ RESERVED = frozenset(dir(nn.Module()))
 class NamedModules(nn.Module):
     """A mapping from any names to modules.
 
-    PyTorch refuses module names that are empty, contain dots or are attributes of its own (``forward``): these are
+    PyTorch refuses module names that are empty, contain dots or are its own attributes (``forward``). These are
     percent-encoded, as in a URL.
     """
 

@@ -1,8 +1,8 @@
 """A fast path for the usual batch on a CPU: everything labelled, nothing pending.
 
 Small tasks of one kind and shape are stacked, so that fifty of them cost hardly more than two. For anything unusual
-(missing labels, masks, other shapes, a unit that is still being learned) it returns ``None``,
-and the general path runs.
+(missing labels, masks, other shapes, a unit that is still being learned) ``means`` returns ``None``, and the general
+path runs.
 """
 
 from collections.abc import Sequence
@@ -108,7 +108,8 @@ class Shortcut:
         target = target.to(output.dtype)
         if alone:
             return loss(output, target)[None]
-        return loss(output, target, reduction="none").reshape(len(outputs), -1).mean(1)
+        losses = loss(output, target, reduction="none")
+        return losses if losses.dim() == 1 else losses.flatten(1).mean(1)
 
     def _unit(self, first: int, number: int) -> tuple[Tensor, Tensor]:
         """Stacked offsets and scales of a run of tasks, cached until one of them changes."""
@@ -142,7 +143,7 @@ def _kind(member: Likelihood) -> type | None:
 
 
 def _is_settled(unit: Unit | None, member: Likelihood) -> bool:
-    """Whether this batch neither changes the unit, nor is looked at, nor calls for a warning."""
+    """Whether the batch needs nothing done for the unit: it is known, and this batch neither sets nor checks it."""
     if unit is None:
         return True
     if not member.training:

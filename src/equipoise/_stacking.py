@@ -32,7 +32,7 @@ def stacked(
         sums: the raw losses in one row, over all ranks.
         whole: all entries are labelled and no noise moves; ``sums`` holds means.
         normalizers: for each task the divisor of its sum, in place of its count.
-        any_empty: whether any entry has no valid element; ``None``: unknown without reading back.
+        any_empty: whether any entry has no valid element; ``None``: not known, since that would read a device back.
         training: whether the noises may move.
     """
     counts = sums.count

@@ -18,7 +18,7 @@ from equipoise.likelihoods._spec import NoiseSpec
 from equipoise.likelihoods._watch import BoundWatch, LagWatch, OwnershipWatch
 
 FARTHEST = 1.0
-"""A step may carry s this far beyond the batch's optimum; one that goes farther ends at the optimum."""
+"""A step may carry s this far beyond the batch's optimum. A step that goes farther ends at the optimum."""
 Optimum = Callable[[Tensor], Tensor]
 
 
@@ -27,7 +27,7 @@ class NoiseBank(LogVariances, Followed):
 
     Attributes:
         labelled: which entries had labels since the last optimizer step.
-        best: the latest optimum of each.
+        best: the latest optimum of each entry.
     """
 
     labelled: Tensor
@@ -73,12 +73,12 @@ class NoiseBank(LogVariances, Followed):
     def for_batch(
         self, span: slice, statistic: Tensor, count: Tensor, optimum: Optimum, *, training: bool, deferred: bool = False
     ) -> Tensor:
-        """The log-variances to use on a batch, moved first where a start is due or a running mean is followed.
+        """The log-variances to use for a batch, after a start that is due or an update in closed form.
 
         Args:
             span: the entries of one likelihood.
             statistic: the mean that ``optimum`` takes, one for each entry.
-            count: the number of valid elements of each; where it is 0, s keeps its value.
+            count: the number of valid elements of each entry; where it is 0, s keeps its value.
             optimum: maps a statistic to the best s.
             training: whether anything may move.
             deferred: the batch's sums depend on the present s, so the closed form takes effect one batch later: the
@@ -140,7 +140,7 @@ class NoiseBank(LogVariances, Followed):
         self.best[span].copy_(torch.where(informed, best, self.best[span]))
 
     def mark_healthy(self, optimum: Callable[[], Tensor]) -> None:
-        """Record that all entries have labels and none moves; the optimum is computed only if a step needs it."""
+        """Record that all entries have labels and none moves; ``optimum`` is called only if a step needs it."""
         self.has_run = self._fresh = self.all_labelled = True
         self._optimum = optimum
 
@@ -198,7 +198,7 @@ class NoiseBank(LogVariances, Followed):
         if not self.has_run or not self.by_gradient or not holds(optimizer, self.log_variance):
             return
         if self._starts is not None and is_sharded(self.log_variance):
-            # Forward passes of a sharded model worked on a copy of s that is gone by now: write their starts again.
+            # Forward passes of a sharded model set a copy of s that no longer exists: write their starts again.
             self.write(slice(None), self._starts)
         self._before = local(self.log_variance.detach()).clone()
 
@@ -212,7 +212,7 @@ class NoiseBank(LogVariances, Followed):
         if self.by_gradient:
             before, self._before = self._before, None
             if before is None:
-                # Without a forward pass since the last step, a gradient is stale or belongs to other training.
+                # Without a forward pass since the last step, the gradient is stale or belongs to other training.
                 if self._fresh:
                     self.ownership.after_step(optimizer, self.log_variance, self._ownership_message)
                 self._fresh = False

@@ -34,7 +34,7 @@ def complain(losses: Sequence[float], where: str) -> None:
         if value < 0:
             found = "one" if math.isinf(value) else f"{value:g}"
             raise ValueError(
-                f"{where}: expected losses of at least 0, found {found} below: no likelihood has negative losses"
+                f"{where}: expected losses of 0 or more, found {found} below 0: no likelihood has negative raw losses"
             )
         if not math.isfinite(value):
             raise FloatingPointError(f"{where}: the loss is {value}: the outputs or targets are not finite")

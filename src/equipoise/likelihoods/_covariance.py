@@ -13,7 +13,7 @@ from equipoise.likelihoods._sharding import as_stored, full, is_sharded, local
 from equipoise.likelihoods._spec import NoiseSpec
 
 PLENTY = 10
-"""With this many rows per dimension a sample covariance is used unchanged; with fewer it is shrunk."""
+"""A sample covariance of this many rows per dimension or more is used unchanged; one of fewer rows is shrunk."""
 
 
 class CovarianceNoise(Noise):
@@ -66,8 +66,9 @@ class CovarianceNoise(Noise):
     def set_covariance(self, covariance: Tensor, rows: Tensor, where: Tensor | bool = True) -> Tensor:
         """Set s and R to a sample covariance of ``rows`` rows; return whether it was usable.
 
-        It is not with fewer rows than dimensions, a zero variance or entries that are not finite. A covariance of few
-        rows is shrunk towards its diagonal: by half for as many rows as dimensions, not at all for ten times as many.
+        It is not usable with fewer rows than dimensions, a zero variance or entries that are not finite. A covariance
+        of few rows is shrunk towards its diagonal: by half for as many rows as dimensions, not at all for ten times as
+        many.
         """
         dim = len(covariance)
         usable = (rows >= dim) & torch.isfinite(covariance).all() & (covariance.diagonal() > 0).all() & where

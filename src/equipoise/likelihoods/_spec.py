@@ -10,11 +10,11 @@ from equipoise.likelihoods._settings import NoiseSettings
 
 
 class Constants(NamedTuple):
-    """What the settings say about each log-variance of a bank, one vector a quantity.
+    """The settings of each log-variance of a bank, with one vector for each quantity.
 
-    nll = a·e^(−r·s)·L + p·s, with s within [``low``, ``high``] and the prior (σ₀, strength). ``floor_depth``: how far
-    the floor lies below the first batch's optimum; ∞ where the floor is part of ``low``, or is off. ``starts``: 1 where
-    s starts at the optimum of the first batch.
+    nll = a·e^(−r·s)·L + p·s, with s within [``low``, ``high``] and the prior (σ₀, strength). ``floor_depth`` is how far
+    the floor lies below the first batch's optimum, or ∞ where the floor is off or part of ``low``. ``starts`` is 1
+    where s starts at the optimum of the first batch.
     """
 
     log_coefficient: Tensor

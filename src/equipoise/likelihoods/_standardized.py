@@ -13,7 +13,7 @@ from equipoise.likelihoods.likelihood import Likelihood
 
 
 class Standardized(Likelihood):
-    """A likelihood whose network may work in dimensionless numbers: target = offset + scale · dimensionless.
+    """A likelihood that may own its target's unit: target = offset + scale · (the network's dimensionless number).
 
     Attributes:
         unit: the offset and scale; ``None``: outputs are in the target's unit.
@@ -56,7 +56,7 @@ class Standardized(Likelihood):
         return difference(target, offset, dtype).div_(scale).to(dtype)
 
     def fit(self, targets: Tensor, mask: Tensor | None = None) -> None:
-        """Take the unit from these targets, and keep it. Every rank must call it: the targets of all ranks count.
+        """Take the unit from these targets, of all ranks together, and keep it; every rank must call it.
 
         Args:
             targets: in the shape that ``forward`` takes; NaN is no label.

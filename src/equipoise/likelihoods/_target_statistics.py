@@ -6,7 +6,7 @@ from torch import Tensor
 from equipoise.functional import at_least_single
 
 OUTLIER, RARE = 30.0, 64
-"""Outliers lie this many median absolute deviations out, and are at most one of this many elements."""
+"""Outliers lie this many median absolute deviations from the median, and are at most one in this many elements."""
 SAMPLE = 4096
 """Medians are taken of at most this many elements."""
 

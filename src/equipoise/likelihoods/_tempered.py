@@ -16,11 +16,11 @@ from equipoise.likelihoods.likelihood import Likelihood
 Prepared = tuple[Tensor, Tensor, Tensor]
 """Logits, labels, and the weight of each (0 where there is no label), in one shape that suits the likelihood."""
 REACH, SPACING, REFINED = 20.0, 0.5, 32
-"""log T is searched within ±20 on a grid of this spacing, then on a finer grid of this many points."""
+"""log T is searched within ±REACH on a grid of this SPACING, then on a finer grid of REFINED points."""
 AT_ONCE = 2**24
-"""At most this many numbers of a grid of temperatures are in memory at once."""
+"""At most this many numbers are in memory at once while a grid of temperatures is evaluated."""
 COIN = math.log(2.0 * math.log(2.0))
-"""s at its optimum for a coin flip: the reference of a classifier's floor."""
+"""The optimal s for a coin flip: the reference of a classifier's floor."""
 
 
 class Temperature(nn.Module):
@@ -45,8 +45,8 @@ class Temperature(nn.Module):
 class Tempered(Likelihood):
     r"""A likelihood of logits f, by their cross entropy CE.
 
-    *Approximate*: nll = e^(−s)·CE(f, y) + ½·s; its distribution has ``logits = f``, or f/T once ``refit`` has found a
-    temperature. *Exact*: nll = CE(f·e^(−s), y), whose sums are CE(f), CE(f·e^(−s)), its slope by s, and e^s.
+    *Approximate*: nll = e^(−s)·CE(f, y) + ½·s; the distribution has ``logits = f``, or f/T once ``refit`` has found a
+    temperature T. *Exact*: nll = CE(f·e^(−s), y); its sums are CE(f), CE(f·e^(−s)), the slope of that by s, and e^s.
 
     Args:
         exact: which form.
@@ -96,9 +96,8 @@ class Tempered(Likelihood):
         """In closed form; for the exact form on a refined grid."""
         if not self.exact:
             return super()._fit(output, target, mask, weights, all_ranks=all_ranks)
-        best, known = self._best(
-            *self._prepared(output, target, mask, weights, type(self).__name__), all_ranks=all_ranks
-        )
+        prepared = self._prepared(output, target, mask, weights, type(self).__name__)
+        best, known = self._best(*prepared, all_ranks=all_ranks)
         return torch.where(known, best, self.log_variance.to(best.dtype)), known
 
     def refit(
@@ -168,13 +167,15 @@ def best_log_temperature(
     all_ranks: bool,
     rounds: int,
 ) -> tuple[Tensor, Tensor]:
-    """The s where the cross entropy of f·e^(−s) has no slope, and whether there is one within reach.
+    """The s that minimises the cross entropy of f·e^(−s), and whether there is one within reach.
 
-    A grid of s is evaluated at once, so that one reduction over the ranks is enough; between its points the slope is a
-    cubic by its values and derivatives (right to 10⁻⁴); a second round on a finer grid makes that 10⁻⁸.
+    A grid of s is evaluated at once, so that one reduction over the ranks is enough. Between its points the slope is
+    interpolated by a cubic, from its values and derivatives, with an error of about 10⁻⁴ in s; a second round on a
+    finer grid brings that to 10⁻⁸.
 
     Args:
-        slopes: s ``(G, *noise)`` → Σ (f_y − E[f]), which increases with s (CE is convex in e^(−s)), and its derivative.
+        slopes: maps s ``(G, *noise)`` to Σ (f_y − E[f]), which increases with s since CE is convex in e^(−s), and to
+            its derivative by s.
         mass: Σ of the weights.
         bounds: of s.
         prior: (σ₀, strength).

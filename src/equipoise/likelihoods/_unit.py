@@ -1,11 +1,11 @@
 """The unit of a regression target: its offset and scale, so that a network may work in dimensionless numbers.
 
-target = offset + scale · dimensionless. The unit is provisional, and follows every batch, until
-32 valid elements have been seen; then it stays. Some later batches (the first 16, then the 32nd, 64th … 1024th) are
-checked against it: if they show that the first ones were not typical (a sorted loader), the unit is taken again, with
-a warning, because that changes what the network's outputs mean. After that it never changes by itself.
+target = offset + scale · dimensionless. The unit is provisional, and updated by every batch, until 32 valid elements
+have been seen; then it is settled. Some later batches (the first 16, then the 32nd, 64th … 1024th) are checked against
+it. If they show that the first ones were not typical, as with a sorted loader, the unit is taken again, with a warning,
+because that changes what the network's outputs mean. After that it never changes by itself.
 
-Rare outliers (beyond 30 median absolute deviations) do not count; data without spread give no unit.
+Rare outliers (beyond 30 median absolute deviations) are left out. Data without spread give no unit.
 """
 
 import warnings
@@ -31,9 +31,9 @@ ATYPICAL = 2.0
 class Unit(NamedTensors, Followed):
     """Offset and scale of a target: one of each for the task, or one per channel.
 
-    ``known`` holds w, w·offset, w·scale and w·(elements it was taken from), w = 1 once it is known: so that averages of
-    models (EMA, SWA) average units rightly. ``gathered``: count, count·mean and squared deviations of all batches that
-    were looked at.
+    ``known`` holds w, w·offset, w·scale and w·(number of elements it was taken from), with w = 1 once the unit is
+    known, so that averages of models (EMA, SWA) average units rightly. ``gathered`` holds count, count·mean and squared
+    deviations of all batches that were gathered or checked.
     """
 
     known: Tensor

@@ -14,9 +14,9 @@ from equipoise.likelihoods._sharding import local
 from equipoise.likelihoods._spec import NoiseSpec
 
 LAG, LAG_LOOKS, LOOK_EVERY = 3.0, 20, 10
-"""σ lags when s is this far from its optimum for this many looks, and the gap has not halved meanwhile."""
+"""σ lags when s is this far from its optimum in this many checks, one every 10 batches, and the gap has not halved."""
 HELD_STEPS = 2
-"""Steps of one optimizer before a warning: after the first, another that holds the log-variances may still step."""
+"""Steps of one optimizer before a warning: after its first step, one that holds the log-variances may still follow."""
 
 
 class OwnershipWatch:
@@ -78,8 +78,8 @@ def _bound_message(spec: NoiseSpec, name: str, is_low: bool, low: float) -> str:
     if is_low and low > bounds[0]:
         return (
             f"{name}: σ has reached its floor (log σ² = {low:.3g}): the task's loss tends to zero, and without the "
-            "floor its weight would grow without end. Is its target constant, or memorised? floor= lowers the floor, "
-            "prior= says how exact the targets are"
+            "floor its weight would grow without end. Is its target constant, or memorised? If it is that exact, lower "
+            "floor=, or set prior= to the error of the targets"
         )
     return (
         f"{name}: log σ² has reached its bounds [{bounds[0]:g}, {bounds[1]:g}]: the task's loss is degenerate, or its "
@@ -112,9 +112,9 @@ class LagWatch:
             if looks + 1 >= LAG_LOOKS and gap > 0.5 * first:
                 self._warned = True
                 warnings.warn(
-                    f"{name_of(i)}: σ lags far behind: log σ² is {s:.3g} and its optimum about {b:.3g}, for "
-                    f"{LAG_LOOKS * LOOK_EVERY} batches. Raise log_variance_lr in param_groups, start with "
-                    "init='first_batch', or use update='closed_form'",
+                    f"{name_of(i)}: σ lags far behind: log σ² is {s:.3g} and its optimum about {b:.3g}, and has been "
+                    f"far from it for {LAG_LOOKS * LOOK_EVERY} batches: raise log_variance_lr in param_groups, start "
+                    "with init='first_batch', or use update='closed_form'",
                     stacklevel=2,
                 )
                 return
