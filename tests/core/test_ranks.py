@@ -65,7 +65,7 @@ def test_s_of_an_unlabelled_task_stays_put(case, found):
 
 def test_a_negative_loss_on_one_rank_is_an_error_on_both(found):
     for result in found:
-        assert result["negative"]["error"].startswith("ValueError: Gibbs: expected losses of at least 0")
+        assert result["negative"]["error"].startswith("ValueError: Gibbs: expected losses of 0 or more")
 
 
 def test_one_reduction_a_training_step(found):

@@ -77,7 +77,7 @@ class TestUncertaintyWeighting:
         weighting = eq.UncertaintyWeighting({"a": "l2", "b": "l1"})
         with pytest.raises(ValueError, match=r"losses: expected the tasks \['a', 'b'\], found 'c'"):
             weighting({"c": torch.tensor(1.0)})
-        with pytest.raises(ValueError, match="task 'a': expected losses of at least 0"):
+        with pytest.raises(ValueError, match="task 'a': expected losses of 0 or more"):
             weighting({"a": torch.tensor(-1.0)})
         with pytest.raises(FloatingPointError, match="task 'b'"):
             weighting({"b": torch.tensor(float("inf"))})
