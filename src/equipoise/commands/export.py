@@ -49,15 +49,15 @@ def export(
 def print_agreement(record: ExportRecord) -> None:
     """Print the largest difference from PyTorch of each task, and what the precision of the run costs."""
     columns = [
-        *(Column(title="form"), Column(title="task"), Column(title="largest difference", numbers=True)),
-        *(Column(title="of the spread", numbers=True), Column(title="spread", numbers=True)),
+        *(Column(title="form"), Column(title="task"), Column(title="difference", numbers=True)),
+        *(Column(title="share of spread", numbers=True), Column(title="spread", numbers=True)),
     ]
     compared = record.agreement
     if record.precision_costs:
-        compared = compared | {f"{record.trained_in}, as the run computes": record.precision_costs}
+        compared = compared | {f"run, in {record.trained_in}": record.precision_costs}
     rows = [
         [form, task, number(each.absolute), number(each.relative), significant(each.spread)]
         for form, tasks in compared.items()
         for task, each in tasks.items()
     ]
-    print_table("Compared with PyTorch in float32", columns, rows, output())
+    print_table("Largest differences from PyTorch in float32", columns, rows, output())
