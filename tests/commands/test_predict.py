@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from equipoise.commands.predict import predicted
-from equipoise.errors import DataError
+from equipoise.errors import DataError, OutOfMemoryError
 from equipoise.scenes import load
 from equipoise.scenes.inference import writer
 from equipoise.scenes.io.atomic import write_atomic
@@ -231,6 +231,15 @@ def test_a_picture_that_wants_all_memory_is_at_fault_alone(error):
             raise error
 
     with pytest.raises(DataError, match=r"bar\.png: expected a picture that fits in memory"):
+        predicted(Model(), Path("bar.png"))
+
+
+def test_a_picture_for_which_the_device_has_too_little_memory_is_named():
+    class Model:
+        def predict(self, path: Path, **options: object) -> None:
+            raise OutOfMemoryError("expected enough memory on cuda:0")
+
+    with pytest.raises(OutOfMemoryError, match=r"bar\.png: expected enough memory on cuda:0"):
         predicted(Model(), Path("bar.png"))
 
 

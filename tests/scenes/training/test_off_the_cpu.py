@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from equipoise.errors import NonFiniteError, OutOfMemoryError, RunError
 from equipoise.scenes.data.sample import Sample
+from equipoise.scenes.inference.predictor import NetworkPredictor
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.files import load_model
@@ -272,6 +273,17 @@ def test_too_little_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.Monke
     assert "training.precision = 'bfloat16'" in str(caught.value)
     assert caught.value.exit_status == 6
     assert "\n" not in str(caught.value)
+
+
+def test_too_little_memory_for_a_prediction_is_one_line(monkeypatch: pytest.MonkeyPatch):
+    def forward(*arguments: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(SceneNetwork, "forward", forward)
+    predict = NetworkPredictor(SceneModel(describe(RECIPE, VOCABULARY)).eval())
+    expected = "the network on 1 image of 40x56 px in float32, found too little: give a smaller --tile"
+    with pytest.raises(OutOfMemoryError, match=expected):
+        predict(torch.zeros(3, 3, 40, 56, dtype=torch.uint8))
 
 
 def test_other_errors_of_the_network_stay_defects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
