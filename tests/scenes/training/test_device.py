@@ -1,16 +1,22 @@
 """Which device and which precision a run gets, and what is said where there is none."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from equipoise.errors import RecipeError, UsageError
+from equipoise.errors import RecipeError, RunError, UsageError
 from equipoise.scenes.config.recipe import read_recipe
+from equipoise.scenes.runs.run import workplace
 from equipoise.scenes.training.device import CPU, choose_device, described
+from equipoise.scenes.training.distributed import ALONE
+from equipoise.scenes.training.loop import train
 from equipoise.scenes.training.precision import choose_precision, float32_products, precision_on
+from tests.scenes.training import test_loop
 from tests.support.commands import RECIPE, equipoise, one_line
+from tests.support.tiny import TinyDataset
 
 GPU = torch.device("cuda", 0)
 
@@ -148,3 +154,17 @@ def test_a_recipe_names_a_device(tmp_path: Path):
     path.write_text(RECIPE.format(steps=1).replace("[training]", '[training]\ndevice = "gpu"'))
     with pytest.raises(RecipeError, match=r"training\.device: expected auto, cpu, cuda, .*, found gpu"):
         read_recipe(path)
+
+
+def test_a_run_resumes_with_another_device_in_its_recipe_and_records_what_auto_became(tmp_path: Path):
+    """But not with another precision."""
+    recipe = test_loop.RECIPE
+    record = workplace(choose_device("cpu"), "float32", ALONE)
+    assert record["device"] == "cpu"
+    assert record["float32_products"] is None
+    train(recipe, TinyDataset(), tmp_path, precision="float32")
+    moved = replace(recipe, training=replace(recipe.training, device="cpu"))
+    assert train(moved, TinyDataset(), tmp_path, precision="float32", resume=True).step == recipe.training.steps
+    other = replace(recipe, training=replace(recipe.training, precision="bfloat16"))
+    with pytest.raises(RunError, match=r"training\.precision"):
+        train(other, TinyDataset(), tmp_path, precision="float32", resume=True)
