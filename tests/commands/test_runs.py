@@ -46,9 +46,10 @@ repeat = 2
     assert set(photos["tasks"]["semantic"]["iou"]) == {"road", "car", "sky"}
     assert photos["baselines"]["position"]["semantic"] == 1.0  # every photo has the same labels
     examples = json.loads((run / "pictures/examples.json").read_text())
-    shown = {key for e in examples if e["data"] == "photos" for key in e["files"]}
-    assert {"depth", "semantic_truth"} <= shown
-    assert "depth_truth" not in shown
+    shown = [each["tasks"] for each in examples if each["data"] == "photos"]
+    assert len(shown) == 2
+    assert all(tasks["semantic"]["truth"] and tasks["depth"]["prediction"] for tasks in shown)
+    assert not any(tasks["depth"]["truth"] for tasks in shown)
     with Image.open(run / "pictures/photos_00_all_semantic_truth.png") as picture:
         colors = {color for _, color in picture.getcolors()}
     assert (128, 64, 128) in colors  # the road of the first data set, whatever colour the photos' ground has

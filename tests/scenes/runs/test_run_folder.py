@@ -75,7 +75,7 @@ def test_clear_follows_no_path_out_of_the_pictures(run):
     assert files(run.path) == {"recipe.json", "run.json", "notes.txt"}
 
 
-@pytest.mark.parametrize("damaged", ["{", "[3]", '[{"files": 3}]', '{"files": {}}'])
+@pytest.mark.parametrize("damaged", ["{", "[3]", '[{"tasks": 3}]', '{"files": {}}'])
 def test_clear_keeps_pictures_whose_list_is_damaged(run, damaged):
     run.examples_file.write_text(damaged)
     run.clear()
