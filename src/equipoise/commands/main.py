@@ -117,7 +117,7 @@ def app() -> "App":
         help="Train one network for several tasks with losses weighed by their learned noise.",
     )
     for name, says in COMMANDS.items():
-        commands.command(f"equipoise.commands.{name}:{name}", name=name, help=says)
+        commands.command("equipoise.commands.{0}:{0}".format(name.replace("-", "_")), name=name, help=says)
     return commands
 
 
@@ -130,5 +130,6 @@ COMMANDS = {
     "predict": "Predict the scene in an image, a folder of images, or the images that match a pattern.",
     "report": "Write the report of a run again.",
     "export": "Write a trained model as ONNX or as a PyTorch program, for use without Equipoise.",
+    "convert-weights": "Convert published weights (.pth) for model.encoder_weights.",
 }
 """What each command does, in the order of a first session. Each is in the module of its name."""

@@ -15,7 +15,10 @@ def test_features_have_the_output_stride(encoder_name: str, stride: int):
     encoder = make_encoder(encoder_name, stride, "batch").eval()
     with torch.no_grad():
         features = encoder(torch.zeros(1, 3, 64, 96))
-    assert features.shape == (1, encoder.channels, 64 // stride, 96 // stride)
+    assert max(features) == encoder.output_stride == stride
+    assert 4 in features
+    shapes = {each: tuple(tensor.shape) for each, tensor in features.items()}
+    assert shapes == {each: (1, channels, 64 // each, 96 // each) for each, channels in encoder.channels.items()}
 
 
 @pytest.mark.parametrize("encoder", ENCODERS.values(), ids=ENCODERS)
@@ -27,13 +30,15 @@ def test_preprocessing_is_stated_for_pixels_of_its_range(encoder: Encoder):
 
 def test_another_encoder_is_one_entry(monkeypatch: pytest.MonkeyPatch):
     class Thumbnail(EncoderModule):
-        channels = 3
+        def __init__(self) -> None:
+            super().__init__()
+            self.channels = {32: 3}
 
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return torch.nn.functional.avg_pool2d(images, 32)
+        def forward(self, images: torch.Tensor) -> dict[int, torch.Tensor]:
+            return {32: torch.nn.functional.avg_pool2d(images, 32)}
 
     monkeypatch.setitem(ENCODERS, "thumbnail", Encoder(build=lambda stride, normalization: Thumbnail(), strides=(32,)))
-    assert make_encoder("thumbnail", 32, "batch")(torch.zeros(1, 3, 64, 96)).shape == (1, 3, 2, 3)
+    assert make_encoder("thumbnail", 32, "batch")(torch.zeros(1, 3, 64, 96))[32].shape == (1, 3, 2, 3)
     with pytest.raises(RecipeError, match=r"model.output_stride: expected one of \(32,\), found 8"):
         make_encoder("thumbnail", 8, "batch")
 

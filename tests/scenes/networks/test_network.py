@@ -6,6 +6,7 @@ import torch
 from equipoise.errors import RecipeError
 from equipoise.scenes.networks.aspp import ASPP, scaled_dilations
 from equipoise.scenes.networks.encoders.resnet import ResNet
+from equipoise.scenes.networks.layers import FrozenBatchNorm2d
 from equipoise.scenes.networks.network import SceneNetwork
 
 
@@ -22,31 +23,91 @@ def make(**changes) -> SceneNetwork:
     return SceneNetwork(**(arguments | changes))
 
 
+DECODERS = ("aspp", "deeplabv3plus")
+
+
 @pytest.mark.parametrize("size", [(64, 96), (33, 47), (40, 100)])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-def test_outputs_have_the_size_of_the_images(size, dtype):
-    outputs = make()(torch.zeros(2, 3, *size, dtype=dtype))
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_outputs_have_the_size_of_the_images(size, dtype, decoder):
+    outputs = make(decoder=decoder)(torch.zeros(2, 3, *size, dtype=dtype))
     assert {name: tuple(o.shape) for name, o in outputs.items()} == {"semantic": (2, 5, *size), "depth": (2, 1, *size)}
 
 
 @pytest.mark.parametrize("heads", [{"depth": 1}, {"instance": 2}, {"semantic": 3, "instance": 2, "depth": 1}])
-def test_any_subset_of_tasks_trains(heads):
-    network = make(heads=heads)
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_any_subset_of_tasks_trains(heads, decoder):
+    network = make(heads=heads, decoder=decoder)
     sum(o.square().mean() for o in network(torch.rand(2, 3, 64, 96) * 255).values()).backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
 
 
 @pytest.mark.parametrize("normalization", ["batch", "group", "frozen"])
-def test_a_batch_of_one_trains(normalization):
-    network = make(normalization=normalization)
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_a_batch_of_one_trains(normalization, decoder):
+    network = make(normalization=normalization, decoder=decoder)
     network(torch.rand(1, 3, 64, 96) * 255)["depth"].mean().backward()
 
 
 @pytest.mark.parametrize("normalization", ["group", "frozen"])
-def test_a_sample_does_not_feel_its_batch(normalization):
-    network = make(normalization=normalization)
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_a_sample_does_not_feel_its_batch(normalization, decoder):
+    network = make(normalization=normalization, decoder=decoder)
     images = torch.rand(3, 3, 64, 96, generator=torch.Generator().manual_seed(0)) * 255
     torch.testing.assert_close(network(images)["depth"][:1], network(images[:1])["depth"], rtol=1e-4, atol=1e-3)
+
+
+def test_without_the_skip_connection_weights_are_drawn_as_before():
+    """The decoder that reads fine features adds modules after the encoder and ASPP, and changes neither."""
+    torch.manual_seed(0)
+    plain = make().state_dict()
+    torch.manual_seed(0)
+    skipping = make(decoder="deeplabv3plus").state_dict()
+    assert {name.split(".")[0] for name in skipping} - {name.split(".")[0] for name in plain} == {"fusion"}
+    assert skipping["fusion.fine.0.0.weight"].shape == (48, 64, 1, 1)
+    assert [n for n, each in plain.items() if n not in skipping or skipping[n].shape != each.shape] == [
+        f"decoders.{task}.0.0.weight" for task in ("semantic", "depth")
+    ]
+
+
+def test_the_skip_connection_reads_what_lies_near():
+    """With the path through ASPP cut, an output depends on the image within the field of the features at stride 4."""
+    torch.manual_seed(0)
+    network = make(decoder="deeplabv3plus", output_stride=32, heads={"depth": 1}).eval()
+    torch.nn.init.zeros_(network.fusion.coarse[0][0].weight)
+    images = (torch.rand(1, 3, 64, 192) * 255).requires_grad_()
+    network(images)["depth"][0, 0, 32, 96].backward()
+    reached = images.grad.abs().sum((0, 1, 2)).nonzero().flatten()
+    assert 56 <= reached.min() < 88
+    assert 104 < reached.max() <= 136
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_only_rows_with_labels_are_decoded(decoder):
+    network = make(decoder=decoder).eval()
+    images = torch.rand(3, 3, 64, 96) * 255
+    every, some = network(images), network(images, {"semantic": torch.tensor([2, 0]), "depth": torch.tensor([]).long()})
+    torch.testing.assert_close(some["semantic"], every["semantic"][[2, 0]], rtol=1e-4, atol=1e-4)
+    assert some["depth"].shape == (0, 1, 64, 96)
+
+
+def test_frozen_statistics_are_the_encoder_s_alone():
+    network = make(normalization="frozen", decoder="deeplabv3plus")
+    frozen = {n for n, m in network.named_modules() if isinstance(m, FrozenBatchNorm2d)}
+    grouped = {n for n, m in network.named_modules() if isinstance(m, torch.nn.GroupNorm)}
+    assert {name.split(".")[0] for name in frozen} == {"encoder"}
+    assert {name.split(".")[0] for name in grouped} == {"aspp", "fusion", "decoders"}
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_it_can_be_exported(decoder):
+    """No Python depends on the values, and sizes stay free."""
+    network = make(decoder=decoder, heads={"depth": 1}).eval()
+    height, width = (torch.export.Dim(name, min=32, max=512) for name in ("height", "width"))
+    images = torch.rand(2, 3, 64, 96)
+    exported = torch.export.export(network, (images,), dynamic_shapes={"images_B3HW": {2: height, 3: width}})
+    other = torch.rand(2, 3, 70, 130)
+    torch.testing.assert_close(exported.module()(other)["depth"], network(other)["depth"], rtol=1e-4, atol=1e-4)
 
 
 def test_the_paper_s_representation():
@@ -79,18 +140,20 @@ def test_dilation_keeps_what_a_stride_would_compute():
     plain.load_state_dict(dilated.state_dict())
     image = torch.randn(1, 3, 128, 128)
     with torch.no_grad():
-        assert torch.allclose(dilated(image)[..., ::4, ::4], plain(image), atol=1e-4)
+        assert torch.allclose(dilated(image)[8][..., ::4, ::4], plain(image)[32], atol=1e-4)
 
 
-def test_state_round_trip():
-    one, other = make().eval(), make().eval()
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_state_round_trip(decoder):
+    one, other = make(decoder=decoder).eval(), make(decoder=decoder).eval()
     other.load_state_dict(one.state_dict())
     images = torch.rand(1, 3, 64, 96) * 255
     assert torch.equal(one(images)["semantic"], other(images)["semantic"])
 
 
-def test_shared_parameters_are_those_outside_the_decoders():
-    network = make()
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_shared_parameters_are_those_outside_the_decoders(decoder):
+    network = make(decoder=decoder)
     shared = {id(p) for p in network.shared_parameters()}
     assert shared.isdisjoint(id(p) for p in network.decoders.parameters())
     assert len(shared) + len(list(network.decoders.parameters())) == len(list(network.parameters()))

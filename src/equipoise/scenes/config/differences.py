@@ -5,9 +5,13 @@ from typing import Any
 
 
 def changes_nothing(key: str) -> bool:
-    """Whether a key does not affect the results of a run, such as the number of workers and the paths of the data."""
+    """Whether a key does not affect the results of a run, such as the number of workers and the paths of the data.
+
+    The file of ``model.encoder_weights`` may have moved, too: a resumed run does not read it, and its record says which
+    one it was.
+    """
     workings = ("workers", "device", "checkpoint_every", "keep_checkpoints")
-    keys = ("data.cache_folder", *(f"training.{name}" for name in workings))
+    keys = ("data.cache_folder", "model.encoder_weights", *(f"training.{name}" for name in workings))
     return key in keys or re.fullmatch(r"(data|also\.[^.]+)\.(path|root)", key) is not None
 
 

@@ -15,7 +15,7 @@ from equipoise.scenes.config.ranges import Range, check_ranges
 from equipoise.scenes.config.toml import from_table, read_toml
 from equipoise.scenes.data.augmentation import AUGMENTATION_RANGES, Augmentation, check_augmentation
 from equipoise.scenes.data.settings import DATA_RANGES, SET_RANGES, DataRecipe, SetRecipe, check_set
-from equipoise.scenes.networks.settings import MODEL_RANGES, ModelRecipe, check_model
+from equipoise.scenes.networks.settings import IMAGENET, MODEL_RANGES, ModelRecipe, check_model
 from equipoise.scenes.tasks import DEFAULT_TASKS
 from equipoise.scenes.tasks.settings import LIKELIHOOD_RANGES, LikelihoodRecipe
 from equipoise.scenes.training.settings import OPTIMIZER_RANGES, TRAINING_RANGES, OptimizerRecipe, TrainingRecipe
@@ -66,7 +66,7 @@ class Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read and check the recipe in a TOML file, and make its data paths absolute.
+    """Read and check the recipe in a TOML file, and make its paths absolute.
 
     Raises ``RecipeError`` with a message of one line.
     """
@@ -74,7 +74,10 @@ def read_recipe(path: Path) -> Recipe:
     check_recipe(recipe, str(path))
     here = path.resolve().parent
     also = {name: _absolute(one, here) for name, one in recipe.also.items()}
-    return dataclasses.replace(recipe, data=_absolute(recipe.data, here), also=also)
+    model = recipe.model
+    if model.encoder_weights not in (None, IMAGENET):
+        model = dataclasses.replace(model, encoder_weights=str(here / str(model.encoder_weights)))
+    return dataclasses.replace(recipe, data=_absolute(recipe.data, here), also=also, model=model)
 
 
 def _absolute(data: S, here: Path) -> S:

@@ -1,5 +1,6 @@
 """The description of a model: all that is needed to build it, apart from its weights."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def describe(recipe: Recipe, vocabulary: SceneVocabulary, known: ModelCamera | N
         vocabulary=vocabulary,
         input_size=recipe.data.size,
         crop=recipe.augmentation.crop,
-        model=recipe.model,
+        model=dataclasses.replace(recipe.model, encoder_weights=None),  # The model's own weights hold them.
         likelihood=recipe.likelihood,
         preprocessing=find_encoder(recipe.model.encoder_name).preprocessing,
         camera=known.camera,

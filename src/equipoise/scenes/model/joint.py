@@ -27,7 +27,7 @@ class SceneModel(nn.Module):
         self.description = description
         self.tasks = make_tasks(description.tasks, description.vocabulary)
         self.network = SceneNetwork(
-            **dataclasses.asdict(description.model),
+            **{key: value for key, value in dataclasses.asdict(description.model).items() if key != "encoder_weights"},
             heads={name: task.channels for name, task in self.tasks.items()},
             input_size=description.training_size,
             preprocessing=description.preprocessing,

@@ -29,6 +29,14 @@ def norm(channels: int, normalization: str) -> nn.Module:
     raise ValueError(f"normalization: expected batch, group or frozen, found {normalization!r}")
 
 
+def beside_encoder(normalization: str) -> str:
+    """The normalisation of the parts that published weights do not cover: ``group`` in place of ``frozen``.
+
+    Like ``frozen``, ``group`` does not depend on the batch. Without weights, ``frozen`` would normalise nothing.
+    """
+    return "group" if normalization == "frozen" else normalization
+
+
 def conv_norm(
     inputs: int, outputs: int, kernel: int, *, stride: int = 1, dilation: int = 1, normalization: str
 ) -> nn.Sequential:
@@ -36,3 +44,16 @@ def conv_norm(
     padding = dilation * (kernel - 1) // 2
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=False)
     return nn.Sequential(convolution, norm(outputs, normalization))
+
+
+def initialize(module: nn.Module) -> None:
+    """Draw a convolution's weights as He et al. do; leave other modules as they are."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def conv_norm_relu(inputs: int, outputs: int, kernel: int, *, normalization: str) -> nn.Sequential:
+    """As ``conv_norm``, with a ReLU."""
+    return nn.Sequential(conv_norm(inputs, outputs, kernel, normalization=normalization), nn.ReLU(inplace=True))

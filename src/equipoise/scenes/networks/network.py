@@ -7,31 +7,34 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equipoise.scenes.networks.aspp import ASPP, scaled_dilations
+from equipoise.scenes.networks.decoders import SKIP_STRIDE, SkipFusion, fine_channels
 from equipoise.scenes.networks.encoders import make_encoder
 from equipoise.scenes.networks.encoders.encoder import IMAGENET, Preprocessing
-from equipoise.scenes.networks.layers import conv_norm
+from equipoise.scenes.networks.layers import beside_encoder, conv_norm_relu, initialize
 
 
 class SceneNetwork(nn.Module):
     """Images to each task's output, at the size of the images.
 
-    A decoder is a 3×3 convolution with normalisation and ReLU, then a 1×1 to the task's channels, then bilinear
-    interpolation to the input's size. (The paper's text has 3×3 in one place and 1×1 in another.)
+    A task's own layers are a 3×3 convolution with normalisation and ReLU, then a 1×1 to the task's channels, then
+    bilinear interpolation to the input's size. (The paper's text has 3×3 in one place and 1×1 in another.) They read
+    ASPP's output, or with the decoder ``deeplabv3plus`` what ``SkipFusion`` makes of it at stride 4.
 
     Args:
-        encoder_name: a name in ``encoders.ENCODERS``.
+        encoder_name: one that ``encoders.find_encoder`` knows.
         output_stride: 8 (the paper's) or another that the encoder supports.
         aspp_channels: of each branch; 256 in the paper.
         decoder_channels: of each decoder's 3×3; ``None``: as many as ``aspp_channels``.
-        normalization: ``batch``, ``group`` or ``frozen``.
+        normalization: ``batch``, ``group`` or ``frozen``; with ``frozen`` the layers after the encoder use ``group``.
         heads: channels by task name.
         input_size: height and width of the training images, from which the dilations follow.
         preprocessing: how pixels are normalised for the encoder.
+        decoder: ``aspp`` or ``deeplabv3plus``.
 
     Shapes: images ``(B, 3, H, W)``, uint8 or float in 0…255 → ``(B, C_task, H, W)``.
 
     Raises:
-        RecipeError: no such encoder, or a stride that it does not support.
+        RecipeError: no such encoder, or a stride or decoder that it does not support.
 
     >>> network = SceneNetwork(
     ...     encoder_name="small", output_stride=8, aspp_channels=16, decoder_channels=None, normalization="batch",
@@ -55,9 +58,11 @@ class SceneNetwork(nn.Module):
         heads: dict[str, int],
         input_size: tuple[int, int],
         preprocessing: Preprocessing = IMAGENET,
+        decoder: str = "aspp",
     ) -> None:
         super().__init__()
         width = aspp_channels if decoder_channels is None else decoder_channels
+        outside = beside_encoder(normalization)
         scale = 255 / preprocessing.input_max
         for key, values in (("mean", preprocessing.mean), ("std", preprocessing.std)):
             # Not in the weights: the model's description has them.
@@ -65,18 +70,22 @@ class SceneNetwork(nn.Module):
         self.heads = dict(heads)
         self.encoder = make_encoder(encoder_name, output_stride, normalization)
         dilations = scaled_dilations(output_stride, input_size)
-        self.aspp = ASPP(self.encoder.channels, aspp_channels, dilations, normalization)
-        self.decoders = nn.ModuleDict(
-            {
-                name: nn.Sequential(
-                    conv_norm(self.aspp.channels, width, 3, normalization=normalization),
-                    nn.ReLU(inplace=True),
-                    nn.Conv2d(width, channels, 1),
-                )
-                for name, channels in heads.items()
-            }
-        )
-        self.apply(_initialize)
+        self.aspp = ASPP(self.encoder.channels[output_stride], aspp_channels, dilations, outside)
+        self.fusion = None
+        if decoder == "deeplabv3plus":
+            fine = fine_channels(self.encoder, encoder_name)
+            self.fusion = SkipFusion(self.aspp.channels, fine, width, outside)
+        self.decoders = nn.ModuleDict({name: self._task_layers(width, n, outside) for name, n in heads.items()})
+        self.encoder.initialize()
+        for part in (self.aspp, self.fusion, self.decoders):
+            if part is not None:
+                part.apply(initialize)
+
+    def _task_layers(self, width: int, channels: int, normalization: str) -> nn.Sequential:
+        """The layers of one task."""
+        inputs = self.aspp.channels if self.fusion is None else self.fusion.channels
+        first = conv_norm_relu(inputs, width, 3, normalization=normalization)
+        return nn.Sequential(*first, nn.Conv2d(width, channels, 1))
 
     def forward(self, images_B3HW: Tensor, rows: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """Each task's output at the size of the images.
@@ -86,7 +95,10 @@ class SceneNetwork(nn.Module):
             rows: for some or all tasks: the indices of the images to decode, int64; the decoder skips the others.
         """
         normalized = (images_B3HW - self.mean) / self.std
-        shared = self.aspp(self.encoder(normalized))
+        features = self.encoder(normalized)
+        shared = self.aspp(features[self.encoder.output_stride])
+        if self.fusion is not None:
+            shared = self.fusion(shared, features[SKIP_STRIDE])
         return {name: self._decoded(name, shared, images_B3HW, (rows or {}).get(name)) for name in self.decoders}
 
     def _decoded(self, name: str, shared: Tensor, images: Tensor, rows: Tensor | None) -> Tensor:
@@ -103,11 +115,5 @@ class SceneNetwork(nn.Module):
         """The parameters that all tasks share."""
         yield from self.encoder.parameters()
         yield from self.aspp.parameters()
-
-
-def _initialize(module: nn.Module) -> None:
-    """Draw convolutions as He et al. do; leave other modules as they are."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+        if self.fusion is not None:
+            yield from self.fusion.parameters()

@@ -8,6 +8,7 @@ from equipoise.errors import RecipeError, RunError
 from equipoise.scenes.cameras.model_camera import ModelCamera
 from equipoise.scenes.config.toml import from_table
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
+from equipoise.scenes.networks.encoders.weights import EncoderFile
 from equipoise.scenes.tasks import Primary
 from equipoise.scenes.training.precision import Precision, Products
 from equipoise.scenes.training.selection import Better
@@ -80,6 +81,7 @@ class RunRecord:
     tasks: tuple[str, ...] = ()
     vocabulary: SceneVocabulary | None = None
     camera: ModelCamera | None = None
+    encoder_weights: EncoderFile | None = None
     validation: ValidationRecord | None = None
     steps_done: int | None = None
     stopped_early: bool | None = None
@@ -126,6 +128,7 @@ class RunRecord:
 ADDED_LATER = (
     "device_name",
     "float32_products",
+    "encoder_weights",
     "validation",
     "steps_done",
     "stopped_early",

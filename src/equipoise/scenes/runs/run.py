@@ -16,6 +16,7 @@ from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.callbacks import RunCallbacks
 from equipoise.scenes.runs.class_balance import balanced
+from equipoise.scenes.runs.encoder_start import expect_same_weights, first_weights
 from equipoise.scenes.runs.record import FORMAT, Change, KeptModel, RunRecord
 from equipoise.scenes.runs.run_folder import RunFolder
 from equipoise.scenes.runs.validation import plan_validation, selection, validation_record, validation_sets
@@ -45,6 +46,8 @@ def train_run(
         callbacks.on_notice(line)
     with torch.device("meta"):
         model = SceneModel(describe(recipe, known.vocabulary))
+    with group.leader_first():  # It may download them.
+        weights = None if resume else first_weights(recipe, model, callbacks.on_notice)
     sets = validation_sets(data, model, callbacks.on_notice) if recipe.training.validate_every else []
     chosen = selection(sets, recipe.training.best_by) if sets else None
     with group.leader_first():
@@ -55,10 +58,12 @@ def train_run(
     precision = agreed(choose_precision(recipe.training.precision, device), group)
     if resume:
         _, record = folder.read()
+        expect_same_weights(recipe, record)
         precision = agreed(precision_on(record.precision or precision, device), group)
         record = dataclasses.replace(record, **workplace(device, precision, group))
     else:
         record = describe_run(recipe, precision, known, group, device)
+        record = dataclasses.replace(record, encoder_weights=None if weights is None else weights.file)
     callbacks.on_notice(f"training on {described(device, recipe.training.device)}, in {precision}")
     if chosen is not None:
         record = dataclasses.replace(record, validation=validation_record(recipe, sets, chosen))
@@ -75,6 +80,7 @@ def train_run(
         resume=resume,
         identity=known.identity,
         camera=known.camera,
+        encoder_weights=weights,
         group=group,
         validation=None if chosen is None else plan_validation(recipe, sets, chosen, precision, callbacks),
         on_log=callbacks.on_log,

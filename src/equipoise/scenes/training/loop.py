@@ -14,6 +14,7 @@ from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.networks.encoders.weights import EncoderWeights
 from equipoise.scenes.training.accumulate import steps
 from equipoise.scenes.training.average import Average
 from equipoise.scenes.training.batches import batches
@@ -48,6 +49,7 @@ def train(
     resume: bool = False,
     identity: Mapping[str, str] | None = None,
     camera: ModelCamera | None = None,
+    encoder_weights: EncoderWeights | None = None,
     group: ProcessGroup = ALONE,
     on_log: Callable[[Entry], None] = lambda entry: None,
     on_notice: Callable[[str], None] = lambda line: None,
@@ -64,6 +66,7 @@ def train(
         resume: continue from the newest valid checkpoint in ``run``.
         identity: identifies the data by key and value; a run on other data is not resumed.
         camera: that of the training images, saved with the model.
+        encoder_weights: what the encoder of a new run starts from.
         group: the processes that share each batch; the first of them writes the files.
         on_log: called with every logged entry.
         on_notice: called with lines for the user (a checkpoint was passed over, say).
@@ -76,7 +79,7 @@ def train(
         DataError: an image of the training or validation split cannot be read.
     """
     options, identity = recipe.training, dict(identity or {})
-    state = new_state(recipe, dataset, camera, device, precision)
+    state = new_state(recipe, dataset, camera, device, precision, encoder_weights)
     if resume:
         restore(state, recipe, identity, run, on_notice)
     state.network = group.parallel(state.model.network, device, compiled if options.compile else as_it_is)
@@ -144,11 +147,21 @@ def train(
 
 
 def new_state(
-    recipe: Recipe, dataset: SceneDataset, camera: ModelCamera | None, device: torch.device, precision: Precision
+    recipe: Recipe,
+    dataset: SceneDataset,
+    camera: ModelCamera | None,
+    device: torch.device,
+    precision: Precision,
+    encoder_weights: EncoderWeights | None = None,
 ) -> State:
-    """The state before the first step; the recipe's seed decides the weights, which are drawn on the CPU."""
+    """The state before the first step.
+
+    The recipe's seed decides the weights, which are drawn on the CPU; ``encoder_weights`` replace those of the encoder.
+    """
     torch.manual_seed(recipe.training.seed)
     model = SceneModel(describe(recipe, dataset.vocabulary, camera))
+    if encoder_weights is not None:
+        encoder_weights.load(model.network.encoder)
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return State(
         model=model,

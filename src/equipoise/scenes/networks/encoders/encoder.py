@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from equipoise.scenes.networks.layers import initialize
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
@@ -27,13 +29,30 @@ IMAGENET = Preprocessing(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.
 
 
 class EncoderModule(nn.Module, ABC):
-    """The module that an encoder's entry builds: images to features of ``channels`` channels."""
+    """The module that an encoder's entry builds: images to features at several strides.
 
-    channels: int
+    Attributes:
+        channels: of the features at each stride, from the finest to the coarsest, which is the output stride.
+    """
+
+    channels: Mapping[int, int]
+
+    @property
+    def output_stride(self) -> int:
+        """The stride of the deepest features."""
+        return max(self.channels)
 
     @abstractmethod
-    def forward(self, images: Tensor) -> Tensor:
-        """``(B, 3, H, W)``, preprocessed → ``(B, channels, ⌈H/stride⌉, ⌈W/stride⌉)``."""
+    def forward(self, images: Tensor) -> dict[int, Tensor]:
+        """The deepest features of each stride.
+
+        Shapes: ``(B, 3, H, W)``, preprocessed → by stride ``(B, channels[stride], ⌈H/stride⌉, ⌈W/stride⌉)``; some of
+        timm's round down.
+        """
+
+    def initialize(self) -> None:
+        """Draw the first weights, as He et al. do."""
+        self.apply(initialize)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +61,12 @@ class Encoder:
 
     Attributes:
         build: makes the module, with random weights, from an output stride and a normalization (see ``layers.norm``).
-        strides: the output strides that it supports.
+        strides: the output strides that it may support; ``build`` raises ``RecipeError`` for others.
         preprocessing: what it expects of its input.
-        weights: published weights by name, each with where it comes from.
+        weights: published weights by name, each with its repository on the Hugging Face hub.
     """
 
     build: Callable[[int, str], EncoderModule]
-    strides: tuple[int, ...] = (8, 16)
+    strides: tuple[int, ...] = (8, 16, 32)
     preprocessing: Preprocessing = IMAGENET
     weights: Mapping[str, str] = field(default_factory=dict)

@@ -74,7 +74,7 @@ def _downsample(inputs: int, outputs: int, stride: int, normalization: str) -> n
 
 
 class ResNet(EncoderModule):
-    """``(B, 3, H, W)`` → ``(B, channels, ⌈H/stride⌉, ⌈W/stride⌉)``; output stride 8, 16 or 32."""
+    """``(B, 3, H, W)`` → features at stride 2, 4 and 8, and for output stride 16 or 32 at these."""
 
     def __init__(self, encoder_name: str, output_stride: int, normalization: str) -> None:
         super().__init__()
@@ -86,6 +86,8 @@ class ResNet(EncoderModule):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         inputs, stride_so_far, dilation = 64, 4, 1
+        self.strides: list[int] = []
+        self.channels = {2: 64}
         for stage, (count, width) in enumerate(zip(counts, (64, 128, 256, 512), strict=True)):
             stride, before = (1 if stage == 0 else 2), dilation
             if stride_so_far * stride > output_stride:
@@ -96,14 +98,17 @@ class ResNet(EncoderModule):
             inputs = width * expansion
             blocks += [block(inputs, width, 1, dilation, dilation, normalization) for _ in range(count - 1)]
             setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
-        self.channels = inputs
+            self.strides.append(stride_so_far)
+            self.channels[stride_so_far] = inputs
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> dict[int, Tensor]:
         """Preprocessed images to features."""
-        features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
-        for stage in (1, 2, 3, 4):
-            features = getattr(self, f"layer{stage}")(features)
-        return features  # type: ignore[no-any-return]
+        hidden = self.relu(self.bn1(self.conv1(images)))
+        features = {2: hidden}
+        hidden = self.maxpool(hidden)
+        for stage, stride in enumerate(self.strides, 1):
+            features[stride] = hidden = getattr(self, f"layer{stage}")(hidden)
+        return features
 
 
-ENCODERS = {name: Encoder(build=partial(ResNet, name)) for name in LAYERS}
+ENCODERS = {name: Encoder(build=partial(ResNet, name), weights={"imagenet": f"timm/{name}.a1_in1k"}) for name in LAYERS}

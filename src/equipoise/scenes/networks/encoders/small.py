@@ -1,5 +1,8 @@
 """A small residual encoder for machines without a GPU: five blocks."""
 
+import itertools
+import operator
+
 from torch import Tensor, nn
 
 from equipoise.scenes.networks.encoders.encoder import Encoder, EncoderModule
@@ -26,15 +29,16 @@ class ResidualBlock(nn.Module):
 class SmallEncoder(EncoderModule):
     """A stem of stride 2 and five residual blocks; dilation replaces the strides beyond the output stride.
 
-    Shapes: ``(B, 3, H, W)`` → ``(B, 128, ⌈H/stride⌉, ⌈W/stride⌉)``.
+    Shapes: ``(B, 3, H, W)`` → 32 channels at stride 2, 64 at 4, 128 at 8, 16 and 32.
     """
-
-    channels = 128
 
     def __init__(self, output_stride: int, normalization: str) -> None:
         super().__init__()
-        last = {8: (1, 2), 16: (2, 1)}[output_stride]
-        plan = [(32, 64, 2, 1), (64, 64, 1, 1), (64, 128, 2, 1), (128, 128, *last), (128, 128, 1, last[1])]
+        (fourth, fifth), dilation = {8: ((1, 1), 2), 16: ((2, 1), 1), 32: ((2, 2), 1)}[output_stride]
+        plan = [(32, 64, 2, 1), (64, 64, 1, 1), (64, 128, 2, 1)]
+        plan += [(128, 128, fourth, dilation), (128, 128, fifth, dilation)]
+        self.strides = list(itertools.accumulate((stride for _, _, stride, _ in plan), operator.mul, initial=2))
+        self.channels = dict(zip(self.strides, (32, 64, 64, 128, 128, 128), strict=True))
         self.stem = nn.Sequential(conv_norm(3, 32, 3, stride=2, normalization=normalization), nn.ReLU(inplace=True))
         self.blocks = nn.Sequential(
             *(
@@ -43,9 +47,13 @@ class SmallEncoder(EncoderModule):
             )
         )
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> dict[int, Tensor]:
         """Preprocessed images to features."""
-        return self.blocks(self.stem(images))  # type: ignore[no-any-return]
+        hidden = self.stem(images)
+        features = {2: hidden}
+        for stride, block in zip(self.strides[1:], self.blocks, strict=True):
+            features[stride] = hidden = block(hidden)
+        return features
 
 
 ENCODERS = {"small": Encoder(build=SmallEncoder)}

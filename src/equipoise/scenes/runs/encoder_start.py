@@ -1,0 +1,47 @@
+"""What the encoder of a run starts from: read when the run is new, and only compared when it is resumed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from equipoise.errors import RunError
+from equipoise.scenes.config.recipe import Recipe
+from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.networks.encoders.weights import EncoderWeights, digest, encoder_weights
+from equipoise.scenes.networks.settings import IMAGENET
+from equipoise.scenes.runs.record import RunRecord
+
+
+def first_weights(recipe: Recipe, model: SceneModel, on_notice: Callable[[str], None]) -> EncoderWeights | None:
+    """The weights that a new run's encoder starts from; ``None`` for random ones.
+
+    Args:
+        recipe: what ``model.encoder_weights`` asks for.
+        model: of the recipe, on any device; it is not changed.
+        on_notice: called with a line that says which file it is, and how much of it fits.
+
+    Raises:
+        RunError: there is no such file, or it is not of this encoder.
+    """
+    if recipe.model.encoder_weights is None:
+        return None
+    found = encoder_weights(recipe.model.encoder_name, recipe.model.encoder_weights, model.network.encoder)
+    on_notice(found.notice)
+    return found
+
+
+def expect_same_weights(recipe: Recipe, record: RunRecord) -> None:
+    """Raise ``RunError`` where a resumed run's recipe names other first weights; the file itself may be gone."""
+    asked, known = recipe.model.encoder_weights, record.encoder_weights
+    if (asked is None) != (known is None):
+        began = "random weights" if known is None else known.name
+        raise RunError(
+            f"model.encoder_weights: expected {began}, which this run started from, found {asked or 'none'}: restore "
+            "it, or start a new run with --out"
+        )
+    if asked is None or known is None or asked == IMAGENET or not Path(asked).is_file():
+        return
+    if (sha256 := digest(Path(asked))) != known.sha256:
+        raise RunError(
+            f"{asked}: expected the file that this run's encoder started from (SHA-256 {known.sha256[:12]}…), found "
+            f"another ({sha256[:12]}…): restore it, or start a new run with --out"
+        )
