@@ -108,7 +108,7 @@ def stepper(recipe: Recipe):
         workers=0,
     )
     for batch in drawn:
-        yield training_step(state, batch, precision, recipe.optimizer.gradient_clip, ALONE)
+        yield training_step(state, [batch], precision, recipe.optimizer.gradient_clip, ALONE)
 
 
 class Silent:

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,23 +51,33 @@ def convert_weights(
             )
         says = f"{len(tensors)} tensors; --encoder NAME would say how many fit an encoder"
     else:
-        module = _blank(encoder)
-        tensors = customary(tensors, module.state_dict())
-        found = match(tensors, module)
+        found, module = max(((match(tensors, module), module) for module in blanks(encoder)), key=lambda m: m[0].share)
         expect_match(found, module, str(file), encoder)
+        tensors = customary(tensors, module.state_dict())
         says = f"for {encoder}, {found}"
     write_atomic(target, tensors_as_bytes({name: tensor.clone() for name, tensor in tensors.items()}))
     say(f"{target}: {says}", output())
 
 
-def _blank(encoder_name: str) -> EncoderModule:
-    """An encoder without values; raises ``UsageError`` where there is none of this name."""
+def blanks(encoder_name: str) -> list[EncoderModule]:
+    """An encoder at each of its strides, without values: some have fewer layers at some strides.
+
+    Raises ``UsageError`` where there is none of this name.
+    """
+    made, refusal = [], ""
     try:
         entry = find_encoder(encoder_name)
-        with torch.device("meta"):
-            return entry.build(max(entry.strides), "batch")
     except RecipeError as error:
         raise UsageError(str(error).replace("model.encoder_name", "--encoder")) from None
+    for stride in reversed(entry.strides):
+        try:
+            with torch.device("meta"):
+                made.append(entry.build(stride, "batch"))
+        except RecipeError as error:
+            refusal = str(error).replace("model.encoder_name", "--encoder")
+    if not made:
+        raise UsageError(refusal)
+    return made
 
 
 def read_published(file: Path) -> dict[str, Tensor]:
@@ -80,7 +91,9 @@ def read_published(file: Path) -> dict[str, Tensor]:
     if not file.is_file():
         raise DataError(f"expected weights at {file}, found no file: check the path")
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # About the pickle's version: what cannot be read raises.
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(f"{file}: expected tensors and plain values alone, found {_cause(error)}") from None
     except OSError as error:

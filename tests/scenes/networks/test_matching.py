@@ -113,6 +113,7 @@ def test_what_is_missing_is_counted():
         (lambda t: t | {"stem.0.0.weight": torch.zeros(32, 3, 3, 3, dtype=torch.int8)}, "finite numbers"),
         (lambda t: {n: e for n, e in t.items() if n != "stem.0.1.running_var"}, "found no stem.0.1.running_var"),
     ],
+    ids=["little", "nothing", "shape", "NaN", "whole numbers", "statistics"],
 )
 def test_files_of_others_are_refused(spoil, words):
     encoder = make_encoder("small", 8, "batch")
@@ -148,3 +149,11 @@ def test_blocks_that_are_numbered_through_get_timm_s_names():
         "blocks.1.1.se.conv_reduce.bias",
         "blocks.1.1.bn3.bias",
     ]
+
+
+def test_frozen_statistics_need_every_layer():
+    encoder = make_encoder("small", 8, "frozen")
+    found = match({n: e for n, e in encoder.state_dict().items() if not n.startswith("blocks.4.second.1")}, encoder)
+    expect_match(found, encoder, "file", "small", "batch")
+    with pytest.raises(RunError, match=r"found no blocks\.4\.second\.1"):
+        expect_match(found, encoder, "file", "small", "frozen")

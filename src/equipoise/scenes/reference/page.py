@@ -54,4 +54,6 @@ def _encoders() -> str:
         for name, encoder in ENCODERS.items()
     ]
     head = "| `model.encoder_name` | `model.output_stride` | Published weights |"
-    return "\n".join([head, "|---|---|---|", *rows])
+    others = "Other names are those of [timm](encoders.md), such as `convnext_tiny`; `timm/` in front asks for timm's."
+    others = "Other names are those of timm's models, such as `convnext_tiny`: [encoders.md](encoders.md)."
+    return "\n".join([head, "|---|---|---|", *rows, "", others])

@@ -16,6 +16,7 @@ from equipoise.scenes.data.sources import RecipeData
 from equipoise.scenes.data.survey import expect_labels, survey
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.callbacks import RunCallbacks
+from equipoise.scenes.runs.encoder_start import first_weights
 from equipoise.scenes.training.batches import batches, places, sample_at
 from equipoise.scenes.training.distributed import ALONE
 from equipoise.scenes.training.loop import new_state
@@ -71,7 +72,7 @@ class DryRun:
 
 
 def dry_run(recipe: Recipe, callbacks: RunCallbacks, device: torch.device) -> tuple[DryRun, Picture]:
-    """Take one real training step with random first weights; write nothing.
+    """Take one real training step from the first weights; write nothing.
 
     Args:
         recipe: what to try. Class weights by frequency are left out, since counting takes long and costs no step.
@@ -91,6 +92,8 @@ def dry_run(recipe: Recipe, callbacks: RunCallbacks, device: torch.device) -> tu
     dataset = data.training(callbacks.counting)
     precision = choose_precision(recipe.training.precision, device)
     state = new_state(recipe, dataset, known.camera, device, precision)
+    if (weights := first_weights(recipe, state.model, callbacks.on_notice)) is not None:
+        weights.load(state.model.network.encoder)
     expect_labels(dataset, state.model.tasks)
     parts = first_batch(recipe, dataset, state.model, device)
     forward, step = flops(recipe, state.model, parts)

@@ -22,9 +22,10 @@ def first_weights(recipe: Recipe, model: SceneModel, on_notice: Callable[[str], 
     Raises:
         RunError: there is no such file, or it is not of this encoder.
     """
-    if recipe.model.encoder_weights is None:
+    asked = recipe.model
+    if asked.encoder_weights is None:
         return None
-    found = encoder_weights(recipe.model.encoder_name, recipe.model.encoder_weights, model.network.encoder)
+    found = encoder_weights(asked.encoder_name, asked.encoder_weights, model.network.encoder, asked.normalization)
     on_notice(found.notice)
     return found
 

@@ -35,6 +35,11 @@ class Match:
         """How many tensors the encoder has."""
         return len(self.tensors) + len(self.missing) + len(self.misshapen)
 
+    @property
+    def share(self) -> float:
+        """The share of the encoder's tensors that the file has."""
+        return len(self.tensors) / self.wanted
+
     def __str__(self) -> str:
         parts = [f"{len(self.tensors)} of the encoder's {self.wanted} tensors"]
         for word, names in (("missing", self.missing), ("not used", self.unused), ("other shapes", self.misshapen)):
@@ -69,8 +74,16 @@ def match(tensors: Mapping[str, Tensor], encoder: nn.Module) -> Match:
     )
 
 
-def expect_match(found: Match, encoder: nn.Module, where: str, encoder_name: str) -> None:
-    """Raise ``RunError`` for weights that are of another encoder, that are not finite, or that would be misread."""
+def expect_match(found: Match, encoder: nn.Module, where: str, encoder_name: str, normalization: str = "batch") -> None:
+    """Raise ``RunError`` for weights that are of another encoder, that are not finite, or that would be misread.
+
+    Args:
+        found: by ``match``.
+        encoder: that the weights are for.
+        where: the file, for the message.
+        encoder_name: for the message.
+        normalization: of the encoder; ``frozen`` needs the statistics of every layer.
+    """
     if found.misshapen:
         raise RunError(
             f"{where}: expected the weights of {encoder_name}, found {listed(found.misshapen, 1)} with another shape: "
@@ -84,10 +97,10 @@ def expect_match(found: Match, encoder: nn.Module, where: str, encoder_name: str
     for name, tensor in found.tensors.items():
         if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
             raise RunError(f"{where}: expected finite numbers, found others in {name}: the file is damaged")
-    _expect_statistics(found, encoder, where)
+    _expect_statistics(found, encoder, where, frozen=normalization == "frozen")
 
 
-def _expect_statistics(found: Match, encoder: nn.Module, where: str) -> None:
+def _expect_statistics(found: Match, encoder: nn.Module, where: str, *, frozen: bool) -> None:
     """The weights of a network with batch normalisation mean nothing in one without, nor without its statistics."""
     lost = [name for name in found.unused if name.endswith(STATISTICS)]
     if lost and any(isinstance(module, nn.GroupNorm) for module in encoder.modules()):
@@ -95,5 +108,7 @@ def _expect_statistics(found: Match, encoder: nn.Module, where: str) -> None:
             f"{where}: expected weights trained with group normalisation, found the statistics of batch normalisation "
             f"({lost[0]}): set model.normalization to 'batch' or 'frozen'"
         )
-    if absent := [name for name in found.missing if name.endswith(STATISTICS)]:
-        raise RunError(f"{where}: expected the statistics of batch normalisation, found no {absent[0]}")
+    for name in found.missing:
+        layer, _, tensor = name.rpartition(".")
+        if tensor in STATISTICS and (frozen or f"{layer}.weight" in found.tensors):
+            raise RunError(f"{where}: expected the statistics of batch normalisation, found no {name}")

@@ -55,25 +55,28 @@ class EncoderWeights:
         encoder.load_state_dict(self.tensors, strict=False)
 
 
-def encoder_weights(encoder_name: str, asked: str, encoder: EncoderModule) -> EncoderWeights:
+def encoder_weights(
+    encoder_name: str, asked: str, encoder: EncoderModule, normalization: str = "batch"
+) -> EncoderWeights:
     """Find and read the weights that ``model.encoder_weights`` asks for.
 
     Args:
         encoder_name: of the encoder.
         asked: ``"imagenet"``, or the path of a safetensors file.
         encoder: of that name, on any device; it is not changed.
+        normalization: as the encoder was built.
 
     Raises:
         RunError: there is no such file, or it is not of this encoder.
     """
-    path, name = (imagenet_file(encoder_name)) if asked == IMAGENET else (Path(asked), Path(asked).name)
+    path, name = imagenet_file(encoder_name) if asked == IMAGENET else (Path(asked), Path(asked).name)
     if not path.exists():
         raise RunError(
             f"model.encoder_weights: expected a safetensors file at {path}, found none: check the path, or make one "
             "from a .pth file with equipoise convert-weights"
         )
     found = match(read_tensors(path), encoder)
-    expect_match(found, encoder, str(path), encoder_name)
+    expect_match(found, encoder, str(path), encoder_name, normalization)
     sha256 = digest(path)
     file = EncoderFile(name=name, sha256=sha256, tensors=len(found.tensors), missing=len(found.missing))
     notice = f"the encoder starts from {path} (SHA-256 {sha256[:12]}…): {found}"
