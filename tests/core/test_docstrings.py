@@ -15,7 +15,7 @@ PUBLIC = {name: getattr(eq, name) for name in eq.__all__ if name not in ("weight
 PUBLIC |= {
     f"weighting.{name}": value
     for name, value in vars(eq.weighting).items()
-    if inspect.isclass(value) and value.__module__ == eq.weighting.__name__
+    if inspect.isclass(value) and value.__module__.startswith(eq.weighting.__name__)
 }
 CLASSES = {name: value for name, value in PUBLIC.items() if inspect.isclass(value)}
 TAKES_TENSORS = {

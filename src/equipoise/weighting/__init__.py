@@ -1,0 +1,15 @@
+"""Methods of weighing behind one interface, so that a training loop can change its method by one argument.
+
+``weighting.backward(joint, shared_parameters)`` leaves gradients in ``.grad``, as ``joint.loss.backward()`` does.
+``Scalarized`` and ``Aggregated`` adapt the methods of TorchJD, which they need (``pip install
+'equipoise[baselines]'``).
+
+All methods but ``Learned`` set the weights themselves. They work on ``standardized_loss``, the raw loss in the
+network's own numbers, which does not depend on the target's unit where the likelihood owns it.
+"""
+
+from equipoise.weighting._aggregated import Aggregated
+from equipoise.weighting._scalarized import Scalarized
+from equipoise.weighting._weights import Equal, Fixed, Learned, Weighting
+
+__all__ = ["Aggregated", "Equal", "Fixed", "Learned", "Scalarized", "Weighting"]
