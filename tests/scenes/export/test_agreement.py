@@ -22,6 +22,11 @@ def test_sizes_and_batches_differ(model):
     assert all(images.float().std() > 20 for images in check_images(model))
 
 
+def test_sizes_may_be_multiples(model):
+    shapes = [tuple(images.shape[2:]) for images in check_images(model, 32)]
+    assert shapes == [(64, 64), (32, 32), (32, 32)]
+
+
 def test_it_finds_the_largest_difference(model):
     """One pixel of one image of one size is off."""
 
@@ -65,7 +70,7 @@ def test_an_output_that_does_not_vary():
 def test_what_disagrees_is_not_written(tmp_path, monkeypatch, relative):
     write_model(tmp_path / "run", trained(tasks=("depth",)))
     disagreeing = {"depth": Agreement(absolute=1.0, relative=relative, spread=1.0)}
-    monkeypatch.setattr(room, "traced", lambda model, pixels: None)
+    monkeypatch.setattr(room, "traced", lambda model, pixels: (None, 1))
     monkeypatch.setitem(room.WRITERS, "onnx", lambda *_: ({"model.onnx": b""}, disagreeing))
     with pytest.raises(RunError, match=r"expected differences from PyTorch of at most 0\.001"):
         export_run(tmp_path / "run", tmp_path / "deep/export")
@@ -76,7 +81,7 @@ def test_a_run_in_bfloat16_says_what_that_costs(tmp_path, monkeypatch):
     write_model(tmp_path / "run", trained(tasks=("depth",)))
     (tmp_path / "run/run.json").write_text('{"format": 1, "precision": "bfloat16"}')
     agreeing = {"depth": Agreement(absolute=0.0, relative=0.0, spread=1.0)}
-    monkeypatch.setattr(room, "traced", lambda model, pixels: None)
+    monkeypatch.setattr(room, "traced", lambda model, pixels: (None, 1))
     monkeypatch.setitem(room.WRITERS, "onnx", lambda *_: ({"model.onnx": b""}, agreeing))
     record = export_run(tmp_path / "run", tmp_path / "export")
     assert record.trained_in == "bfloat16"

@@ -17,20 +17,25 @@ LEAST_SPREAD = 1e-3
 """Of the size of an output that hardly varies."""
 
 
-def check_images(model: SceneModel) -> Iterator[Tensor]:
-    """Images ``uint8`` of three sizes in batches of one, two and three: the size of training, half, and odd ones."""
+def check_images(model: SceneModel, multiple: int = 1) -> Iterator[Tensor]:
+    """Images ``uint8`` of three sizes in batches of one, two and three: the size of training, half, and odd ones.
+
+    Each height and width is rounded up to a ``multiple``.
+    """
     generator, least = torch.Generator().manual_seed(0), smallest_size(model)
     height, width = model.description.input_size
     sizes = [(1, height, width), (2, height // 2, width // 2), (3, height // 3 | 1, width // 4 | 1)]
     for batch, *size in sizes:
-        shape = [max(each, least) for each in size]
+        shape = [-(-max(each, least) // multiple) * multiple for each in size]
         coarse = torch.rand(batch, 3, 5, 7, generator=generator)
         smooth = functional.interpolate(coarse, size=shape, mode="bicubic", align_corners=False)
         noise = torch.rand(batch, 3, *shape, generator=generator) - 0.5
         yield ((smooth + 0.2 * noise).clamp(0, 1) * 255).round().to(torch.uint8)
 
 
-def agreement(model: SceneModel, compute: Callable[[Tensor], Mapping[str, Tensor]]) -> dict[str, Agreement]:
+def agreement(
+    model: SceneModel, compute: Callable[[Tensor], Mapping[str, Tensor]], multiple: int = 1
+) -> dict[str, Agreement]:
     """The largest difference of each task between ``compute`` and the model, over ``check_images``.
 
     Raises:
@@ -38,7 +43,7 @@ def agreement(model: SceneModel, compute: Callable[[Tensor], Mapping[str, Tensor
     """
     differences: dict[str, float] = dict.fromkeys(model.tasks, 0.0)
     values: dict[str, list[Tensor]] = {name: [] for name in model.tasks}
-    for images in check_images(model):
+    for images in check_images(model, multiple):
         expected, found = model.locations(images), compute(images)
         for name, value in expected.items():
             if found[name].shape != value.shape or not all(torch.isfinite(v).all() for v in (value, found[name])):

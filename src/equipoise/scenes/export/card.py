@@ -6,7 +6,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from equipoise.scenes.evaluation.figures import Figures, SetFigures
-from equipoise.scenes.export.program import smallest_size
 from equipoise.scenes.io.run_files import EXPORT, ONNX, TORCH_EXPORT
 from equipoise.scenes.model.export_record import FILES, ExportRecord
 from equipoise.scenes.model.joint import SceneModel
@@ -41,7 +40,6 @@ def model_card(model: SceneModel, record: ExportRecord, sizes: Mapping[str, int]
         camera=described.camera,
         height=height,
         width=width,
-        smallest=smallest_size(model),
         sizes={name: f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB" for name, size in sizes.items()},
         results={} if figures is None else _results(figures),
         onnx=ONNX if "onnx" in record.forms else "",

@@ -60,18 +60,19 @@ def export_run(
     model, precision, figures = _trained(run)
     _expect_size(model)
     on_notice("tracing the network")
-    program = traced(model, pixels)
+    program, multiple = traced(model, pixels)
     record = ExportRecord(
         equipoise=__version__,
         torch=torch.__version__,
         forms=tuple(form for form in ("onnx", "torch-export") if form in forms),
         pixels=pixels,
         opset=OPSET if "onnx" in forms else None,
-        smallest=smallest_size(model),
+        smallest=-(-smallest_size(model) // multiple) * multiple,
+        multiple=multiple,
         sigma={name: tuple(s) if isinstance(s, list) else s for name, s in model.sigmas().items()},
         agreement={},
         trained_in=precision,
-        precision_costs=_precision_costs(model) if precision == "bfloat16" else {},
+        precision_costs=_precision_costs(model, multiple) if precision == "bfloat16" else {},
     )
     files: dict[str, bytes] = {DESCRIPTION: as_json(model.description)}
     for form in record.forms:
@@ -106,9 +107,9 @@ def _expect_size(model: SceneModel) -> None:
         )
 
 
-def _precision_costs(model: SceneModel) -> dict[str, Agreement]:
+def _precision_costs(model: SceneModel, multiple: int) -> dict[str, Agreement]:
     """How far the run's answers in bfloat16 lie from the export's."""
-    return agreement(model, NetworkPredictor(model, "bfloat16"))
+    return agreement(model, NetworkPredictor(model, "bfloat16"), multiple)
 
 
 Written = tuple[Mapping[str, bytes], dict[str, Agreement]]
@@ -120,7 +121,7 @@ def _onnx(model: SceneModel, program: ExportedProgram, record: ExportRecord) -> 
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / ONNX).write_bytes(data)
         described = ExportedModel(description=model.description, tasks=model.tasks, record=record)
-        found = agreement(model, OnnxPredictor(Path(folder), described).run)
+        found = agreement(model, OnnxPredictor(Path(folder), described).run, record.multiple)
     return {ONNX: data}, found
 
 
@@ -134,7 +135,8 @@ def _torch_export(model: SceneModel, program: ExportedProgram, record: ExportRec
             found: dict[str, Tensor] = module(images.to(getattr(torch, record.pixels)))
         return found
 
-    return {TORCH_EXPORT: data, WEIGHTS: tensors_as_bytes(model.state_dict())}, agreement(model, compute)
+    files = {TORCH_EXPORT: data, WEIGHTS: tensors_as_bytes(model.state_dict())}
+    return files, agreement(model, compute, record.multiple)
 
 
 WRITERS: dict[Form, Callable[[SceneModel, ExportedProgram, ExportRecord], Written]] = {

@@ -15,6 +15,11 @@ from equipoise.scenes.inference.onnx_predictor import INPUT
 from equipoise.scenes.model.export_record import Pixels
 from equipoise.scenes.model.joint import SceneModel
 
+MULTIPLE = 32
+"""The largest stride of any encoder."""
+FAILURES = (RuntimeError, ValueError, torch._dynamo.exc.UserError)
+"""What PyTorch raises for a model that it cannot trace."""
+
 
 class Locations(nn.Module):
     """A scene model whose output is each task's location; the pixels may have either type."""
@@ -33,19 +38,40 @@ def smallest_size(model: SceneModel) -> int:
     return 2 * model.description.model.output_stride
 
 
-def traced(model: SceneModel, pixels: Pixels) -> ExportedProgram:
-    """The graph of a model in evaluation mode; raises ``RunError`` where PyTorch cannot trace it."""
-    least = smallest_size(model)
-    example = torch.zeros(2, 3, least + 8, least + 16, dtype=getattr(torch, pixels))
-    sizes = {0: Dim("batch", min=1), 2: Dim("height", min=least), 3: Dim("width", min=least)}
-    module = Locations(model.requires_grad_(False)).eval()
+def traced(model: SceneModel, pixels: Pixels) -> tuple[ExportedProgram, int]:
+    """The graph of a model in evaluation mode, and what its height and width must be multiples of: 1 as a rule.
+
+    Some encoders (HRNet) add features of different strides, which fit only if the size is a multiple of the largest.
+
+    Raises:
+        RunError: PyTorch cannot trace it.
+    """
     try:
-        with quiet(), torch.no_grad():
-            program = torch.export.export(module, (example,), dynamic_shapes={INPUT: sizes})
-    except torch._dynamo.exc.UserError as error:
-        raise RunError(
-            f"expected a model that PyTorch can export, found: {' '.join(str(error).split())[:300]}"
-        ) from error
+        return _traced(model, pixels, 1), 1
+    except FAILURES:
+        pass
+    try:
+        return _traced(model, pixels, MULTIPLE), MULTIPLE
+    except FAILURES as error:
+        found = " ".join(str(error).split())[:300]
+        raise RunError(f"expected a model that PyTorch can export, found: {found}") from error
+
+
+def _traced(model: SceneModel, pixels: Pixels, multiple: int) -> ExportedProgram:
+    """The graph for heights and widths that are such multiples; raises one of ``FAILURES``."""
+    least = -(-smallest_size(model) // multiple)
+    shape = [2, 3, *((least + more) * multiple for more in (8 // multiple + 1, 16 // multiple + 2))]
+    height, width = Dim("height", min=least), Dim("width", min=least)
+    if multiple > 1:
+        height, width = multiple * height, multiple * width
+    module = Locations(model.requires_grad_(False)).eval()
+    with quiet(), torch.no_grad():
+        program = torch.export.export(
+            module,
+            (torch.zeros(shape, dtype=getattr(torch, pixels)),),
+            dynamic_shapes={INPUT: {0: Dim("batch", min=1), 2: height, 3: width}},
+            prefer_deferred_runtime_asserts_over_guards=True,  # PyTorch cannot prove some that hold for every size.
+        )
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # Nobody else needs to know the paths of this machine.
     return program

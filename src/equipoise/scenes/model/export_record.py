@@ -45,6 +45,7 @@ class ExportRecord:
         pixels: the type of the input; its values are 0 … 255 in any case.
         opset: of the ONNX model; ``None`` where there is none.
         smallest: the least height and width that the model takes, px.
+        multiple: what height and width must be multiples of.
         sigma: the learned noise of each task, in its target's unit at the size of training; a list by channel.
         agreement: by form and task, the largest difference from PyTorch.
         trained_in: the precision of the run; the export computes in float32.
@@ -64,6 +65,7 @@ class ExportRecord:
     trained_in: str = "float32"
     precision_costs: dict[str, Agreement] = field(default_factory=dict)
     sha256: dict[str, str] = field(default_factory=dict)
+    multiple: int = 1
 
 
 def read_export_record(folder: Path) -> ExportRecord | None:
