@@ -53,8 +53,9 @@ def figures(images: int = 1, **also: dict) -> dict:
 def printed(width: int, *what: dict) -> str:
     file = io.StringIO()
     screen = Console(file=file, width=width, markup=False, emoji=False)
-    for one in (print_results, print_all_figures):
-        one(*map(Figures.from_json, what), screen)
+    for one in what:
+        print_results(Figures.from_json(one), screen)
+        print_all_figures(Figures.from_json(one), screen, per_class=True)
     return file.getvalue()
 
 
@@ -164,12 +165,15 @@ def run(tmp_path_factory):
 def test_through_a_pipe(run, columns):
     given = {key: value for key, value in environment().items() if key != "COLUMNS"}
     done = subprocess.run(
-        command("evaluate", run), capture_output=True, text=True, env=given | ({"COLUMNS": columns} if columns else {})
+        command("evaluate", run, "--per-class"),
+        capture_output=True,
+        text=True,
+        env=given | ({"COLUMNS": columns} if columns else {}),
     )
     assert done.returncode == 0, done.stderr
     assert "…" not in done.stdout
     expected = printed(160, json.loads((run / "metrics.json").read_text()))
-    numbers = re.compile(r"\(?[+−]?\d[\d,.e−]*\)?")
+    numbers = re.compile(r"(?<!AP)(?<!AP\d)\(?[+−]?\d[\d,.e−]*\)?")
     assert sorted(numbers.findall(done.stdout)) == sorted(numbers.findall(expected))
     if columns is None:
         assert all(cell_len(line) <= 80 for line in done.stdout.splitlines())

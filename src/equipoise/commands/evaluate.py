@@ -22,6 +22,7 @@ def evaluate(
     split: str = "",
     data: str = "",
     baselines: bool = True,
+    per_class: bool = False,
     tile: str = "",
     overlap: float | None = None,
     json: bool = False,
@@ -31,7 +32,7 @@ def evaluate(
 
     Mean IoU comes from one confusion matrix over all images, and errors count every labelled pixel once, at the
     original size of the labels. Depth also has errors in metres if its labels are in metres, or if the data describe a
-    stereo camera.
+    stereo camera. Average precision and panoptic quality need classes and instances, predicted and labelled.
 
     Args:
         run: the folder of a run, or of an export, which needs a recipe.
@@ -39,6 +40,7 @@ def evaluate(
         split: the split to evaluate on; by default each data set's validation split.
         data: one of the recipe's data sets (the first is called data); by default all of them.
         baselines: evaluate the two baselines too; without them, the run's metrics.json is not replaced.
+        per_class: print the figures of each class and each category too.
         tile: run the network on overlapping parts of each image, height x width in px of its input, such as 512x1024;
             by default on whole images. The figures go to a file of their own.
         overlap: the fraction of a tile that it shares with the next one; 0.25 by default.
@@ -62,4 +64,4 @@ def evaluate(
         return
     screen = output()
     print_results(figures, screen)
-    print_all_figures(figures, screen)
+    print_all_figures(figures, screen, per_class=per_class)

@@ -3,13 +3,13 @@
 from rich.console import Console
 
 from equipoise.commands.table import Column, print_table
-from equipoise.scenes.evaluation.figures import Figures
-from equipoise.scenes.report.figures import Row, class_figures, details, metric_rows
-from equipoise.scenes.wording import counted
+from equipoise.scenes.evaluation.figures import ByClass, Figures, SetFigures
+from equipoise.scenes.report.figures import Row, also_shown, details, figure_name, metric_rows, shown_value
+from equipoise.scenes.wording import counted, fixed
 
 
 def print_results(figures: Figures, screen: Console) -> None:
-    """Print the main figure of each task, the baselines, and the margins over them (positive: better).
+    """Print the main figure of each task, the baselines, and the margins over them (positive: better); AP and PQ below.
 
     There is one table for each data set, at most 80 columns wide.
     """
@@ -25,6 +25,8 @@ def print_results(figures: Figures, screen: Console) -> None:
         where = f"{name}, {found.split}" if name else found.split
         title = f"{counted(found.images, 'image')} of {where}"
         print_table(title, columns, [_cells(row, widths) for row in rows], screen)
+        for group in also_shown(found):
+            screen.print(f"{group.task}: {', '.join(f'{one.name} {one.value}' for one in group.figures)}")
 
 
 def _cells(row: Row, widths: list[int]) -> list[str]:
@@ -36,13 +38,24 @@ def _cells(row: Row, widths: list[int]) -> list[str]:
     return [row.task, f"{measure} {row.arrow}", row.value, *compared, row.sigma]
 
 
-def print_all_figures(figures: Figures, screen: Console) -> None:
-    """Print every figure of each task, then the figures of each class."""
+def print_all_figures(figures: Figures, screen: Console, *, per_class: bool = False) -> None:
+    """Print every figure of each task, and those of each class and each category if ``per_class``."""
     for name, found in figures.titled.items():
         of = f", {name}" if name else ""
         rows = [[group.task, figure.name, figure.value] for group in details(found) for figure in group.figures]
         columns = [Column(title="task"), Column(title="figure"), Column(title="value", numbers=True)]
         print_table(f"All figures{of}", columns, rows, screen)
-        for group in class_figures(found, None):
-            columns = [Column(title="class"), Column(title=group.label, numbers=True)]
-            print_table(f"{group.label} by class, %{of}", columns, [[c.name, c.value] for c in group.rows], screen)
+        for names, columns_of in _by_names(found).items() if per_class else ():
+            columns = [Column(title=""), *(Column(title=label, numbers=True) for label, _ in columns_of)]
+            rows = [[one, *(fixed(shown_value(values[one], "%"), 1) for _, values in columns_of)] for one in names]
+            print_table(f"Figures by class or category, %{of}", columns, rows, screen)
+
+
+def _by_names(found: SetFigures) -> dict[tuple[str, ...], list[tuple[str, ByClass]]]:
+    """The figures by class, and those by category, with their labels; they differ in the names that they are of."""
+    tables: dict[tuple[str, ...], list[tuple[str, ByClass]]] = {}
+    for task, one in found.tasks.items():
+        for figure, values in one.values.items():
+            if isinstance(values, dict) and values:
+                tables.setdefault(tuple(values), []).append((figure_name(task, figure, one.primary)[0], values))
+    return tables

@@ -15,6 +15,7 @@ from equipoise.scenes.evaluation.figures import ImageFigures
 from equipoise.scenes.inference.predictor import BATCH_SIZE, Predictor, network_input
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.tasks import Metrics, Task
+from equipoise.scenes.tasks.together import TOGETHER, LabelledScene, SceneMetrics
 
 MOST_PIXELS = 1 << 21
 """Of the images that go through the network together: one of 1024×2048."""
@@ -37,23 +38,55 @@ def evaluate(
     input_size: tuple[int, int],
     *,
     batch_size: int = BATCH_SIZE,
+    together: bool = False,
+    on_scene: Callable[[LabelledScene], None] | None = None,
     on_image: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Evaluate a predictor on a data set. Every labelled pixel counts once; there is no mean over images."""
+    """Evaluate a predictor on a data set. Every labelled pixel counts once; there is no mean over images.
+
+    Args:
+        predict: the network, or a baseline.
+        dataset: images with labels.
+        tasks: what is predicted, in the classes of the data set.
+        input_size: height and width of the network's input.
+        batch_size: images that go through the network together.
+        together: add the figures that need several tasks, such as AP; objects are then grouped in each image.
+        on_scene: gets the predictions for every image.
+        on_image: called after each image.
+    """
     totals = {name: task.metrics() for name, task in tasks.items()}
+    joint = scene_metrics(tasks, dataset.vocabulary) if together else {}
     per_image: list[ImageFigures] = []
+    vocabulary = next((task.vocabulary for task in tasks.values()), dataset.vocabulary)
     with_camera = any(task.uses_camera for task in tasks.values())
     for sample, locations in located(predict, dataset, range(len(dataset)), input_size, batch_size=batch_size):
         camera = dataset.camera(len(per_image)) if with_camera else None
+        predictions = {name: task.prediction(locations[name], sample.size) for name, task in tasks.items()}
         scores: dict[str, float | None] = {}
         for name, task in tasks.items():
             image = task.image_metrics(sample.size, camera)
-            image.update(task.prediction(locations[name], sample.size), task.target(sample))
+            image.update(predictions[name], task.target(sample))
             totals[name].merge(image)
             scores[name] = primary_value(task, image)
+        scene = LabelledScene(vocabulary=vocabulary, locations=locations, predictions=predictions, sample=sample)
+        for metrics in joint.values():
+            metrics.update(scene)
+        if on_scene is not None:
+            on_scene(scene)
         per_image.append(ImageFigures(name=sample.name, values=scores))
         on_image()
-    return Evaluation(tasks={name: total.compute() for name, total in totals.items()}, per_image=per_image)
+    figures = {name: total.compute() for name, total in totals.items()}
+    for name, metrics in joint.items():
+        figures[name] |= metrics.compute()
+    return Evaluation(tasks=figures, per_image=per_image)
+
+
+def scene_metrics(tasks: Mapping[str, Task], labelled: SceneVocabulary) -> dict[str, SceneMetrics]:
+    """Return empty accumulators of the figures that need several tasks, if the data set has labels for them."""
+    if not set(TOGETHER) <= set(labelled.labels):
+        return {}
+    found = {name: task.scene_metrics(tasks) for name, task in tasks.items()}
+    return {name: metrics for name, metrics in found.items() if metrics is not None}
 
 
 def located(

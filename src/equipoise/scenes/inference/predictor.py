@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +14,12 @@ from equipoise.scenes.cameras.camera import Camera
 from equipoise.scenes.cameras.metres import default_camera
 from equipoise.scenes.cameras.model_camera import ModelCamera
 from equipoise.scenes.data.transforms import resize_image
-from equipoise.scenes.grouping import Grouping, countable_groups, group, group_by_votes
 from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.inference.tiles import Tiling, tiled
 from equipoise.scenes.io.images import as_rgb, read_image
 from equipoise.scenes.model.described import DescribedModel
 from equipoise.scenes.model.joint import SceneModel
-from equipoise.scenes.tasks.task import upsampled
+from equipoise.scenes.tasks.together import find_objects
 from equipoise.scenes.training.memory import naming_memory
 from equipoise.scenes.training.precision import Precision, autocast, float32_products
 from equipoise.scenes.wording import counted
@@ -137,7 +135,7 @@ class ScenePredictor:
         tasks, vocabulary = self.model.tasks, self.model.description.vocabulary
         answers = {name: task.prediction(locations[name], size) for name, task in tasks.items()}
         outputs = {name: task.answer(answers[name]) for name, task in tasks.items()}
-        grouping = self._grouped(locations, answers, size) if "instance" in answers else None
+        grouping = find_objects(vocabulary, locations, answers)
         if grouping is not None:
             outputs |= {"instance": grouping.instance, "instance_offsets": answers["instance"]}
         described = self.model.description
@@ -154,14 +152,6 @@ class ScenePredictor:
 
     def _tiled(self, tiling: Tiling) -> Predictor:
         return tiled(self._network, tiling, self.model.description.model.output_stride)
-
-    def _grouped(self, locations: dict[str, Tensor], answers: dict[str, Any], size: tuple[int, int]) -> Grouping:
-        """The objects: pixels of countable classes by their vectors; by vectors alone where no class is countable."""
-        if self.groups_by_votes:
-            return group_by_votes(answers["instance"], answers.get("semantic"))
-        probability = upsampled(locations["semantic"].softmax(0).amax(0, keepdim=True), size)[0].numpy()
-        countable = countable_groups(self.model.description.vocabulary)
-        return group(answers["instance"], answers["semantic"], countable, confidence_HW=probability)
 
 
 def as_array(image: "str | Path | Image.Image | npt.NDArray[np.uint8]") -> npt.NDArray[np.uint8]:

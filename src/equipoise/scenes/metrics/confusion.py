@@ -1,5 +1,6 @@
 """The confusion matrix of classes over a whole data set."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,16 @@ class ConfusionMatrix:
         union = self.counts.sum(0) + self.counts.sum(1) - hit
         iou: npt.NDArray[np.float64] = np.divide(hit, union, out=np.full(self.classes, np.nan), where=union > 0)
         return iou
+
+    def merged_iou(self, groups: Iterable[Sequence[int]]) -> list[float]:
+        """Return the IoU of groups of classes, each taken for one class; NaN if it never occurs."""
+        found = []
+        for group in groups:
+            own = list(group)
+            hit = int(self.counts[np.ix_(own, own)].sum())
+            union = int(self.counts[own].sum()) + int(self.counts[:, own].sum()) - hit
+            found.append(hit / union if union else float("nan"))
+        return found
 
     def mean_iou(self) -> float:
         """Return the mean IoU of the classes that occur; NaN if nothing was labelled."""

@@ -82,8 +82,9 @@ class InverseDepthErrors:
 class DepthErrors:
     """The usual errors of depth in metres (Eigen et al. 2014) over all pixels of all images.
 
-    With true depth z and predicted depth ẑ: ``abs_rel`` = mean |ẑ − z| / z, ``rmse_m`` = √mean (ẑ − z)²,
-    ``rmse_log`` = √mean (ln ẑ − ln z)², ``delta_k`` = fraction of pixels with max(ẑ/z, z/ẑ) < 1.25ᵏ.
+    With true depth z, predicted depth ẑ and d = ln ẑ − ln z: ``abs_rel`` = mean |ẑ − z| / z, ``sq_rel`` =
+    mean (ẑ − z)² / z in m, ``rmse_m`` = √mean (ẑ − z)², ``rmse_log`` = √mean d², ``silog`` = √(mean d² − (mean d)²), of
+    which KITTI reports 100 times the value, ``delta_k`` = fraction of pixels with max(ẑ/z, z/ẑ) < 1.25ᵏ.
 
     Predictions are clipped to ``Metres.farthest``, or without it to the farthest label of the image, because
     predictions can be infinitely far.
@@ -92,8 +93,10 @@ class DepthErrors:
     labelled: int = 0
     count: int = 0
     relative: float = 0.0
+    relative_square: float = 0.0
     square: float = 0.0
     log_square: float = 0.0
+    log: float = 0.0
     within_1: int = 0
     within_2: int = 0
     within_3: int = 0
@@ -112,8 +115,11 @@ class DepthErrors:
         ratio = np.maximum(found_m / true_m, true_m / found_m)
         self.count += true_m.size
         self.relative += float((np.abs(found_m - true_m) / true_m).sum())
-        self.square += float(((found_m - true_m) ** 2).sum())
+        square = (found_m - true_m) ** 2
+        self.relative_square += float((square / true_m).sum())
+        self.square += float(square.sum())
         self.log_square += float((np.log(ratio) ** 2).sum())
+        self.log += float(np.log(found_m / true_m).sum())
         self.within_1 += int((ratio < 1.25).sum())
         self.within_2 += int((ratio < 1.25**2).sum())
         self.within_3 += int((ratio < 1.25**3).sum())
@@ -127,10 +133,13 @@ class DepthErrors:
         """Return the metrics, and ``share_in_metres``: the fraction of labelled pixels without sky that count here."""
         if not self.labelled:
             return {}
+        mean_square = _ratio(self.log_square, self.count)
         return {
             "abs_rel": _ratio(self.relative, self.count),
+            "sq_rel": _ratio(self.relative_square, self.count),
             "rmse_m": _ratio(self.square, self.count) ** 0.5,
-            "rmse_log": _ratio(self.log_square, self.count) ** 0.5,
+            "rmse_log": mean_square**0.5,
+            "silog": float(np.maximum(mean_square - _ratio(self.log, self.count) ** 2, 0.0) ** 0.5),
             "delta_1": _ratio(self.within_1, self.count),
             "delta_2": _ratio(self.within_2, self.count),
             "delta_3": _ratio(self.within_3, self.count),

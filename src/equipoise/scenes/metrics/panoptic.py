@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.scenes.metrics.overlaps import Kind, Overlaps
+from equipoise.scenes.metrics.precision import mean_of_known
 
 Values = npt.NDArray[np.float64]
 
@@ -90,12 +91,7 @@ class PanopticQuality:
         """Return ``pq``, ``sq``, ``rq`` over all classes, things (``pq_things`` …) and stuff; NaN if there is none."""
         parts = {"": np.ones_like(self.things), "_things": self.things, "_stuff": ~self.things}
         return {
-            f"{name}{part}": _mean(values[chosen])
+            f"{name}{part}": mean_of_known(values[chosen])
             for part, chosen in parts.items()
             for name, values in self.by_class().items()
         }
-
-
-def _mean(values: Values) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else float("nan")

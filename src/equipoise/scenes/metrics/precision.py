@@ -1,5 +1,6 @@
 """Average precision of instances over all images, as Cityscapes' official script computes it; also by size."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -94,8 +95,8 @@ class InstancePrecision:
     def compute(self) -> dict[str, float]:
         """Return ``ap``, ``ap50``, ``ap_small``, ``ap_medium`` and ``ap_large`` in 0 … 1; NaN without such objects."""
         table = self.by_class()
-        figures = {"ap": _mean(table["all"]), "ap50": _mean(table["all"][:, 0])}
-        return figures | {f"ap_{size}": _mean(table[size]) for size in SIZES if size != "all"}
+        figures = {"ap": mean_of_known(table["all"]), "ap50": mean_of_known(table["all"][:, 0])}
+        return figures | {f"ap_{size}": mean_of_known(table[size]) for size in SIZES if size != "all"}
 
 
 def average_precision(scores: Values, right: npt.NDArray[np.bool_], missed: int) -> float:
@@ -145,6 +146,8 @@ def _within(area: npt.NDArray[Any], size: str) -> npt.NDArray[np.bool_]:
     return np.asarray((area >= low) & (area < high))
 
 
-def _mean(values: Values) -> float:
-    known = values[~np.isnan(values)]
+def mean_of_known(values: Iterable[Any]) -> float:
+    """Return the mean of those values that are not NaN; NaN if there is none."""
+    array = np.asarray(list(values), np.float64)
+    known = array[~np.isnan(array)]
     return float(known.mean()) if known.size else float("nan")

@@ -159,6 +159,21 @@ def details(figures: SetFigures) -> tuple[Details, ...]:
     return tuple(group for group in groups if group.figures)
 
 
+def also_shown(figures: SetFigures) -> tuple[Details, ...]:
+    """Return the figures that tasks want shown beside their primary ones, if they have values."""
+    found = []
+    for task, one in figures.tasks.items():
+        values = {name: one.values.get(name) for name in (TASKS[task].also_shown if task in TASKS else ())}
+        known = {name: value for name, value in values.items() if isinstance(value, float)}
+        named = {figure_name(task, name, one.primary): value for name, value in known.items()}
+        shown = (
+            Detail(name=label, value=f"{significant(shown_value(value, unit))} {unit}".strip())
+            for (label, unit), value in named.items()
+        )
+        found.append(Details(task=task, figures=tuple(shown)))
+    return tuple(each for each in found if each.figures)
+
+
 def figure_name(task: str, figure: str, primary: Primary | None) -> tuple[str, str]:
     """Return the label and the unit of a figure; unless the task says otherwise, it has the primary figure's unit."""
     if task in TASKS and figure in TASKS[task].figure_names:

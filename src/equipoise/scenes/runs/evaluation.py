@@ -124,7 +124,7 @@ def set_figures(
     expect_cameras(data, name, split, of, labelled, model, callbacks.on_notice)
     size = model.description.input_size
     narrow = narrowed(predict, labelled, model)
-    found = _evaluated(narrow, dataset, labelled, size, callbacks, f"evaluating on {of}")
+    found = _evaluated(narrow, dataset, labelled, size, callbacks, f"evaluating on {of}", together=True)
     references: dict[str, dict[str, float | None]] = {task: {} for task in labelled}
     if baselines:
         training = data.resized(name, recipe.sets[name].train, callbacks.counting)
@@ -151,9 +151,11 @@ def _evaluated(
     size: tuple[int, int],
     callbacks: RunCallbacks,
     title: str,
+    *,
+    together: bool = False,
 ) -> Evaluation:
     with callbacks.counting(title, len(dataset)) as advance:
-        return evaluate(predict, dataset, tasks, size, on_image=advance)
+        return evaluate(predict, dataset, tasks, size, together=together, on_image=advance)
 
 
 def write_pictures(folder: RunFolder, figures: Figures, device: torch.device = CPU) -> None:

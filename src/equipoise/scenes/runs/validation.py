@@ -11,7 +11,7 @@ from equipoise.scenes.config.toml import suggestion
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.sources import RecipeData
 from equipoise.scenes.evaluation.data_sets import expect_cameras, narrowed, tasks_on
-from equipoise.scenes.evaluation.evaluator import evaluate
+from equipoise.scenes.evaluation.evaluator import evaluate, scene_metrics
 from equipoise.scenes.inference.predictor import NetworkPredictor
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.callbacks import RunCallbacks
@@ -43,6 +43,16 @@ class ValidationSet:
             f"{self.prefix}{name}.{figure}": task.better(figure)
             for name, task in self.tasks.items()
             for figure, value in self._truth(task).compute().items()
+            if _is_number(value)
+        } | self.together
+
+    @property
+    def together(self) -> dict[str, Better]:
+        """Whether higher or lower is better, for the figures that need several tasks, such as AP."""
+        return {
+            f"{self.prefix}{name}.{figure}": self.tasks[name].better(figure)
+            for name, metrics in scene_metrics(self.tasks, self.dataset.vocabulary).items()
+            for figure, value in metrics.compute().items()
             if _is_number(value)
         }
 
@@ -127,7 +137,10 @@ def selection(sets: Iterable[ValidationSet], best_by: str) -> Selection:
 def plan_validation(
     recipe: Recipe, sets: list[ValidationSet], chosen: Selection, precision: Precision, callbacks: RunCallbacks
 ) -> ValidationPlan:
-    """Plan the validations: they give the figures that ``evaluate`` would give, without baselines."""
+    """Plan the validations: they give the figures that ``evaluate`` would give, without baselines.
+
+    Figures that need several tasks, such as AP, take time; they are left out unless the best model is chosen by one.
+    """
 
     def figures(model: SceneModel, on_image: Callable[[], None]) -> Figures:
         found: Figures = {}
@@ -135,7 +148,8 @@ def plan_validation(
             if each.tasks:
                 title = f"validating on {each.prefix.rstrip('.')}" if each.prefix else "validating"
                 with callbacks.counting(title, len(each.dataset)) as advance:
-                    found |= _figures(each, model, precision, recipe.data.size, (advance, on_image))
+                    together = not chosen.figures.keys().isdisjoint(each.together)
+                    found |= _figures(each, model, precision, recipe.data.size, (advance, on_image), together=together)
         return found
 
     return ValidationPlan(selection=chosen, figures=figures)
@@ -147,13 +161,15 @@ def _figures(
     precision: Precision,
     size: tuple[int, int],
     callbacks: Iterable[Callable[[], None]],
+    *,
+    together: bool,
 ) -> Figures:
     def on_image() -> None:
         for callback in callbacks:
             callback()
 
     predict = narrowed(NetworkPredictor(model, precision), each.tasks, model)
-    found = evaluate(predict, each.dataset, each.tasks, size, on_image=on_image)
+    found = evaluate(predict, each.dataset, each.tasks, size, together=together, on_image=on_image)
     return {
         f"{each.prefix}{task}.{name}": float(value) if math.isfinite(value) else None
         for task, values in found.tasks.items()

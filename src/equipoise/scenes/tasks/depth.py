@@ -32,8 +32,10 @@ class DepthTask(RegressionTask):
     uses_camera = True
     figure_names: ClassVar[Mapping[str, tuple[str, str]]] = {
         "abs_rel": ("abs rel", ""),
+        "sq_rel": ("sq rel", "m"),
         "rmse_m": ("rmse", "m"),
         "rmse_log": ("rmse log", ""),
+        "silog": ("SILog", "%"),
         "delta_1": ("delta 1", ""),
         "delta_2": ("delta 2", ""),
         "delta_3": ("delta 3", ""),

@@ -1,7 +1,7 @@
 """The task instance: each pixel of an object predicts the vector to the centroid of the object."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,16 @@ from equipoise.scenes.labels.instance import InstanceLabel
 from equipoise.scenes.labels.label import Points
 from equipoise.scenes.labels.semantic import SemanticLabel
 from equipoise.scenes.metrics.offsets import OffsetErrors
+from equipoise.scenes.metrics.precision import SIZES
 from equipoise.scenes.tasks.pictures import ComparedPictures, LabelPicture, PredictedScene
 from equipoise.scenes.tasks.regression import RegressionTask
+from equipoise.scenes.tasks.scene_metrics import ObjectFigures
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, upsampled
+from equipoise.scenes.tasks.together import SceneMetrics
 from equipoise.scenes.visual.colors import instance_colors, offset_colors, outlines, overlay
+
+PARTS = {"": "", "_things": " of things", "_stuff": " of stuff"}
+"""The ends of the names of panoptic figures, and what they say."""
 
 
 class InstanceTask(RegressionTask):
@@ -29,6 +35,13 @@ class InstanceTask(RegressionTask):
     meaning = "the vector (dx, dy) from the pixel to the centroid of its object, px of the input"
     primary = Primary(metric="mae_px", label="offset error", unit="px", better="lower")
     channels = 2
+    also_shown = ("ap", "ap50", "pq")
+    figure_names: ClassVar[Mapping[str, tuple[str, str]]] = {
+        **{"ap": ("AP", "%"), "ap50": ("AP50", "%")},
+        **{f"ap_{size}": (f"AP of {size} objects", "%") for size in SIZES if size != "all"},
+        **{f"{name}{part}": (f"{name.upper()}{of}", "%") for part, of in PARTS.items() for name in ("pq", "sq", "rq")},
+        **{f"{name}_by_class": (name.upper(), "%") for name in ("ap", "ap50", "pq", "sq", "rq")},
+    }
 
     def target_of(self, array: npt.NDArray[np.int32], sample: Sample) -> npt.NDArray[np.float32]:
         """Return the vectors from each instance pixel to the centroid of its instance."""
@@ -43,6 +56,14 @@ class InstanceTask(RegressionTask):
     def metrics(self) -> Metrics:
         """Create an accumulator of the mean absolute error per component and the Euclidean error."""
         return OffsetErrors()
+
+    def scene_metrics(self, tasks: Collection[str]) -> SceneMetrics | None:
+        """Create an accumulator of AP and panoptic quality, if countable classes are predicted too."""
+        return ObjectFigures(self.vocabulary) if self._finds_objects(tasks) else None
+
+    def better(self, figure: str) -> Literal["higher", "lower"]:
+        """Lower is better for errors of vectors, higher for figures of objects."""
+        return "higher" if figure in self.figure_names else "lower"
 
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
         """Draw direction as hue and length as saturation, on the pixels that have a vector in ``truth``."""
@@ -68,7 +89,7 @@ class InstanceTask(RegressionTask):
             return "An object’s colour only sets it apart from its neighbours."
         return "Vectors to an object’s centre: direction as hue, length as saturation."
 
-    def _finds_objects(self, tasks: Mapping[str, Any]) -> bool:
+    def _finds_objects(self, tasks: Collection[str]) -> bool:
         return SemanticLabel.name in tasks and bool(self.vocabulary.countable)
 
     def overlay(self, image: Picture, answer: npt.NDArray[np.int32], alpha: float) -> Picture:

@@ -1,7 +1,7 @@
 """The task semantic: the class of every pixel, with softmax cross entropy over labelled pixels."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,11 +14,14 @@ from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.labels.semantic import SemanticLabel
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 from equipoise.scenes.metrics.confusion import ConfusionMatrix
+from equipoise.scenes.metrics.precision import mean_of_known
 from equipoise.scenes.tasks.class_balance import ClassCounts, balanced_weights
 from equipoise.scenes.tasks.pictures import LabelPicture, PredictedScene
 from equipoise.scenes.tasks.regression import noise_options
+from equipoise.scenes.tasks.scene_metrics import InstanceIoUFigures, categories
 from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, Task, upsampled
+from equipoise.scenes.tasks.together import SceneMetrics
 from equipoise.scenes.visual.colors import class_colors
 
 MOST_LOGITS = 1 << 25
@@ -33,6 +36,15 @@ class SemanticTask(Task):
     meaning = "one logit for each class; the class is that of the largest"
     primary = Primary(metric="mean_iou", label="mean IoU", unit="%", better="higher")
     kinds = ("categorical", "categorical-exact")
+    figure_names: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "mean_category_iou": ("mean IoU of categories", "%"),
+        "mean_iiou": ("mean iIoU", "%"),
+        "mean_category_iiou": ("mean iIoU of categories", "%"),
+        "iou": ("IoU", "%"),
+        "iiou": ("iIoU", "%"),
+        "category_iou": ("IoU", "%"),
+        "category_iiou": ("iIoU", "%"),
+    }
     class_figures: ClassVar[Mapping[str, str]] = {"iou": "IoU"}
     shows_classes = True
 
@@ -104,7 +116,11 @@ class SemanticTask(Task):
 
     def metrics(self) -> Metrics:
         """Create an accumulator of IoU and accuracy."""
-        return SemanticMetrics(tuple(c.name for c in self.vocabulary.classes))
+        return SemanticMetrics(tuple(c.name for c in self.vocabulary.classes), categories(self.vocabulary))
+
+    def scene_metrics(self, tasks: Collection[str]) -> SceneMetrics | None:
+        """Create an accumulator of iIoU, if there are countable classes."""
+        return InstanceIoUFigures(self.vocabulary) if self.vocabulary.countable else None
 
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
         """Draw each class in its own colour."""
@@ -140,10 +156,15 @@ class SemanticTask(Task):
 
 
 class SemanticMetrics:
-    """Accumulates mean IoU, pixel accuracy and the IoU of each class (NaN if it never occurs) over all images."""
+    """Accumulates mean IoU, pixel accuracy and the IoU of each class (NaN if it never occurs) over all images.
 
-    def __init__(self, class_names: tuple[str, ...]) -> None:
-        self.class_names = class_names
+    Args:
+        class_names: the names of the classes.
+        categories: the indices of the classes of each category, by its name.
+    """
+
+    def __init__(self, class_names: tuple[str, ...], categories: Mapping[str, tuple[int, ...]] | None = None) -> None:
+        self.class_names, self.categories = class_names, categories or {}
         self.confusion = ConfusionMatrix(len(class_names))
 
     def update(self, prediction: npt.NDArray[Any], target: npt.NDArray[Any]) -> None:
@@ -155,10 +176,15 @@ class SemanticMetrics:
         self.confusion.merge(other.confusion)
 
     def compute(self) -> dict[str, Any]:
-        """Return ``mean_iou`` and ``pixel_accuracy`` in 0 … 1, and ``iou`` by class name."""
+        """Return ``mean_iou`` and ``pixel_accuracy`` in 0 … 1, ``iou`` by class; and by category, if any."""
         iou = self.confusion.iou()
-        return {
+        figures: dict[str, Any] = {
             "mean_iou": self.confusion.mean_iou(),
             "pixel_accuracy": self.confusion.pixel_accuracy(),
             "iou": {name: float(value) for name, value in zip(self.class_names, iou, strict=True)},
         }
+        if self.categories:
+            merged = self.confusion.merged_iou(self.categories.values())
+            figures["mean_category_iou"] = mean_of_known(merged)
+            figures["category_iou"] = dict(zip(self.categories, merged, strict=True))
+        return figures

@@ -1,14 +1,13 @@
 """The base class of tasks: a task owns its output, target, likelihood, metrics and pictures."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
-from torch.nn import functional
 
 from equipoise.likelihoods import Likelihood
 from equipoise.scenes.cameras.camera import Camera
@@ -17,6 +16,8 @@ from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 from equipoise.scenes.tasks.class_balance import ClassCounts
 from equipoise.scenes.tasks.pictures import ComparedPictures, LabelPicture, PredictedScene, Scale
 from equipoise.scenes.tasks.settings import LikelihoodRecipe
+from equipoise.scenes.tasks.together import SceneMetrics
+from equipoise.scenes.tasks.upsampling import upsampled as upsampled
 from equipoise.scenes.visual.colors import Picture as Picture
 from equipoise.scenes.visual.colors import overlay
 
@@ -115,8 +116,10 @@ class Task(ABC):
 
     Figures in % are shares in 0 … 1, which tables multiply by 100.
     """
+    also_shown: ClassVar[tuple[str, ...]] = ()
+    """Further figures that are shown beside the primary ones, by the names ``metrics`` or ``scene_metrics`` uses."""
     class_figures: ClassVar[Mapping[str, str]] = {}
-    """Labels of the figures that ``metrics`` gives for each class, in %, by name."""
+    """Labels of the figures by class that the page shows, in %, by the names ``metrics`` uses."""
     shows_classes: ClassVar[bool] = False
     """Whether its pictures show each class in the colour of the vocabulary."""
 
@@ -180,6 +183,14 @@ class Task(ABC):
         """Create an empty accumulator for one image of ``size`` (height, width) taken by ``camera``."""
         return self.metrics()
 
+    def scene_metrics(self, tasks: Collection[str]) -> SceneMetrics | None:
+        """Create an accumulator of figures that need the predictions or labels of several tasks; ``None``: no such.
+
+        Args:
+            tasks: the names of all tasks that are predicted.
+        """
+        return None
+
     @abstractmethod
     def colors(self, values: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Picture:
         """Draw a prediction or a target as ``uint8 (H, W, 3)``, with the range of values taken from ``truth``."""
@@ -225,10 +236,3 @@ class Task(ABC):
 def has_label(target: npt.NDArray[Any]) -> bool:
     """Whether any pixel of a target is labelled."""
     return bool((target != IGNORE).any() if target.dtype.kind in "iu" else (~np.isnan(target)).any())
-
-
-def upsampled(location: Tensor, size: tuple[int, int]) -> Tensor:
-    """Interpolate ``(C, h, w)`` bilinearly to ``(C, *size)``, with pixel centres aligned as when images are resized."""
-    if tuple(location.shape[-2:]) == size:
-        return location
-    return functional.interpolate(location[None], size=size, mode="bilinear", align_corners=False)[0]

@@ -1,0 +1,94 @@
+"""Figures of several tasks' predictions together, such as AP, which needs classes and objects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from equipoise.scenes.data.sample import Sample
+from equipoise.scenes.grouping import Grouping, countable_groups, group, group_by_votes
+from equipoise.scenes.labels.instance import InstanceLabel
+from equipoise.scenes.labels.semantic import SemanticLabel
+from equipoise.scenes.labels.vocabulary import SceneVocabulary
+from equipoise.scenes.metrics.overlaps import Overlaps, count_overlaps
+from equipoise.scenes.tasks.upsampling import upsampled
+
+TOGETHER = (SemanticLabel.name, InstanceLabel.name)
+"""The labels that all figures of this file need, which are also the names of the tasks that predict them."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelledScene:
+    """All predictions for one labelled image. Objects are found when they are first asked for, and once.
+
+    Attributes:
+        vocabulary: the classes of the predictions and of the labels.
+        locations: each task's location ``(C, h, w)`` at the network's input size.
+        predictions: each task's prediction at the size of the labels.
+        sample: the image and its labels.
+    """
+
+    vocabulary: SceneVocabulary
+    locations: Mapping[str, Tensor]
+    predictions: Mapping[str, npt.NDArray[Any]]
+    sample: Sample
+
+    @cached_property
+    def grouping(self) -> Grouping | None:
+        """The predicted objects; ``None`` if the model predicts none."""
+        return find_objects(self.vocabulary, self.locations, self.predictions)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether the image has labels of classes and of objects."""
+        return all(name in self.sample.labels for name in TOGETHER)
+
+    @cached_property
+    def overlaps(self) -> Overlaps:
+        """The pixels that true and predicted segments share."""
+        classes, ids = (self.sample.labels[name] for name in TOGETHER)
+        found, grouping = self.predictions[SemanticLabel.name], self.grouping
+        return count_overlaps(
+            (classes, found),
+            (ids, np.zeros_like(found) if grouping is None else grouping.instance),
+            () if grouping is None else grouping.instances,
+            classes=len(self.vocabulary.classes),
+            countable=self.vocabulary.countable,
+        )
+
+
+class SceneMetrics(Protocol):
+    """Accumulates figures of scenes; see ``Metrics``, which does so for the predictions of one task."""
+
+    def update(self, scene: LabelledScene) -> None:
+        """Add one image; one without the labels that the figures need does not count."""
+        ...
+
+    def merge(self, other: Self) -> None:
+        """Add all images of another accumulator."""
+        ...
+
+    def compute(self) -> dict[str, Any]:
+        """Return the figures over all images; a dict holds a figure of each class or category by name."""
+        ...
+
+
+def find_objects(
+    vocabulary: SceneVocabulary, locations: Mapping[str, Tensor], predictions: Mapping[str, npt.NDArray[Any]]
+) -> Grouping | None:
+    """The objects in a prediction; ``None`` if the vectors to their centroids are not predicted.
+
+    They are pixels of countable classes, grouped by their vectors; by vectors alone where no class is countable.
+    """
+    if InstanceLabel.name not in predictions:
+        return None
+    offsets, semantic = predictions[InstanceLabel.name], predictions.get(SemanticLabel.name)
+    if semantic is None or not vocabulary.countable:
+        return group_by_votes(offsets, semantic)
+    size = (semantic.shape[0], semantic.shape[1])
+    probability = upsampled(locations[SemanticLabel.name].softmax(0).amax(0, keepdim=True), size)[0].numpy()
+    return group(offsets, semantic, countable_groups(vocabulary), confidence_HW=probability)
