@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from equipoise.scenes.grouping.group import Grouping, Instance, clusters, instance_of, limits
+from equipoise.scenes.grouping.instances import Grouping, Instance, instances_of
+from equipoise.scenes.grouping.peaks import clusters, limits
 
 DENSE = 4.0
 """Votes per px² above which a place is dense, averaged over a square with the area of a circle of ``radius``.
@@ -66,11 +67,10 @@ def group_by_votes(
         pixels, distance = own[near], distance[near]
         if len(pixels) < smallest or not _around(xs[pixels], ys[pixels], votes[pixels], radius):
             continue
-        x, y = xs[pixels], ys[pixels]
-        score = float(np.exp(-distance / radius).mean())
-        instance = instance_of(len(found) + 1, x, y, score, semantic_HW)
-        result[y, x] = instance.id
-        found.append(instance)
+        places = ys[pixels] * size[1] + xs[pixels]
+        own = np.zeros(len(places), np.intp)
+        found += instances_of(own, places, np.exp(-distance / radius), semantic_HW, size, first=len(found) + 1)
+        result.reshape(-1)[places] = len(found)
     return Grouping(instance=result, instances=tuple(found))
 
 

@@ -1,62 +1,24 @@
 """Group the pixels of countable classes into instances by their votes for centroids.
 
-Every pixel votes for the place its vector ends at. Votes are counted on a grid, the grid is smoothed, and its local
-maxima are the centres. Each pixel then belongs to the nearest centre. The cost is one pass over the pixels and one over
-the grid cells.
+Every pixel votes for the place its vector ends at, and a method finds the centres that votes agree on. The classes of
+one group share their votes; different groups never share an object.
 """
 
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from equipoise.errors import UsageError
+from equipoise.scenes.grouping.instances import Grouping, Instance, instances_of
+from equipoise.scenes.grouping.octaves import by_octaves
+from equipoise.scenes.grouping.optics import by_optics
+from equipoise.scenes.grouping.votes import Members, Method, Votes, fewest_pixels
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 
-RADIUS = 1 / 100
-"""How far votes for one centre spread, as a share of the image's width.
-
-``python -m benchmarks grouping`` compares four values; this one is best on the demo's predictions. For true vectors a
-smaller one is better.
-"""
-SMALLEST_RADIUS = 2.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Instance:
-    """One object.
-
-    Attributes:
-        id: its value in the instance map.
-        semantic: the class of most of its pixels; ``None`` if classes are not predicted.
-        score: confidence in 0 … 1: the concentration of its votes, mean exp(−distance/radius), times the mean
-            probability of its pixels' class if that is known. (The paper defines no score.)
-        box: (left, top, right, bottom), px; right and bottom are exclusive.
-        pixels: the number of its pixels.
-    """
-
-    id: int
-    semantic: int | None
-    score: float
-    box: tuple[int, int, int, int]
-    pixels: int
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Grouping:
-    """The result of grouping.
-
-    Attributes:
-        instance: int32 (H, W): 0 = no instance, otherwise the id of one of ``instances``.
-        instances: the instances, by id.
-    """
-
-    instance: npt.NDArray[np.int32]
-    instances: tuple[Instance, ...]
+DEFAULT = "votes"
+METHODS: dict[str, Method] = {DEFAULT: by_octaves, "optics": by_optics}
+"""The methods of grouping by name; a new one is a function from votes to members, and one line."""
 
 
 def group(
@@ -66,7 +28,7 @@ def group(
     *,
     confidence_HW: npt.NDArray[np.float32] | None = None,
     minimum_pixels: int | None = None,
-    radius: float | None = None,
+    method: str = DEFAULT,
 ) -> Grouping:
     """Group the pixels of countable classes into instances.
 
@@ -78,13 +40,14 @@ def group(
             with the car.)
         confidence_HW: float32 (H, W): the probability of each pixel's class; ``None``: 1.
         minimum_pixels: smaller groups of pixels are dropped; ``None``: 1/5000 of the image, at least 8.
-        radius: how far votes for one centroid spread, px; ``None``: 1/100 of the width, at least 2.
+        method: one of ``METHODS``: ``votes``, which adapts to the size of objects, or the paper's ``optics``, which
+            needs scikit-learn.
 
     Returns:
         The instance map and the instances, numbered from 1.
 
     Raises:
-        UsageError: the radius is not a positive finite number.
+        UsageError: there is no such method, or scikit-learn is not installed.
 
     Example:
         >>> y, x = np.mgrid[:64, :64]
@@ -94,49 +57,24 @@ def group(
         >>> [(found.semantic, found.box) for found in group(offsets, semantic, [[1]]).instances]
         [(1, (20, 10, 50, 30))]
     """
-    height, width = semantic_HW.shape
-    smallest, radius = limits((height, width), minimum_pixels, radius)
-    result = np.zeros((height, width), np.int32)
+    find, size = checked_method(method), (semantic_HW.shape[0], semantic_HW.shape[1])
+    smallest = fewest_pixels(size, minimum_pixels)
+    result = np.zeros(size[0] * size[1], np.int32)
     found: list[Instance] = []
-    for classes in countable:
-        ys, xs = np.nonzero(np.isin(semantic_HW, list(classes)))
-        votes = np.stack([xs + offsets_2HW[0, ys, xs], ys + offsets_2HW[1, ys, xs]], 1)
-        finite = np.isfinite(votes).all(1)  # Pixels without a finite vote belong to no instance.
-        ys, xs, votes = ys[finite], xs[finite], np.clip(votes[finite], 0, [width - 1, height - 1])
-        sure = np.ones(len(xs)) if confidence_HW is None else confidence_HW[ys, xs]
-        for own, distance in clusters(votes, (height, width), radius, smallest):
-            y, x = ys[own], xs[own]
-            score = float(np.exp(-distance / radius).mean() * sure[own].mean())
-            instance = instance_of(len(found) + 1, x, y, score, semantic_HW)
-            result[y, x] = instance.id
-            found.append(instance)
-    return Grouping(instance=result, instances=tuple(found))
+    for pixels in _pixels_of_groups(semantic_HW, countable):
+        votes = _votes(offsets_2HW, pixels, size, smallest)
+        pixels, own, closeness = _large_enough(votes, find(votes))
+        sure = closeness if confidence_HW is None else closeness * _mean(own, confidence_HW.reshape(-1)[pixels])[own]
+        result[pixels] = own + (len(found) + 1)
+        found += instances_of(own, pixels, sure, semantic_HW, size, first=len(found) + 1) if len(own) else ()
+    return Grouping(instance=result.reshape(size), instances=tuple(found))
 
 
-def instance_of(
-    number: int,
-    x: npt.NDArray[np.intp],
-    y: npt.NDArray[np.intp],
-    score: float,
-    semantic_HW: npt.NDArray[np.uint8] | None,
-) -> Instance:
-    """The instance of the pixels at columns ``x`` and rows ``y``; its class is that of most of them."""
-    return Instance(
-        id=number,
-        semantic=None if semantic_HW is None else int(np.bincount(semantic_HW[y, x]).argmax()),
-        score=score,
-        box=(int(x.min()), int(y.min()), int(x.max()) + 1, int(y.max()) + 1),
-        pixels=len(x),
-    )
-
-
-def limits(size: tuple[int, int], minimum_pixels: int | None, radius: float | None) -> tuple[int, float]:
-    """Return the minimum pixels and the radius [px], by default in proportion to the image's size (height, width)."""
-    smallest = max(8, size[0] * size[1] // 5000) if minimum_pixels is None else minimum_pixels
-    radius = max(SMALLEST_RADIUS, size[1] * RADIUS) if radius is None else radius
-    if not 0 < radius < math.inf:
-        raise UsageError(f"group: expected a radius above 0 px, found {radius}")
-    return smallest, radius
+def checked_method(name: str) -> Method:
+    """Return the method of this name; raises ``UsageError`` if there is none."""
+    if name not in METHODS:
+        raise UsageError(f"grouping: expected {' or '.join(METHODS)}, found {name!r}")
+    return METHODS[name]
 
 
 def countable_groups(vocabulary: SceneVocabulary) -> tuple[tuple[int, ...], ...]:
@@ -152,39 +90,51 @@ def countable_groups(vocabulary: SceneVocabulary) -> tuple[tuple[int, ...], ...]
     return tuple(map(tuple, groups.values()))
 
 
-def clusters(
-    votes: npt.NDArray[np.floating], size: tuple[int, int], radius: float, smallest: int
-) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]]:
-    """Yield the indices of each centre's votes and their distances [px]; skip centres with fewer than ``smallest``."""
-    centres = vote_peaks(votes, size, radius, smallest) if len(votes) else np.empty((0, 2))
-    if not len(centres):
-        return
-    distance, nearest = cKDTree(centres).query(votes)
-    near = distance < 2 * radius
-    counts = np.bincount(nearest[near], minlength=len(centres))
-    for axis in (0, 1):  # Move each centre from the middle of its cell to the mean of the votes near it.
-        sums = np.bincount(nearest[near], weights=votes[near, axis], minlength=len(centres))
-        centres[:, axis] = np.where(counts > 0, sums / np.maximum(counts, 1), centres[:, axis])
-    distance, nearest = cKDTree(centres).query(votes)
-    order = np.argsort(nearest, kind="stable")
-    for own in np.split(order, np.cumsum(np.bincount(nearest, minlength=len(centres)))[:-1]):
-        if len(own) >= smallest:
-            yield own, distance[own]
+def _pixels_of_groups(
+    semantic_HW: npt.NDArray[np.uint8], countable: Sequence[Sequence[int]]
+) -> list[npt.NDArray[np.intp]]:
+    """The places of each group's pixels in the flattened image."""
+    every = [k for classes in countable for k in classes]
+    if not every:
+        return []
+    flat = semantic_HW.reshape(-1)
+    pixels = np.flatnonzero((flat >= min(every)) & (flat <= max(every)))  # Much faster than a table for all pixels.
+    table = np.full(256, -1, np.int8)
+    for number, classes in enumerate(countable):
+        table[list(classes)] = number
+    number_of = table[flat[pixels]]
+    return [pixels[number_of == number] for number in range(len(countable))]
 
 
-def vote_peaks(
-    votes: npt.NDArray[np.floating], size: tuple[int, int], radius: float, smallest: int
-) -> npt.NDArray[np.float64]:
-    """Return the centres (K, 2) as (x, y): local maxima of the smoothed votes that have enough votes around them."""
-    cell = max(1.0, radius / 2)
-    shape = (int(size[0] / cell) + 1, int(size[1] / cell) + 1)
-    flat = np.ravel_multi_index(tuple((votes[:, ::-1] / cell).astype(np.int64).T), shape)
-    grid = np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
-    smooth = ndimage.gaussian_filter(grid, radius / cell, mode="constant")
-    # Break ties between equal neighbours, so that only the last is a peak, by less than a vote is worth.
-    ranked = smooth + np.arange(smooth.size).reshape(shape) * (float(smooth.max()) * 1e-9 / smooth.size)
-    reach = 2 * round(1.5 * radius / cell) + 1
-    peaks = (ranked == ndimage.maximum_filter(ranked, reach, mode="constant")) & (smooth > 0)
-    gathered = ndimage.uniform_filter(grid, reach, mode="constant") * reach**2
-    rows, columns = np.nonzero(peaks & (gathered >= smallest / 2))
-    return np.stack([(columns + 0.5) * cell, (rows + 0.5) * cell], 1)
+def _votes(
+    offsets_2HW: npt.NDArray[np.float32], pixels: npt.NDArray[np.intp], size: tuple[int, int], smallest: int
+) -> Votes:
+    """The votes of pixels; those without a finite vector are left out, and the others kept inside the image."""
+    dx, dy = (component.reshape(-1)[pixels] for component in offsets_2HW)
+    length = np.sqrt(dx * dx + dy * dy)
+    finite = np.isfinite(length)
+    if not finite.all():
+        pixels, dx, dy, length = pixels[finite], dx[finite], dy[finite], length[finite]
+    row, column = np.divmod(pixels.astype(np.int32), np.int32(size[1]))
+    x = np.clip(dx + column.astype(np.float32), 0, size[1] - 1)
+    y = np.clip(dy + row.astype(np.float32), 0, size[0] - 1)
+    return Votes(pixels=pixels, x=x, y=y, length=length, size=size, smallest=smallest)
+
+
+def _large_enough(
+    votes: Votes, members: Members
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.floating]]:
+    """Leave out centres with too few pixels; number the others from 0 in the order of their numbers."""
+    count = np.bincount(members.own + 1, minlength=2)
+    count[0] = 0
+    kept = count >= max(1, votes.smallest)
+    number = np.cumsum(kept) - 1
+    chosen = kept[members.own + 1]
+    if chosen.all():
+        return votes.pixels, number[members.own + 1], members.closeness
+    return votes.pixels[chosen], number[members.own[chosen] + 1], members.closeness[chosen]
+
+
+def _mean(own: npt.NDArray[np.intp], values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """The mean of each object's values."""
+    return np.bincount(own, weights=values) / np.bincount(own)

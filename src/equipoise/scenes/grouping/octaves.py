@@ -1,0 +1,162 @@
+"""The default grouping: centres at the scale of their own objects, with no radius to choose.
+
+The error of a vote grows with its object, so the votes for a lorry spread over more pixels than those for a person.
+The length of the vectors shows how large an object is. The radius of a centre is therefore r = SHARE · (mean length of
+the vectors that end within about r of it): a fixed point, looked for in one octave of r after the other.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from equipoise.scenes.grouping.votes import Members, Votes, nobody
+
+SHARE = 0.3
+"""The radius of a centre as a share of the mean length of the vectors to it."""
+APART = 0.6
+"""The least distance of two centres, as a share of the smaller one's mean length of vectors."""
+FITS = 0.6
+"""How far the radius may be from the octave it is looked for in, in octaves; half would leave no overlap."""
+DISC = 0.376
+"""The mean length of the vectors of a disc with area 1: ⅔ · √(1/π)."""
+FINEST = 1 / 512
+"""The smallest cell as a share of the image's width."""
+
+Map = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Centres:
+    """Centres in columns: place [px], radius [px], mean length of vectors [px], and votes within about one radius."""
+
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
+    radius: npt.NDArray[np.float64]
+    length: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float64]
+
+    def __getitem__(self, chosen: npt.NDArray[np.intp]) -> "Centres":
+        """Return some of them."""
+        return Centres(**{name: values[chosen] for name, values in vars(self).items()})
+
+
+def by_octaves(votes: Votes) -> Members:
+    r"""Give each vote to a centre.
+
+    A vote at distance d from a centre of radius r has the likelihood of Student's t with two degrees of freedom in the
+    plane, p ∝ r⁻² · (1 + d²/(2r²))⁻², and belongs to the likeliest centre: that with the least r + d²/(2r).
+    """
+    if not len(votes.x):
+        return nobody(votes)
+    cell = max(SHARE * DISC * votes.smallest**0.5, votes.size[1] * FINEST)
+    shape = (int(votes.size[0] / cell) + 1, int(votes.size[1] / cell) + 1)
+    place = (votes.y / np.float32(cell)).astype(np.intp) * shape[1] + (votes.x / np.float32(cell)).astype(np.intp)
+    count = np.bincount(place, minlength=shape[0] * shape[1])
+    length = np.bincount(place, weights=votes.length, minlength=len(count))
+    centres = _apart(
+        _centres(count.reshape(shape).astype(np.float32), length.reshape(shape).astype(np.float32), cell, votes)
+    )
+    if not len(centres.x):
+        return nobody(votes)
+    occupied = np.flatnonzero(count)
+    row, column = np.divmod(occupied, shape[1])
+    table = np.zeros(len(count), np.intp)
+    table[occupied] = _likeliest((column + 0.5) * cell, (row + 0.5) * cell, centres)
+    own = table[place]
+    return Members(own=own, closeness=_closeness(votes, own, centres))
+
+
+def _centres(count: Map, length: Map, cell: float, votes: Votes) -> Centres:
+    """The places of most votes in each octave whose vectors are as long as the octave's radius says."""
+    found: list[npt.NDArray[np.float64]] = []
+    level = 0
+    while True:
+        n = _smoothed(count)
+        coarsest = max(count.shape) <= 4
+        near = np.flatnonzero(n.reshape(-1) * 4 * np.pi > votes.smallest / 2)
+        total = _smoothed(length).reshape(-1)[near]
+        mean = total / n.reshape(-1)[near]
+        octave = np.log2(np.maximum(SHARE * mean, 1e-6) / cell)
+        fits = ((octave >= -FITS) | (level == 0)) & ((octave <= FITS) | coarsest)
+        near, mean = near[fits], mean[fits]
+        top = _is_peak(n, near)
+        row, column = np.divmod(near[top], n.shape[1])
+        values = n.reshape(-1)[near[top]]
+        found.append(np.stack([column + 0.5, row + 0.5, values / cell], 0).astype(np.float64) * cell)
+        found[-1] = np.concatenate([found[-1], mean[top][None].astype(np.float64)])
+        if coarsest:
+            break
+        count, length, cell, level = _halved(count), _halved(length), 2 * cell, level + 1
+    x, y, weight, mean_length = np.concatenate(found, 1)
+    radius = np.maximum(SHARE * mean_length, 0.5 * SHARE * DISC * votes.smallest**0.5)
+    return Centres(x=x, y=y, radius=radius, length=mean_length, weight=weight)
+
+
+def _smoothed(grid: Map) -> Map:
+    """Convolve with the binomial kernel 1 4 6 4 1 in both directions: a Gaussian with σ = 1 cell; zero outside."""
+    for _ in range(2):
+        for axis in (0, 1):
+            padded = np.pad(grid, [(1, 1) if a == axis else (0, 0) for a in (0, 1)])
+            low, middle, high = (
+                (padded[:-2], padded[1:-1], padded[2:])
+                if axis == 0
+                else (padded[:, :-2], padded[:, 1:-1], padded[:, 2:])
+            )
+            grid = (low + high) * np.float32(0.25) + middle * np.float32(0.5)
+    return grid
+
+
+def _halved(grid: Map) -> Map:
+    """Add blocks of 2×2 cells."""
+    height, width = grid.shape
+    padded = np.pad(grid, ((0, height % 2), (0, width % 2)))
+    return padded[::2, ::2] + padded[1::2, ::2] + padded[::2, 1::2] + padded[1::2, 1::2]
+
+
+def _is_peak(grid: Map, places: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Whether a cell exceeds its eight neighbours; of equal neighbours the last is the peak."""
+    padded = np.pad(grid, 1, constant_values=-1).reshape(-1)
+    width = grid.shape[1] + 2
+    row, column = np.divmod(places, grid.shape[1])
+    middle = (row + 1) * width + column + 1
+    own = padded[middle]
+    before, after = (-width - 1, -width, -width + 1, -1), (1, width - 1, width, width + 1)
+    result = np.ones(len(places), bool)
+    for step in before:
+        result &= own >= padded[middle + step]
+    for step in after:
+        result &= own > padded[middle + step]
+    return result
+
+
+def _apart(centres: Centres) -> Centres:
+    """Keep the centres that no kept one with more votes is close to."""
+    centres = centres[np.lexsort((centres.x, centres.y, -centres.weight))]
+    distance = np.hypot(centres.x[:, None] - centres.x, centres.y[:, None] - centres.y)
+    close = distance < APART * np.minimum(centres.length[:, None], centres.length)
+    kept: list[int] = []
+    for k in range(len(centres.x)):
+        if not close[k, kept].any():
+            kept.append(k)
+    return centres[np.array(kept, np.intp)]
+
+
+def _likeliest(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], centres: Centres) -> npt.NDArray[np.intp]:
+    """The centre with the least r + d²/(2r): a linear form in (x² + y², x, y, 1), so one product of matrices."""
+    r = centres.radius
+    form = np.stack([0.5 / r, -centres.x / r, -centres.y / r, r + (centres.x**2 + centres.y**2) / (2 * r)])
+    costs: npt.NDArray[np.float64] = np.stack([x * x + y * y, x, y, np.ones_like(x)], 1) @ form
+    return costs.argmin(1)
+
+
+def _closeness(votes: Votes, own: npt.NDArray[np.intp], centres: Centres) -> npt.NDArray[np.float32]:
+    """exp(−d/r), around the mean of a centre's near votes."""
+    r, x, y = (values.astype(np.float32)[own] for values in (centres.radius, centres.x, centres.y))
+    dx, dy = votes.x - x, votes.y - y
+    near = dx * dx + dy * dy < 4 * r * r
+    count = np.maximum(np.bincount(own[near], minlength=len(centres.x)), 1)
+    dx -= (np.bincount(own[near], weights=dx[near], minlength=len(count)) / count).astype(np.float32)[own]
+    dy -= (np.bincount(own[near], weights=dy[near], minlength=len(count)) / count).astype(np.float32)[own]
+    closeness: npt.NDArray[np.float32] = np.exp(-np.sqrt(dx * dx + dy * dy) / r)
+    return closeness

@@ -1,0 +1,54 @@
+"""The votes of one group of classes, and what a method of grouping makes of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Votes:
+    """The votes of pixels that may belong to the same objects.
+
+    Attributes:
+        pixels: the places of the pixels in the flattened image, in increasing order.
+        x: column of each vote, px, inside the image.
+        y: row of each vote, px, inside the image.
+        length: length of each pixel's vector, px.
+        size: (height, width) of the image, px.
+        smallest: the fewest pixels of an object.
+    """
+
+    pixels: npt.NDArray[np.intp]
+    x: npt.NDArray[np.float32]
+    y: npt.NDArray[np.float32]
+    length: npt.NDArray[np.float32]
+    size: tuple[int, int]
+    smallest: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Members:
+    """Which centre each vote belongs to.
+
+    Attributes:
+        own: the number of the centre, −1 for none; there may be numbers that no vote has.
+        closeness: 1 on the centre, towards 0 far from it.
+    """
+
+    own: npt.NDArray[np.intp]
+    closeness: npt.NDArray[np.floating]
+
+
+Method = Callable[[Votes], Members]
+
+
+def nobody(votes: Votes) -> Members:
+    """No vote belongs to a centre."""
+    return Members(own=np.full(len(votes.x), -1, np.intp), closeness=np.zeros(len(votes.x), np.float32))
+
+
+def fewest_pixels(size: tuple[int, int], minimum_pixels: int | None) -> int:
+    """Return the fewest pixels of an object: by default 1/5000 of the image's (height, width), at least 8."""
+    return max(8, size[0] * size[1] // 5000) if minimum_pixels is None else minimum_pixels
