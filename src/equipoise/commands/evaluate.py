@@ -23,6 +23,8 @@ def evaluate(
     data: str = "",
     baselines: bool = True,
     per_class: bool = False,
+    save_predictions: Path | None = None,
+    overwrite: bool = False,
     tile: str = "",
     overlap: float | None = None,
     json: bool = False,
@@ -41,6 +43,9 @@ def evaluate(
         data: one of the recipe's data sets (the first is called data); by default all of them.
         baselines: evaluate the two baselines too; without them, the run's metrics.json is not replaced.
         per_class: print the figures of each class and each category too.
+        save_predictions: a new or empty folder for the predictions as Cityscapes' evaluation server takes them: label
+            ids as PNG; a text file and a mask for each object.
+        overwrite: overwrite files in that folder.
         tile: run the network on overlapping parts of each image, height x width in px of its input, such as 512x1024;
             by default on whole images. The figures go to a file of their own.
         overlap: the fraction of a tile that it shares with the next one; 0.25 by default.
@@ -58,6 +63,8 @@ def evaluate(
         baselines=baselines,
         tiling=tiling,
         device=where,
+        save_predictions=save_predictions,
+        overwrite=overwrite,
     )
     if json:
         print(json_format.dumps(without_nan(figures.to_json()), indent=1))

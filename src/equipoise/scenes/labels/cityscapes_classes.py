@@ -52,6 +52,11 @@ INSTANCE_FACTOR = 1000
 LOWEST_COUNTABLE, HIGHEST_ID = 24, 33
 
 
+def label_ids() -> dict[str, int]:
+    """Return the label id of each evaluated class, by its name."""
+    return {name: label for label, name, *_ in _CLASSES}
+
+
 def average_pixels(classes: Sequence[SceneClass]) -> tuple[float, ...] | None:
     """Return Cityscapes' average pixels of an object of each class, 0 if it has none; ``None`` for other classes."""
     if [c.name for c in classes] != [c.name for c in CLASSES]:

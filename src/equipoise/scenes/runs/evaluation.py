@@ -11,10 +11,11 @@ from equipoise.scenes.config.recipe import Recipe, read_recipe
 from equipoise.scenes.config.toml import suggestion
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.sources import RecipeData
-from equipoise.scenes.evaluation.data_sets import expect_cameras, narrowed, tasks_on
+from equipoise.scenes.evaluation.data_sets import expect_cameras, narrowed, tasks_on, within
 from equipoise.scenes.evaluation.evaluator import Evaluation, baseline_predictors, evaluate
 from equipoise.scenes.evaluation.examples import write_examples
 from equipoise.scenes.evaluation.figures import Figures, SetFigures, TaskFigures, without_nan
+from equipoise.scenes.evaluation.submission import Submission, expect_predicted
 from equipoise.scenes.inference.predictor import NetworkPredictor, Predictor
 from equipoise.scenes.inference.tiles import Tiling, tiled
 from equipoise.scenes.model.described import DescribedModel
@@ -39,6 +40,8 @@ def evaluate_run(
     baselines: bool = True,
     tiling: Tiling | None = None,
     device: torch.device = CPU,
+    save_predictions: Path | None = None,
+    overwrite: bool = False,
 ) -> Figures:
     """Evaluate a finished run and the baselines on each data set separately.
 
@@ -54,6 +57,9 @@ def evaluate_run(
         baselines: evaluate the baselines too.
         tiling: run the network tile by tile; by default on whole images.
         device: what the network runs on.
+        save_predictions: a folder for the predictions in Cityscapes' layout of submissions; with several data sets each
+            has its own below.
+        overwrite: whether files of that folder may be overwritten.
 
     Raises:
         DataError: data are missing, or an image cannot be read.
@@ -66,10 +72,26 @@ def evaluate_run(
     model, predict = open_model(folder.path, device)
     if tiling is not None:
         predict = tiled(predict, tiling, model.description.model.output_stride)
-    opened = RecipeData(recipe)
+    opened, names = RecipeData(recipe), [data] if data else list(recipe.sets)
+    submissions = {}
+    if save_predictions is not None:
+        for one in names:
+            place = save_predictions / one if len(names) > 1 else save_predictions
+            known = opened.samples(one, split or recipe.sets[one].validation).vocabulary
+            classes = within(known, model.description.vocabulary)
+            submissions[one] = Submission(place, classes, overwrite=overwrite)
     sets = {
-        one: set_figures(opened, one, split, predict, model, callbacks, baselines=baselines)
-        for one in ([data] if data else recipe.sets)
+        one: set_figures(
+            opened,
+            one,
+            split,
+            predict,
+            model,
+            callbacks,
+            baselines=baselines,
+            submission=submissions.get(one),
+        )
+        for one in names
     }
     figures = Figures(sets=sets, sigma=model.sigmas())
     usual = elsewhere is None and not data and split in ("", recipe.data.validation) and tiling is None
@@ -107,8 +129,9 @@ def set_figures(
     callbacks: RunCallbacks,
     *,
     baselines: bool,
+    submission: Submission | None = None,
 ) -> SetFigures:
-    """Return the figures of one data set, in its own classes, for the tasks that it labels."""
+    """Return the figures of one data set, in its own classes, for the tasks that it labels; save all predictions."""
     recipe = data.recipe
     split, path = split or recipe.sets[name].validation, Path(recipe.sets[name].path)
     if not path.exists():
@@ -123,8 +146,11 @@ def set_figures(
         callbacks.on_notice(f"{of}: there are no labels for {' and '.join(without)}, and so no figures")
     expect_cameras(data, name, split, of, labelled, model, callbacks.on_notice)
     size = model.description.input_size
+    if submission is not None:
+        expect_predicted(tuple(labelled))
     narrow = narrowed(predict, labelled, model)
-    found = _evaluated(narrow, dataset, labelled, size, callbacks, f"evaluating on {of}", together=True)
+    with callbacks.counting(f"evaluating on {of}", len(dataset)) as advance:
+        found = evaluate(narrow, dataset, labelled, size, together=True, on_scene=submission, on_image=advance)
     references: dict[str, dict[str, float | None]] = {task: {} for task in labelled}
     if baselines:
         training = data.resized(name, recipe.sets[name].train, callbacks.counting)
@@ -151,11 +177,9 @@ def _evaluated(
     size: tuple[int, int],
     callbacks: RunCallbacks,
     title: str,
-    *,
-    together: bool = False,
 ) -> Evaluation:
     with callbacks.counting(title, len(dataset)) as advance:
-        return evaluate(predict, dataset, tasks, size, together=together, on_image=advance)
+        return evaluate(predict, dataset, tasks, size, on_image=advance)
 
 
 def write_pictures(folder: RunFolder, figures: Figures, device: torch.device = CPU) -> None:
