@@ -30,13 +30,20 @@ def test_train_evaluate_report(home):
     assert set(figures["tasks"]) == {"semantic", "instance", "depth"}
     assert set(figures["baselines"]) == {"constant", "position"}
     assert json.loads((run / "metrics.json").read_text())["tasks"] == figures["tasks"]
-    table = equipoise("evaluate", run, "--split", "train", cwd=home)
-    assert "IoU by class" in table.stdout
+    table = equipoise("evaluate", run, "--split", "train", "--per-class", cwd=home)
+    assert "sky" in table.stdout
     assert (run / "metrics-train.json").exists()
 
     (run / "report.html").unlink()
     assert equipoise("report", run, cwd=home).stdout.strip() == str(run / "report.html")
     assert (run / "report.html").exists()
+    for path in (run / "metrics.json", *(run / "pictures").glob("*.png")):
+        path.unlink()
+    redone = equipoise("report", run, "--device", "cpu", cwd=home)
+    assert redone.stdout.strip() == str(run / "report.html"), redone.stderr
+    assert json.loads((run / "metrics.json").read_text())["tasks"] == figures["tasks"]
+    assert list((run / "pictures").glob("*.png"))
+    assert "--device" in one_line(equipoise("report", run, "--device", "gpu", cwd=home))
 
     again = equipoise("train", "recipe.toml", cwd=home)
     assert again.returncode == 5
