@@ -1,4 +1,7 @@
-"""Every encoder that the documentation lists can be exported: the smallest of a family here, the others slowly."""
+"""Every encoder and decoder that the documentation lists can be exported: one here, all of them in the slow tests."""
+
+import re
+from pathlib import Path
 
 import pytest
 
@@ -6,26 +9,38 @@ from equipoise.scenes.export.export import export_run
 from equipoise.scenes.networks.encoders import ENCODERS
 from tests.support.models import trained, write_model
 
-QUICK = ("resnet18",)
-"""``small`` is exported by many tests."""
-CASES = [
-    *(
-        {"encoder_name": name, "output_stride": stride}
-        for name, encoder in ENCODERS.items()
-        for stride in encoder.strides
-    ),
-    *({"normalization": "group", "encoder_name": name} for name in ("small", "resnet18")),
-]
-
-
-def is_quick(case: dict[str, object]) -> bool:
-    return case["encoder_name"] in QUICK and case.get("output_stride") == 16
+GUIDE = (Path(__file__).parents[3] / "docs/encoders.md").read_text()
+FAMILIES = re.findall(r"^\| [^|]+ \| (`[^|]+`) \| ((?:\d+, )*\d+) \|$", GUIDE, re.MULTILINE)
+TIMM = {
+    name: max(map(int, strides.split(", "))) for names, strides in FAMILIES for name in re.findall("`(.+?)`", names)
+}
+"""Name → its largest stride, as the guide's table has them."""
+OWN = {
+    **{(name, stride): {} for name, encoder in ENCODERS.items() for stride in encoder.strides},
+    ("resnet18", 16): {"decoder": "deeplabv3plus"},
+    ("small", 16): {"decoder": "deeplabv3plus"},
+    ("small", 8): {"normalization": "group"},
+    ("resnet34", 16): {"normalization": "frozen"},
+}
+QUICK = (("resnet18", 16),)
+"""``small`` is exported by many tests; tracing one of timm's takes 10 to 60 seconds."""
+CASES = OWN | {(name, stride): {} for name, stride in TIMM.items()}
 
 
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=() if is_quick(case) else pytest.mark.slow, id=str(case)) for case in CASES]
+    ("encoder_name", "output_stride"),
+    [pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow) for case in CASES],
 )
-def test_every_encoder_agrees_with_pytorch(tmp_path, case):
-    write_model(tmp_path / "run", trained(tasks=("semantic", "depth"), size=(64, 96), **case))
+def test_every_encoder_agrees_with_pytorch(tmp_path, encoder_name, output_stride):
+    if encoder_name in TIMM:
+        pytest.importorskip("timm")
+    chosen = {"encoder_name": encoder_name, "output_stride": output_stride} | CASES[encoder_name, output_stride]
+    write_model(tmp_path / "run", trained(tasks=("semantic", "depth"), size=(64, 96), **chosen))
     record = export_run(tmp_path / "run", tmp_path / "export")
     assert max(each.relative for each in record.agreement["onnx"].values()) < 1e-4
+    assert record.multiple == (32 if encoder_name.startswith("hrnet") else 1)
+
+
+def test_the_guide_lists_families():
+    assert len(TIMM) >= 11
+    assert set(QUICK) <= CASES.keys()
