@@ -13,7 +13,7 @@ ROOMS = [
     {f"equipoise.scenes.{room}" for room in ("report", "export", "reference")},
     {"equipoise.scenes.runs"},
     {"equipoise.scenes.evaluation"},
-    {"equipoise.scenes.inference"},
+    {f"equipoise.scenes.{room}" for room in ("inference", "outputs")},
     {"equipoise.scenes.training"},
     {"equipoise.scenes.model"},
     {f"equipoise.scenes.{room}" for room in ("tasks", "networks", "data", "cameras", "labels", "visual", "streets")},

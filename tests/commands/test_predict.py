@@ -1,18 +1,20 @@
 """``equipoise predict`` as a user runs it: an image, a folder, a pattern; any size and mode; mistakes in one line."""
 
 import json
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from equipoise.commands.predict import predicted
+from equipoise.commands.predicting import predicted
 from equipoise.errors import DataError, OutOfMemoryError
 from equipoise.scenes import load
-from equipoise.scenes.inference import writer
 from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.io.files import list_files
+from equipoise.scenes.outputs import writer
 from tests.scenes.inference.test_predictor import write_run
 from tests.support.commands import equipoise, one_line
 from tests.support.photos import save, street, write_home
@@ -21,6 +23,16 @@ from tests.support.photos import save, street, write_home
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return write_home(tmp_path)
+
+
+def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """The lines of ``--json``, the summary last."""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def written(done: subprocess.CompletedProcess[str]) -> dict[str, list[str]]:
+    """The files by image."""
+    return {line["image"]: line["files"] for line in lines(done)[:-1] if "files" in line}
 
 
 def read(path: Path) -> np.ndarray:
@@ -45,11 +57,13 @@ def test_a_folder_of_every_kind_of_picture(home):
     before = {p: p.read_bytes() for p in (home / "photos").rglob("*") if p.is_file()}
     done = equipoise("predict", "run", "photos", "--out", "out", "--json", cwd=home)
     assert done.returncode == 0, done.stderr
-    written = json.loads(done.stdout)["written"]
-    assert len(written) == 7
-    assert json.loads(done.stdout)["left_out"] == {"hidden": ["photos/._plain.jpg"], "unsupported": ["photos/scan.tif"]}
+    assert len(written(done)) == 7
+    summary = lines(done)[-1]["summary"]
+    assert (summary["written"], summary["failed"]) == (7, 0)
+    left_out = {"hidden": ["photos/._plain.jpg"], "unsupported": ["photos/scan.tif"], "videos": []}
+    assert summary["left_out"] == left_out
     assert "left out 1 .tif, not supported (PNG, JPEG, WebP are): photos/scan.tif" in done.stderr
-    for files in written.values():
+    for files in written(done).values():
         assert all((home / file).stat().st_size for file in files)
     sizes = {
         "plain_png": (70, 50), "plain_jpg": (90, 61), "grey": (70, 50), "more/clear": (70, 50), "more/deep": (70, 50),
@@ -120,7 +134,7 @@ def test_everything_stays_below_out(home):
     for given, out in ((home / "photos", "one"), (f"{home}/photos/*/a.jpg", "two")):
         done = equipoise("predict", "run", given, "--out", out, "--json", cwd=home)
         assert done.returncode == 0, done.stderr
-        files = [Path(f) for some in json.loads(done.stdout)["written"].values() for f in some]
+        files = [Path(f) for some in written(done).values() for f in some]
         assert all((home / file).resolve().is_relative_to(home / out) for file in files)
     names = {p.relative_to(home / "one").with_suffix("").as_posix() for p in (home / "one").rglob("*.json")}
     assert names == {"s/a_jpg", "s/a_png", "t/a", "t/b", "linked/c"}
@@ -139,8 +153,8 @@ def test_no_prediction_takes_the_place_of_another_file(home):
     for options in ((), ("--overwrite",)):
         done = equipoise("predict", "run", "photos", "--out", "out", "--json", *options, cwd=home)
         assert done.returncode == 0, done.stderr
-        written = [file for files in json.loads(done.stdout)["written"].values() for file in files]
-        assert len(written) == len(set(written)) == 21
+        files = [file for some in written(done).values() for file in some]
+        assert len(files) == len(set(files)) == 21
     save(home / "one/x.png", street())
     mine = save(home / "one/x_semantic.png", street()).read_bytes()
     done = equipoise("predict", "run", "one/x.png", "--out", "one", "--overwrite", cwd=home)
@@ -219,9 +233,9 @@ def test_one_odd_picture_harms_no_other(home):
     (home / "photos/loop").symlink_to(".")
     done = equipoise("predict", "run", "photos/**/*.png", "--out", "out", "--json", "--overwrite", cwd=home)
     assert done.returncode == 5
-    found = json.loads(done.stdout)
-    assert sorted(found["written"]) == ["photos/a.png", "photos/z.png"]
-    assert len(found["failed"]) == 2
+    assert sorted(written(done)) == ["photos/a.png", "photos/z.png"]
+    assert lines(done)[-1]["summary"]["failed"] == 2
+    assert len([line for line in lines(done) if "error" in line]) == 2
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
@@ -231,7 +245,7 @@ def test_a_picture_that_wants_all_memory_is_at_fault_alone(error):
             raise error
 
     with pytest.raises(DataError, match=r"bar\.png: expected a picture that fits in memory"):
-        predicted(Model(), Path("bar.png"))
+        predicted(Model(), np.zeros((4, 4, 3), np.uint8), "bar.png")
 
 
 def test_a_picture_for_which_the_device_has_too_little_memory_is_named():
@@ -240,7 +254,7 @@ def test_a_picture_for_which_the_device_has_too_little_memory_is_named():
             raise OutOfMemoryError("expected enough memory on cuda:0")
 
     with pytest.raises(OutOfMemoryError, match=r"bar\.png: expected enough memory on cuda:0"):
-        predicted(Model(), Path("bar.png"))
+        predicted(Model(), np.zeros((4, 4, 3), np.uint8), "bar.png")
 
 
 def test_what_lies_there_is_told_before_anything_is_predicted(home):

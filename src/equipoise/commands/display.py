@@ -84,9 +84,9 @@ def time_left(seconds: float) -> str:
 
 
 class Counter:
-    """Counts up to a total: call ``advance()`` after each item."""
+    """Counts up to a total, or on if it is ``None``: call ``advance()`` after each item."""
 
-    def __init__(self, title: str, total: int, screen: Console) -> None:
+    def __init__(self, title: str, total: int | None, screen: Console) -> None:
         self.title, self.total, self.screen, self.done = printable(title), total, screen, 0
         self.started = self.printed = time.monotonic()
 
@@ -94,13 +94,18 @@ class Counter:
         """Count ``count`` more items as done."""
         self.done += count
         now = time.monotonic()
-        if not self.screen.is_terminal and (self.done >= self.total or now - self.printed > PLAIN_SECONDS):
-            rate = self.done / max(now - self.started, 1e-9)
-            say(f"{self.title}: {self.done} of {self.total}, {rate:.1f} per second", self.screen)
+        if not self.screen.is_terminal and (self.done == self.total or now - self.printed > PLAIN_SECONDS):
+            of = "" if self.total is None else f" of {self.total}"
+            say(f"{self.title}: {self.done}{of}, {self._rate():.1f} per second", self.screen)
             self.printed = now
+
+    def _rate(self) -> float:
+        return self.done / max(time.monotonic() - self.started, 1e-9)
 
     def shown(self) -> Text:
         """Return title, bar, count and time left, with the title on a line of its own if there is too little room."""
+        if self.total is None:
+            return Text(f"{self.title} {self.done}, {self._rate():.1f} per second")
         count, width = f"{self.done}/{self.total}", self.screen.width
         if self.done:
             count += f", {time_left((time.monotonic() - self.started) / self.done * (self.total - self.done))} left"
@@ -111,7 +116,7 @@ class Counter:
 
 
 @contextmanager
-def counting(title: str, total: int, screen: Console) -> Iterator[Counter]:
+def counting(title: str, total: int | None, screen: Console) -> Iterator[Counter]:
     """Show a progress bar on a terminal, or lines elsewhere."""
     counter = Counter(title, total, screen)
     if not screen.is_terminal:

@@ -19,6 +19,8 @@ from equipoise.scenes.inference.tiles import Tiling, tiled
 from equipoise.scenes.io.images import as_rgb, read_image
 from equipoise.scenes.model.described import DescribedModel
 from equipoise.scenes.model.joint import SceneModel
+from equipoise.scenes.tasks.pictures import LEVEL
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.tasks.together import find_objects
 from equipoise.scenes.training.memory import naming_memory
 from equipoise.scenes.training.precision import Precision, autocast, float32_products
@@ -148,7 +150,18 @@ class ScenePredictor:
             sigma=self.model.sigmas(),
             camera=camera,
             camera_doubt=doubt,
+            half_width=self.half_widths(size),
         )
+
+    def half_widths(self, size: tuple[int, int]) -> dict[str, float]:
+        """``Scene.half_width`` for an image of ``size`` (height, width)."""
+        described, sigmas = self.model.description, self.model.sigmas()
+        ratio = size[1] / described.input_size[1]
+        found = {
+            name: task.half_width(described.likelihood.get(name, LikelihoodRecipe()), sigmas[name], LEVEL, ratio)
+            for name, task in self.model.tasks.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
     def _tiled(self, tiling: Tiling) -> Predictor:
         return tiled(self._network, tiling, self.model.description.model.output_stride)

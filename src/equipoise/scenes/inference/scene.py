@@ -1,6 +1,7 @@
 """The prediction for one image: arrays at its own size, pictures of them, and files."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from equipoise.scenes.cameras.metres import camera_from_arguments, metres_factor
 from equipoise.scenes.grouping import Instance
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.tasks import TASKS, DepthTask, InstanceTask, SemanticTask
+from equipoise.scenes.tasks.depth import interval
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,6 +37,8 @@ class Scene:
         sigma: the learned noise of each task, in its target's unit at the network's input size.
         camera: the camera of the training images, scaled to this image; ``None`` if it is not known.
         camera_doubt: why depth in metres from ``camera`` may be wrong, or why there is no camera; empty otherwise.
+        half_width: half the width of the central interval that holds 90 % of the predicted distribution, in the unit of
+            the output for this image, by task; ``depth`` has one, unless its likelihood is the paper's form of L1.
 
     Example:
         ``demo_run`` stands for the folder of your run, such as ``runs/demo``.
@@ -59,6 +63,7 @@ class Scene:
     sigma: dict[str, Any]
     camera: Camera | None = None
     camera_doubt: str = ""
+    half_width: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def semantic(self) -> npt.NDArray[np.uint8] | None:
@@ -94,6 +99,17 @@ class Scene:
     def size(self) -> tuple[int, int]:
         """Height and width of the image, px."""
         return self.image.shape[0], self.image.shape[1]
+
+    @property
+    def inverse_depth_interval(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None:
+        """Lower and upper inverse depth, ``float32 (H, W)`` each, between which 90 % of the distribution lies.
+
+        Half of the width follows from the learned σ, so it is the same for all pixels; where it would be negative, the
+        lower end is 0 (infinitely far). ``None`` without depth, or if its likelihood has no interval.
+        """
+        if self.inverse_depth is None or DepthTask.name not in self.half_width:
+            return None
+        return interval(self.inverse_depth, self.half_width[DepthTask.name])
 
     @property
     def disparity_px(self) -> npt.NDArray[np.float32] | None:
@@ -181,24 +197,36 @@ class Scene:
         """Return the names of the predicted tasks."""
         return tuple(name for name in TASKS if name in self.outputs)
 
-    def save(self, folder: str | Path, *, name: str = "scene", overwrite: bool = False) -> list[Path]:
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        name: str = "scene",
+        overwrite: bool = False,
+        write: Sequence[str] | None = None,
+        farthest_m: float = 80.0,
+    ) -> list[Path]:
         """Write the prediction as files, and ``NAME.json``, which describes them.
 
-        For every task there is an overlay, ``NAME_TASK_overlay.png``, and for most a picture for programs to read:
-        ``NAME_semantic.png`` (class indices), ``NAME_instance.png`` (ids, 16 bits), ``NAME_disparity.png`` (inverse
-        depth, 16 bits; the scale is in ``NAME.json``), ``NAME_normals.png``.
+        By default there is an overlay for every task, ``NAME_TASK_overlay.png``, and for most a picture for programs to
+        read: ``NAME_semantic.png`` (class indices), ``NAME_instance.png`` (ids, 16 bits), ``NAME_normals.png``,
+        ``NAME_disparity.png`` (inverse depth, 16 bits; the scale is in ``NAME.json``).
 
         Args:
             folder: where to write; it is created if necessary.
             name: the start of the file names; it may contain ``/`` for subfolders.
             overwrite: replace an earlier prediction of this name. No other file is ever replaced.
+            write: what to write: some of ``overlays``, ``labels``, ``disparity``, ``panoptic``, ``coco``,
+                ``cityscapes``, ``ply`` and ``interval``, or ``all``, which leaves out what this scene lacks. The JSON
+                files of COCO's forms start with ``NAME_`` too. See docs/predicting.md.
+            farthest_m: the largest depth in the point cloud, m.
 
         Returns:
             The paths of the files, ``NAME.json`` last.
 
         Raises:
             RunError: a file exists already, or cannot be written.
-            UsageError: the name leads out of the folder.
+            UsageError: the name leads out of the folder, or something in ``write`` is unknown or cannot be written.
 
         Example:
             >>> import numpy as np
@@ -207,6 +235,12 @@ class Scene:
             >>> [path.name for path in scene.save(demo_run / "out", name="street", overwrite=True)][-2:]
             ['street_disparity.png', 'street.json']
         """
-        from equipoise.scenes.inference.writer import write_scene  # The writer imports this module.
+        from equipoise.scenes.outputs import chosen  # The outputs import this module.
+        from equipoise.scenes.outputs.output import Contents, OutputSettings
+        from equipoise.scenes.outputs.writer import write_scene
 
-        return write_scene(self, Path(folder), name=name, overwrite=overwrite)
+        outputs, _ = chosen(write, Contents.of(self))
+        settings = OutputSettings(farthest_m=farthest_m)
+        return write_scene(
+            self, Path(folder), outputs, name=name, overwrite=overwrite, settings=settings, joint=True
+        ).paths

@@ -7,9 +7,14 @@ from equipoise.scenes.io.json import read_json
 
 
 def prediction_files(folder: Path, names: Iterable[str]) -> set[str]:
-    """Return the names in a folder that belong to predictions. Only JSON files with a picture of that name are read."""
+    """Return the names in a folder that belong to predictions.
+
+    Only JSON files with a picture or video of that name are read.
+    """
     here = set(names)
-    stems = {name[:i] for name in here if name.endswith(".png") for i, letter in enumerate(name) if letter == "_"}
+    stems = {
+        name[:i] for name in here if name.endswith((".png", ".mp4")) for i, letter in enumerate(name) if letter == "_"
+    }
     return {file for stem in stems if f"{stem}.json" in here for file in listed(folder / f"{stem}.json")} & here
 
 

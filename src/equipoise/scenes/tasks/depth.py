@@ -13,14 +13,16 @@ from equipoise.scenes.data.sample import Sample
 from equipoise.scenes.labels.inverse_depth import InverseDepthLabel
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.metrics.depth import FARTHEST_M, InverseDepthErrors, Metres
-from equipoise.scenes.tasks.pictures import LabelPicture, PredictedScene, Scale
-from equipoise.scenes.tasks.regression import RegressionTask
+from equipoise.scenes.tasks.pictures import DISPARITY, LEVEL, LabelPicture, PredictedScene, Scale
+from equipoise.scenes.tasks.regression import RegressionTask, interval_in_sigmas
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Metrics, Picture, Primary, upsampled
 from equipoise.scenes.visual.colors import disparity_colors, disparity_top
 
 DISPARITY_SCALE = 256.0
 """Stored numbers per px of disparity, as in Cityscapes, if 16 bits can hold them."""
 LARGEST_STORED = 65535
+STORED = "(p - 1) / scale for the stored number p"
 
 
 class DepthTask(RegressionTask):
@@ -114,20 +116,56 @@ class DepthTask(RegressionTask):
     def label_pictures(self, scene: PredictedScene) -> Iterator[LabelPicture]:
         """Inverse depth in 16 bits: stored number = 1 + value · scale."""
         inverse_depth, unit = scene.outputs[self.name], self.vocabulary.inverse_depth_unit
-        scale = (LARGEST_STORED - 1) / max(float(inverse_depth.max()), 1e-9)
-        if unit == "px":
-            scale = min(DISPARITY_SCALE, scale)
-        stored = np.round(inverse_depth.astype(np.float64) * scale) + 1
+        scale = self._stored_scale(inverse_depth)
         stereo = scene.camera is not None and scene.camera.baseline_m is not None
         metres = {"1/m": "1 / value", "px": "camera.fx * camera.baseline_m / value" if stereo else None}
         yield LabelPicture(
             ending="disparity",
             key="inverse_depth",
-            pixels=stored.clip(1, LARGEST_STORED).astype(np.uint16),
+            pixels=stored(inverse_depth, scale),
+            output=DISPARITY,
             facts={
                 "unit": unit,
                 "scale": scale,
-                "value": "(p - 1) / scale for the stored number p",
+                "value": STORED,
                 "depth_m": metres.get(unit or ""),
             },
         )
+
+    def half_width(self, recipe: LikelihoodRecipe, sigma: Any, level: float, ratio: float) -> float | None:
+        """Scale σ of disparity with the width of the image; ``None`` for the paper's form, which has no density."""
+        sigmas = interval_in_sigmas(recipe, level)
+        in_px = self.vocabulary.inverse_depth_unit == "px"
+        return None if sigmas is None else sigmas * float(sigma) * (ratio if in_px else 1.0)
+
+    def interval_pictures(self, scene: PredictedScene) -> Iterator[LabelPicture]:
+        """Lower and upper inverse depth in 16 bits, stored like inverse depth itself, with one scale for both."""
+        low, high = interval(scene.outputs[self.name], scene.half_width[self.name])
+        scale = self._stored_scale(high)
+        facts = {"unit": self.vocabulary.inverse_depth_unit, "scale": scale, "value": STORED, "level": LEVEL}
+        for end, values in (("low", low), ("high", high)):
+            yield LabelPicture(
+                ending=f"depth_interval_{end}",
+                key=f"inverse_depth_{end}",
+                pixels=stored(values, scale),
+                facts=facts,
+            )
+
+    def _stored_scale(self, inverse_depth: npt.NDArray[np.float32]) -> float:
+        """The factor that brings inverse depth into 16 bits; 256 for disparity, if it fits."""
+        scale = (LARGEST_STORED - 1) / max(float(inverse_depth.max()), 1e-9)
+        return min(DISPARITY_SCALE, scale) if self.vocabulary.inverse_depth_unit == "px" else scale
+
+
+def interval(
+    inverse_depth: npt.NDArray[np.float32], half_width: float
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return the lower and upper ends of the interval about inverse depth; the lower one is 0 or more."""
+    return np.maximum(inverse_depth - np.float32(half_width), 0), inverse_depth + np.float32(half_width)
+
+
+def stored(inverse_depth: npt.NDArray[np.float32], scale: float) -> npt.NDArray[np.uint16]:
+    """Return inverse depth in 16 bits: 1 + value · scale, rounded."""
+    numbers = np.rint(inverse_depth * np.float32(scale)).clip(0, LARGEST_STORED - 1)
+    result: npt.NDArray[np.uint16] = (numbers + np.float32(1)).astype(np.uint16)
+    return result

@@ -43,6 +43,12 @@ class ComparedPictures:
     scale: Scale | None = None
 
 
+LABELS, DISPARITY = "labels", "disparity"
+"""The outputs that label pictures belong to, as ``predict --write`` names them."""
+LEVEL = 0.9
+"""The share of a distribution that lies in its interval."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LabelPicture:
     """A picture that holds an answer for programs to read: ``NAME_ENDING.png``.
@@ -52,12 +58,14 @@ class LabelPicture:
         key: the key in the record ``NAME.json`` that describes the file.
         pixels: ``uint8`` or ``uint16`` ``(H, W)``, or ``uint8 (H, W, 3)``.
         facts: what the record says about the picture apart from its file name.
+        output: the output that it belongs to, ``LABELS`` or ``DISPARITY``.
     """
 
     ending: str
     key: str
     pixels: npt.NDArray[Any]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    output: str = LABELS
 
 
 class PredictedScene(Protocol):
@@ -71,6 +79,11 @@ class PredictedScene(Protocol):
     @property
     def instances(self) -> tuple[Instance, ...] | None:
         """The objects that were found."""
+        ...
+
+    @property
+    def half_width(self) -> Mapping[str, float]:
+        """Half the width of the central 90 % interval of an output, in its unit, by task."""
         ...
 
     @property

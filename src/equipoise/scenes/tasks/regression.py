@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from equipoise.likelihoods import Gaussian, Laplace, Likelihood, NoiseOptions
+from equipoise.likelihoods.regression import Regression
 from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.tasks.task import Task
 
@@ -48,6 +49,19 @@ def regression_likelihood(recipe: LikelihoodRecipe) -> Likelihood:
     if recipe.kind == "laplace-paper":
         return Laplace(form="paper", standardize=recipe.standardize, **noise_options(recipe))
     return Laplace(standardize=recipe.standardize, **noise_options(recipe))
+
+
+def interval_in_sigmas(recipe: LikelihoodRecipe, level: float) -> float | None:
+    """Return half the width of a likelihood's central interval in units of σ; ``None`` if it is no distribution.
+
+    >>> round(interval_in_sigmas(LikelihoodRecipe(), 0.9), 4)  # Laplace: −log(1 − 0.9) / √2
+    1.6282
+    """
+    if recipe.kind == "laplace-paper":
+        return None  # A loss with a weight, but no density.
+    likelihood = regression_likelihood(recipe)
+    assert isinstance(likelihood, Regression)
+    return float(likelihood.half_width(level) / likelihood.sigma)
 
 
 def expect_no_classes(recipe: LikelihoodRecipe) -> None:

@@ -224,6 +224,24 @@ class Task(ABC):
         """The task's answer in a scene as pictures for programs; ``Scene.save`` writes them."""
         yield from ()
 
+    def half_width(self, recipe: LikelihoodRecipe, sigma: Any, level: float, ratio: float) -> float | None:
+        """Half the width of the central interval that holds a share ``level`` of the predicted distribution.
+
+        Args:
+            recipe: of the task's likelihood.
+            sigma: its learned noise, in the target's unit at the network's input size.
+            level: between 0 and 1.
+            ratio: the width of the image divided by that of the network's input.
+
+        Returns:
+            It, in the unit of ``answer`` for the image; ``None`` if the task has no interval.
+        """
+        return None
+
+    def interval_pictures(self, scene: PredictedScene) -> Iterator[LabelPicture]:
+        """The ends of the task's interval as pictures for programs."""
+        yield from ()
+
     @abstractmethod
     def constant(self, targets: npt.NDArray[Any]) -> Tensor:
         """Return the best constant location, given training targets ``(N, …, H, W)``."""
