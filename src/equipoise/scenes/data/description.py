@@ -118,6 +118,7 @@ def check_description(description: FolderDescription, where: str) -> None:
         _check_camera(description.camera, where)
     for kind, label in description.labels.items():
         LABELS[kind].check_description(label, description.labels, where)
+        LABELS[kind].check_camera(label, None if description.camera is None else description.camera.camera, where)
 
 
 def _check_splits(description: FolderDescription, where: str) -> None:

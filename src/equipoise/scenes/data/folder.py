@@ -68,7 +68,8 @@ class FolderDataset:
             raise DataError(f"expected images {pattern!r} under {self.root}, found none for {split!r}{why}")
         described = self.description.labels
         self.vocabulary = vocabulary(self.description)
-        source = Source(vocabulary=self.vocabulary, descriptions=described, sky_is_zero=sky_is_zero)
+        camera = self.camera(0)
+        source = Source(vocabulary=self.vocabulary, descriptions=described, sky_is_zero=sky_is_zero, camera=camera)
         self.readers: Mapping[str, Reader] = {kind: LABELS[kind].reader(source) for kind in described}
         for name in self.names if strict else ():
             self._label_files(name)

@@ -60,7 +60,7 @@ def left_out(root: Path, patterns: Mapping[str, str]) -> LeftOut:
             if is_hidden(text, pattern):
                 hidden_files |= {path} if matches_pattern(text, pattern) else set()
             elif path.suffix.lower() in UNSUPPORTED and path.suffix != PurePosixPath(pattern).suffix:
-                unsupported.add(path)
+                unsupported |= set() if any(matches_pattern(text, other) for other in patterns.values()) else {path}
             elif _is_respelled(text, pattern, taken) and not any(
                 matches_pattern(text, other) for other in patterns.values()
             ):

@@ -1,14 +1,11 @@
 """The inverse depth label, ``float32``: disparity, inverse metres, or relative depth without a unit; NaN = no label."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.errors import DataError, RecipeError
 from equipoise.scenes.cameras.camera import Camera
 from equipoise.scenes.cameras.distances import (
     DISTANCE_NAMES,
@@ -18,27 +15,29 @@ from equipoise.scenes.cameras.distances import (
     range_text,
     round_to_3_digits,
 )
-from equipoise.scenes.io.images import read_labels
 from equipoise.scenes.labels.label import (
     Array,
     CityscapesPlace,
-    Files,
     Label,
     LabelDescription,
     LabelledImage,
-    Labels,
     Reader,
     Source,
-    Stored,
 )
 from equipoise.scenes.labels.semantic import SemanticLabel
 from equipoise.scenes.labels.split_report import SplitReport
 from equipoise.scenes.labels.stored import count_stored, largest_numbers, wraps
-from equipoise.scenes.labels.values import expect_storable, such
+from equipoise.scenes.labels.stored_depth import DepthDescription, StoredDepth, check_depth, check_ray_camera
+from equipoise.scenes.labels.values import such
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.visual.colors import Picture, disparity_colors
 
-UNITS: dict[str, InverseDepthUnit] = {"disparity_px": "px", "depth_m": "1/m", "relative": "relative"}
+UNITS: dict[str, InverseDepthUnit] = {
+    "disparity_px": "px",
+    "depth_m": "1/m",
+    "ray_distance_m": "1/m",
+    "relative": "relative",
+}
 SAMPLED = 4096
 """Depth statistics use about this number of pixels of each image."""
 FEW = 0.01
@@ -46,68 +45,6 @@ FEW = 0.01
 NEAREST_M, FARTHEST_M = 0.01, 10_000.0
 USUAL_M = (0.1, 100.0)
 """Usual medians of depth. Others suggest that metres, centimetres and millimetres were confused."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DepthDescription:
-    """Where depth labels are and how depth is stored: value = (p + offset) / divisor for the stored number p.
-
-    Attributes:
-        files: the pattern of the pictures, 8 or 16 bit.
-        kind: ``disparity_px``: the value is disparity in px of the picture; ``depth_m``: depth in metres; ``relative``:
-            a number without a unit, larger is nearer.
-        offset: added to the stored number.
-        divisor: divides the sum; its absolute value is 10^-6 … 10^9.
-        invalid: stored numbers that mean no label.
-        infinite: stored numbers that mean infinitely far.
-        optional: images may lack this label.
-    """
-
-    files: str
-    kind: Literal["disparity_px", "depth_m", "relative"]
-    offset: float = 0.0
-    divisor: float = 1.0
-    invalid: tuple[int, ...] = ()
-    infinite: tuple[int, ...] = ()
-    optional: bool = False
-
-
-class StoredDepth(Reader):
-    """Reads depth as a data description defines it. A depth of 0 m has no inverse and counts as no label."""
-
-    def __init__(self, described: DepthDescription, source: Source, *, palette: bool = False) -> None:
-        self._described, self._sky, self._palette = described, source.vocabulary.sky, palette
-        self._at_sky = 0.0 if source.sky_is_zero else np.nan
-        self.special = (*described.invalid, *described.infinite)
-        self._wide = min((n for n in self.special if n), default=0) > 255 or abs(described.divisor) > 255
-
-    def stored(self, path: Path) -> Stored:
-        """Read grey numbers of 8 or 16 bits."""
-        return read_labels(path, wide=self._wide, palette=self._palette)
-
-    def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.float32]:
-        """Convert to inverse depth. Raises ``DataError`` for negative values."""
-        described = self._described
-        value = (stored.astype(np.float64) + described.offset) / described.divisor + 0.0  # no negative zero
-        invalid, infinite = (np.isin(stored, numbers) for numbers in (described.invalid, described.infinite))
-        below_zero = (value < 0) & ~invalid & ~infinite
-        if below_zero.any():
-            raise DataError(
-                f"{path}: expected depth of 0 or more, found {value[below_zero].min():.4g} for the stored number "
-                f"{stored[below_zero].min()}: check depth.offset and depth.divisor, or add it to depth.invalid"
-            )
-        if described.kind == "depth_m":
-            value = np.divide(1.0, value, out=np.full(value.shape, np.nan), where=value > 0)
-        value[invalid] = np.nan
-        value[infinite] = 0.0
-        return value.astype(np.float32)
-
-    def settled(self, name: str, found: Labels, files: Files) -> Array:
-        """Set the sky to infinitely far or to no label, whatever is stored there."""
-        semantic = found.get(SemanticLabel.name)
-        if semantic is None or self._sky is None:
-            return found[name]
-        return np.where(semantic == self._sky, np.float32(self._at_sky), found[name])
 
 
 CITYSCAPES = DepthDescription(files="", kind="disparity_px", offset=-1.0, divisor=256.0, invalid=(0,))
@@ -141,17 +78,11 @@ class InverseDepthLabel(Label):
         self, described: DepthDescription, others: Mapping[str, LabelDescription], where: str
     ) -> None:
         """Check the ranges of numbers, and that each number has one meaning."""
-        if not abs(described.offset) <= 1e9:
-            raise RecipeError(
-                f"{where}: depth.offset: expected a finite number of at most 10^9, found {described.offset}"
-            )
-        if not 1e-6 <= abs(described.divisor) <= 1e9:
-            raise RecipeError(f"{where}: depth.divisor: expected 10^-6 … 10^9 in size, found {described.divisor}")
-        for key in ("invalid", "infinite"):
-            for value in getattr(described, key):
-                expect_storable(value, f"{where}: depth.{key}")
-        if both := set(described.invalid) & set(described.infinite):
-            raise RecipeError(f"{where}: depth: expected {min(both)} in invalid or in infinite, found it in both")
+        check_depth(described, where)
+
+    def check_camera(self, described: DepthDescription, camera: Camera | None, where: str) -> None:
+        """Check that the camera is known if it defines what is stored."""
+        check_ray_camera(described, camera, where)
 
     def resized(self, array: Array, ratio: float, vocabulary: SceneVocabulary) -> Array:
         """Scale disparity with the width of the array."""
@@ -166,12 +97,13 @@ class InverseDepthLabel(Label):
             some = np.concatenate([far[:: -(-far.size // SAMPLED)], [far.min(), far.max()]])
             values, pixels = np.unique(round_to_3_digits(some), return_counts=True)
             report.depth.update(dict(zip(values.tolist(), pixels.tolist(), strict=True)))
-        stored = count_stored(report, image, self.name, pixels=far.size)
-        if stored is None:
-            return
-        special = image.readers[self.name].special
+        reader, grey = image.readers[self.name], count_stored(report, image, self.name, pixels=far.size)
+        stored = reader.stored(path) if grey is None else grey
+        special = reader.special
         if unit == "px" and 0 not in special:
             report.zeros += [str(path)] * bool(np.mean((stored == 0) & ~_sky(image, stored.shape)) > FEW)
+        if grey is None:
+            return
         report.wrapped += [str(path)] * wraps(stored, ~np.isin(stored, special))
 
     def faults(self, image: LabelledImage) -> Iterator[str]:

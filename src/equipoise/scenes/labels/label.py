@@ -15,7 +15,7 @@ from equipoise.scenes.labels.vocabulary import SceneVocabulary
 
 Array = npt.NDArray[Any]
 Stored = npt.NDArray[np.int32]
-"""``(H, W)``: the numbers of a label picture as stored; colours are 65536·R + 256·G + B."""
+"""``(H, W)``: the numbers of a label picture as stored; colours are 65536·R + 256·G + B. Depth may be floats."""
 Labels = Mapping[str, Array]
 """The labels of one image, by their names in ``LABELS``. Labels that the image lacks are absent."""
 Files = Mapping[str, Path]
@@ -46,17 +46,19 @@ class Source:
         vocabulary: what the labels mean.
         descriptions: the label tables of a data description, by label name; empty for Cityscapes' layout.
         sky_is_zero: give the sky zero inverse depth; otherwise it has no depth label.
+        camera: the described camera; ``None`` if there is none.
     """
 
     vocabulary: SceneVocabulary
     descriptions: Mapping[str, LabelDescription] = field(default_factory=dict)
     sky_is_zero: bool = True
+    camera: Camera | None = None
 
 
 class Reader(ABC):
     """Reads one kind of label of one data set."""
 
-    special: tuple[int, ...] = ()
+    special: tuple[int | float, ...] = ()
     """Stored numbers that are no measurement, such as those for pixels without a label."""
 
     @abstractmethod
@@ -192,6 +194,10 @@ class Label(ABC):
 
     def check_given(self, given: Mapping[str, Any], described: Any, where: str) -> None:
         """Raise ``RecipeError`` for keys that do not go together in the table ``given`` as the user wrote it."""
+        return
+
+    def check_camera(self, described: Any, camera: Camera | None, where: str) -> None:
+        """Raise ``RecipeError`` if the described camera lacks what this label's table needs."""
         return
 
     # Geometry
