@@ -72,6 +72,43 @@ class ImageFigures:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Calibrated:
+    """The figures of one task, with its noise as trained or refitted.
+
+    Attributes:
+        nll: mean −log p(y), nats.
+        calibration_error: expected calibration error of classes, 0 … 1.
+        coverage: the share of targets inside the central interval, by the interval's level in %.
+    """
+
+    nll: float | None = None
+    calibration_error: float | None = None
+    coverage: dict[str, float | None] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any]) -> Self:
+        """Read the figures from a table."""
+        return cls(
+            nll=_number(table.get("nll")),
+            calibration_error=_number(table.get("calibration_error")),
+            coverage={str(level): _number(share) for level, share in (table.get("coverage") or {}).items()},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """The figures of one task before and after ``refit``; the latter are empty if the data did not determine it."""
+
+    before: Calibrated
+    after: Calibrated
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any]) -> Self:
+        """Read the figures from a table."""
+        return cls(**{when: Calibrated.from_json(table.get(when) or {}) for when in ("before", "after")})
+
+
+@dataclass(frozen=True, kw_only=True)
 class SetFigures:
     """The figures of one data set, in its own classes."""
 
@@ -79,6 +116,7 @@ class SetFigures:
     images: int | None
     tasks: dict[str, TaskFigures]
     per_image: tuple[ImageFigures, ...] = ()
+    calibration: dict[str, Calibration] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def from_json(cls, table: Mapping[str, Any]) -> Self:
@@ -103,11 +141,15 @@ class SetFigures:
             images=table.get("images"),
             tasks=tasks,
             per_image=tuple(_image(row) for row in table.get("per_image") or ()),
+            calibration={
+                task: Calibration.from_json(given) for task, given in (table.get("calibration") or {}).items()
+            },
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the table of this data set."""
         names = dict.fromkeys(name for task in self.tasks.values() for name in task.baselines)
+        calibration = {task: dataclasses.asdict(one) for task, one in self.calibration.items()}
         return {
             "split": self.split,
             "images": self.images,
@@ -115,6 +157,7 @@ class SetFigures:
             "primary": {task: dataclasses.asdict(one.primary) for task, one in self.tasks.items() if one.primary},
             "baselines": {name: {task: one.baselines[name] for task, one in self.tasks.items()} for name in names},
             "per_image": [{"name": image.name, **image.values} for image in self.per_image],
+            **({"calibration": without_nan(calibration)} if calibration else {}),
         }
 
 

@@ -11,10 +11,11 @@ from equipoise.scenes.config.recipe import Recipe, read_recipe
 from equipoise.scenes.config.toml import suggestion
 from equipoise.scenes.data.sample import SceneDataset
 from equipoise.scenes.data.sources import RecipeData
+from equipoise.scenes.evaluation.calibration import calibration
 from equipoise.scenes.evaluation.data_sets import expect_cameras, narrowed, tasks_on, within
 from equipoise.scenes.evaluation.evaluator import Evaluation, baseline_predictors, evaluate
 from equipoise.scenes.evaluation.examples import write_examples
-from equipoise.scenes.evaluation.figures import Figures, SetFigures, TaskFigures, without_nan
+from equipoise.scenes.evaluation.figures import Calibration, Figures, SetFigures, TaskFigures, without_nan
 from equipoise.scenes.evaluation.submission import Submission, expect_predicted
 from equipoise.scenes.inference.predictor import NetworkPredictor, Predictor
 from equipoise.scenes.inference.tiles import Tiling, tiled
@@ -90,6 +91,7 @@ def evaluate_run(
             callbacks,
             baselines=baselines,
             submission=submissions.get(one),
+            calibrated=tiling is None,
         )
         for one in names
     }
@@ -130,8 +132,12 @@ def set_figures(
     *,
     baselines: bool,
     submission: Submission | None = None,
+    calibrated: bool = False,
 ) -> SetFigures:
-    """Return the figures of one data set, in its own classes, for the tasks that it labels; save all predictions."""
+    """Return the figures of one data set, in its own classes, for the tasks that it labels; save all predictions.
+
+    Calibration is measured if ``calibrated``, for networks only, since an export has no likelihood.
+    """
     recipe = data.recipe
     split, path = split or recipe.sets[name].validation, Path(recipe.sets[name].path)
     if not path.exists():
@@ -167,7 +173,16 @@ def set_figures(
             for task, one in labelled.items()
         },
         per_image=tuple(found.per_image),
+        calibration=_calibration(predict, dataset, labelled, size) if calibrated else {},
     )
+
+
+def _calibration(
+    predict: Predictor, dataset: SceneDataset, tasks: Mapping[str, Task], size: tuple[int, int]
+) -> dict[str, Calibration]:
+    if not isinstance(predict, NetworkPredictor):
+        return {}
+    return calibration(predict.model, predict.precision, dataset, tasks, size)
 
 
 def _evaluated(
