@@ -1,7 +1,9 @@
 """``equipoise convert-weights``: published files become safetensors, and no code in them runs."""
 
 import argparse
+import io
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,14 @@ def test_other_objects_are_named(tmp_path: Path):
     )
 
 
+def quantized() -> bytes:
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch plans to drop quantized tensors; old files still have them.
+        torch.save({"a": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)}, file)
+    return file.getvalue()
+
+
 def damaged(path: Path) -> None:
     torch.save(WEIGHTS, path)
     path.write_bytes(path.read_bytes()[:3000])
@@ -104,6 +114,8 @@ def damaged(path: Path) -> None:
         (damaged, 3, "expected weights saved by torch.save, found a damaged or other file"),
         (lambda path: path.write_bytes(b""), 3, "x.pth: expected"),
         (lambda path: path.write_text("not weights"), 3, "x.pth: expected"),
+        (lambda path: torch.save({"a": torch.ones(2).to_sparse()}, path), 3, "dense tensors, found a, which is sparse"),
+        (lambda path: path.write_bytes(quantized()), 3, "expected dense tensors, found a, which is quantized"),
         (lambda path: torch.save({"epoch": 1}, path), 3, "expected a state dict, alone or below one of state_dict, "),
         (lambda path: torch.save([1, 2], path), 3, "found list"),
         (lambda path: torch.save(torch.zeros(1), path), 3, "found Tensor"),
@@ -121,6 +133,12 @@ def test_other_files_are_refused(tmp_path: Path, write: Any, status: int, words:
     assert words in one_line(done)
     assert done.returncode == status
     assert not (tmp_path / "x.safetensors").exists()
+
+
+def test_a_text_file_is_refused_without_the_number_that_pickle_stumbled_over(tmp_path: Path):
+    (tmp_path / "x.pth").write_text("hello")
+    line = one_line(equipoise("convert-weights", "x.pth", cwd=tmp_path))
+    assert line.endswith("x.pth: expected weights saved by torch.save, found a damaged or other file")
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,9 @@ def read_published(file: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise DataError(f"{file}: expected a readable file, found: {error.strerror or error}") from None
     except (RuntimeError, ValueError, EOFError, KeyError, AttributeError, TypeError, IndexError) as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = f": {' '.join(str(error).split())[:120]}" if isinstance(error, RuntimeError) else ""
         raise DataError(
-            f"{file}: expected weights saved by torch.save, found a damaged or other file: {reason}"
+            f"{file}: expected weights saved by torch.save, found a damaged or other file{reason}"
         ) from None
     return _weights_within(content, file)
 
@@ -130,7 +130,14 @@ def _weights_within(content: Any, file: Path) -> dict[str, Tensor]:
         raise DataError(
             f"{file}: expected a state dict, alone or below one of {', '.join(WITHIN)}, found {keys or 'nothing'}"
         )
-    return {str(name): tensor for name, tensor in seen.items() if isinstance(tensor, Tensor)}
+    found = {str(name): tensor for name, tensor in seen.items() if isinstance(tensor, Tensor)}
+    for name, tensor in found.items():
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
+            kind = "quantized" if tensor.is_quantized else "without values" if tensor.is_meta else "sparse"
+            raise DataError(
+                f"{file}: expected dense tensors, found {name}, which is {kind}: save it by to_dense() or dequantize()"
+            )
+    return found
 
 
 def _is_state_dict(content: Mapping[Any, Any]) -> bool:
