@@ -79,6 +79,14 @@ def test_wrappers_are_removed(prefix: str):
     assert str(found).startswith(f"{found.wanted} of the encoder's {found.wanted} tensors")
 
 
+def test_the_encoder_of_a_run_is_taken():
+    """A run's file holds the likelihood beside the network, so that its names have no common prefix."""
+    encoder = make_encoder("small", 8, "batch")
+    beside = ("likelihood.likelihoods.depth.noise.log_variance", "network.decoders.depth.1.weight")
+    found = match(renamed(encoder.state_dict(), "network.encoder.") | dict.fromkeys(beside, torch.zeros(1)), encoder)
+    assert found.missing == found.unused == ()
+
+
 def test_names_without_wrappers_stay():
     assert list(unwrapped({"conv1.weight": torch.zeros(1), "model.x": torch.zeros(1)})) == ["conv1.weight", "model.x"]
 

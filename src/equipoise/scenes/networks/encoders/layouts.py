@@ -9,7 +9,7 @@ Tensors = dict[str, Tensor]
 
 WRAPPERS = ("module.", "model.", "network.")
 """What stands before every name where a model was wrapped: by DataParallel, say."""
-PARTS = ("encoder_q.", "base_encoder.", "backbone.", "encoder.")
+PARTS = ("encoder_q.", "base_encoder.", "network.encoder.", "backbone.", "encoder.")
 """What stands before the names of the encoder in files that hold more: of MoCo, of segmentation models, of our runs."""
 
 
