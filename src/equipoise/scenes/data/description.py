@@ -8,7 +8,7 @@ from equipoise.errors import RecipeError
 from equipoise.scenes.cameras.camera import Camera, camera_fault
 from equipoise.scenes.config.toml import from_table, read_toml
 from equipoise.scenes.labels import LABELS
-from equipoise.scenes.labels.label import LabelDescription
+from equipoise.scenes.labels.label import LabelDescription, in_one_file
 
 T = TypeVar("T")
 
@@ -108,8 +108,11 @@ def check_description(description: FolderDescription, where: str) -> None:
     """Raise ``RecipeError`` for mistakes that types cannot rule out; ``where`` is the file."""
     patterns = {"images": description.images}
     patterns |= {f"{LABELS[kind].table}.files": label.files for kind, label in description.labels.items()}
+    single = {f"{LABELS[kind].table}.files" for kind, label in description.labels.items() if in_one_file(label)}
     for key, pattern in patterns.items():
-        if pattern.count("{name}") != 1:
+        if key in single:
+            _expect_one_file(pattern, f"{where}: {key}")
+        elif pattern.count("{name}") != 1:
             raise RecipeError(f"{where}: {key}: expected a pattern with {{name}} once, found {pattern!r}")
     _check_splits(description, where)
     if description.seed < 0:
@@ -119,6 +122,11 @@ def check_description(description: FolderDescription, where: str) -> None:
     for kind, label in description.labels.items():
         LABELS[kind].check_description(label, description.labels, where)
         LABELS[kind].check_camera(label, None if description.camera is None else description.camera.camera, where)
+
+
+def _expect_one_file(path: str, where: str) -> None:
+    if "{name}" in path:
+        raise RecipeError(f"{where}: expected the path of one file for all images, found {path!r}: leave out {{name}}")
 
 
 def _check_splits(description: FolderDescription, where: str) -> None:

@@ -17,7 +17,7 @@ from equipoise.scenes.io.images import read_image
 from equipoise.scenes.io.names import lookalike_hint
 from equipoise.scenes.io.paths import matches_pattern, path_below
 from equipoise.scenes.labels import LABELS
-from equipoise.scenes.labels.label import Reader, Source
+from equipoise.scenes.labels.label import Reader, Source, in_one_file
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.wording import counted
 
@@ -108,7 +108,7 @@ class FolderDataset:
 
     def would_hold(self, path: Path) -> bool:
         """Whether the path matches one of the patterns."""
-        filled = [fill(pattern, self.description, self.split, "{name}") for pattern in self._patterns().values()]
+        filled = [fill(pattern, self.description, self.split, "{name}") for pattern in self._own_patterns().values()]
         return path.is_relative_to(self.root) and any(
             matches_pattern(path.relative_to(self.root).as_posix(), pattern) for pattern in filled
         )
@@ -118,6 +118,8 @@ class FolderDataset:
         described, lines = self.description, []
         images = set(matching(self.root, fill(described.images, described, self.split, "{name}")))
         for kind, label in described.labels.items():
+            if in_one_file(label):
+                continue
             pattern = fill(label.files, described, self.split, "{name}")
             for name in sorted(set(matching(self.root, pattern)) - images):
                 path = self.root / pattern.replace("{name}", name)
@@ -144,13 +146,17 @@ class FolderDataset:
 
     def left_out(self) -> LeftOut:
         """Find files in the data set's folders that are not read."""
-        patterns = self._patterns().items()
+        patterns = self._own_patterns().items()
         filled = {kind: fill(pattern, self.description, self.split, "{name}") for kind, pattern in patterns}
         return left_out(self.root, filled)
 
     def _patterns(self) -> dict[str, str]:
         """Return the patterns of the images and of each kind of label."""
         return {"image": self.description.images} | {k: d.files for k, d in self.description.labels.items()}
+
+    def _own_patterns(self) -> dict[str, str]:
+        """Return the patterns of files that belong to one image each."""
+        return {kind: pattern for kind, pattern in self._patterns().items() if "{name}" in pattern}
 
     def _listed(self, split: str) -> ImageList:
         return split_images(self.description, split, self.root, self._beside, strict=False)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from equipoise.errors import DataError
 from equipoise.scenes.io.images import expect_size
 from equipoise.scenes.labels.label import Array, Files, Reader
+from equipoise.scenes.labels.shapes import ImageFile
 
 
 def read_labels(
@@ -19,7 +20,7 @@ def read_labels(
     wrong: list[str] = []
     for name, path in files.items():
         try:
-            stored = readers[name].stored(path)
+            stored = readers[name].of_image(path, ImageFile(path=image_path, size=(image.shape[0], image.shape[1])))
             expect_size(stored, path, image, image_path)
             found[name] = readers[name].understood(stored, path)
         except DataError as error:

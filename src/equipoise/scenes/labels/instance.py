@@ -9,7 +9,14 @@ from equipoise.errors import RecipeError
 from equipoise.scenes.cameras.camera import Camera
 from equipoise.scenes.io.images import stored_bits
 from equipoise.scenes.labels.centroids import instance_centroids
-from equipoise.scenes.labels.instance_ids import DescribedIds, InstanceDescription, InstanceIds, check_instances
+from equipoise.scenes.labels.drawn import READERS
+from equipoise.scenes.labels.instance_ids import (
+    DescribedIds,
+    DrawnIds,
+    InstanceDescription,
+    InstanceIds,
+    check_instances,
+)
 from equipoise.scenes.labels.label import (
     Array,
     CityscapesPlace,
@@ -56,7 +63,8 @@ class InstanceLabel(Label):
         """Create the reader of described instance labels."""
         described = cast(InstanceDescription, source.descriptions[self.name])
         semantic = cast(SemanticDescription | None, source.descriptions.get(SemanticLabel.name))
-        return DescribedIds(described, semantic, source.vocabulary)
+        reader = DrawnIds if described.encoding in READERS else DescribedIds
+        return reader(described, semantic, source.vocabulary)
 
     def check_description(
         self, described: InstanceDescription, others: Mapping[str, LabelDescription], where: str

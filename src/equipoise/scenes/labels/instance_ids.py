@@ -16,9 +16,11 @@ from equipoise.scenes.labels.cityscapes_classes import (
     LOWEST_COUNTABLE,
     train_ids,
 )
+from equipoise.scenes.labels.drawn import READERS, draw_objects, object_labels
 from equipoise.scenes.labels.label import Array, Files, Labels, Reader, Stored
 from equipoise.scenes.labels.one_class import HIGHEST_STORED, contradiction, split_by_class
 from equipoise.scenes.labels.semantic import SemanticDescription, SemanticLabel, meanings
+from equipoise.scenes.labels.shapes import ImageFile
 from equipoise.scenes.labels.values import code, expect_values
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 
@@ -34,7 +36,8 @@ class InstanceDescription:
     Attributes:
         files: the pattern of the label pictures.
         encoding: ``class_factor``: class · factor + index, where numbers below ``factor`` are no instance; ``id``: any
-            number except those in ``background``; ``color``: any colour except those in ``background``.
+            number except those in ``background``; ``color``: any colour except those in ``background``; ``coco``,
+            ``labelme``, ``yolo``, ``cityscapes_polygons``: outlines of objects.
         factor: the factor of ``class_factor``, 1 … 65,535; not used by other encodings.
         background: numbers or colours that are no instance.
         only_countable: pixels of classes that are not countable are no instance (panoptic pictures have ids on
@@ -46,7 +49,7 @@ class InstanceDescription:
     """
 
     files: str
-    encoding: Literal["class_factor", "id", "color"] = "class_factor"
+    encoding: Literal["class_factor", "id", "color", "coco", "labelme", "yolo", "cityscapes_polygons"] = "class_factor"
     factor: int = 1000
     background: tuple[int | tuple[int, int, int], ...] = (0,)
     only_countable: bool = False
@@ -58,6 +61,8 @@ def check_instances(described: InstanceDescription, semantic: SemanticDescriptio
     """Raise ``RecipeError`` for numbers out of range, and if the tables of instances and classes do not fit."""
     if not 1 <= described.factor <= 65535:
         raise RecipeError(f"{where}: instance.factor: expected 1 … 65,535, found {described.factor}")
+    if described.encoding in READERS and described.background != (0,):
+        raise RecipeError(f"{where}: instance.background: expected none with outlines, found some: leave it out")
     if described.background != (0,):
         expect_values(described.background, described.encoding, f"{where}: instance.background")
     _check_with_classes(described, semantic, where)
@@ -143,6 +148,21 @@ class DescribedIds(Reader):
         if (semantic.encoding, described.encoding) != ("value", "class_factor"):
             return None
         return min(int(meanings(semantic)[number // described.factor]), IGNORE)
+
+
+class DrawnIds(DescribedIds):
+    """Reads instance ids from outlines. If classes come from them too, only those of countable classes are objects."""
+
+    def of_image(self, path: Path, image: ImageFile) -> Stored:
+        """Draw the outlines of one image."""
+        semantic = self._semantic
+        drawn = semantic is not None and semantic.encoding == self._described.encoding
+        known = object_labels(semantic) if semantic is not None and drawn else None
+        return draw_objects(self._described.encoding, known, path, image)
+
+    def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.int32]:
+        """Return the drawn ids."""
+        return stored.astype(np.int32)
 
 
 class InstanceIds(Reader):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.scenes.cameras.camera import Camera
+from equipoise.scenes.labels.shapes import ImageFile
 from equipoise.scenes.labels.split_report import SplitReport
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 
@@ -38,6 +39,15 @@ class LabelDescription(Protocol):
         ...
 
 
+def in_one_file(described: LabelDescription) -> bool:
+    """Whether one file holds the labels of all images, so that its path has no ``{name}``."""
+    return getattr(described, "encoding", "") in ONE_FILE
+
+
+ONE_FILE = ("coco",)
+"""Encodings with one file for all images."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """The properties of a data set that a reader may depend on.
@@ -64,6 +74,10 @@ class Reader(ABC):
     @abstractmethod
     def stored(self, path: Path) -> Stored:
         """Read the numbers or colours of a label picture. Raises ``DataError`` if the file is at fault."""
+
+    def of_image(self, path: Path, image: ImageFile) -> Stored:
+        """Read the label of one image. Overridden by readers of files that are no pictures of the image's size."""
+        return self.stored(path)
 
     @abstractmethod
     def understood(self, stored: Stored, path: Path) -> Array:

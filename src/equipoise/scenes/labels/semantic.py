@@ -12,6 +12,7 @@ import numpy.typing as npt
 from equipoise.errors import DataError, RecipeError
 from equipoise.scenes.io.images import read_colors, read_labels
 from equipoise.scenes.labels.cityscapes_classes import CLASSES, HIGHEST_ID, SKY, train_ids
+from equipoise.scenes.labels.drawn import READERS, draw_classes
 from equipoise.scenes.labels.label import (
     Array,
     CityscapesPlace,
@@ -23,6 +24,7 @@ from equipoise.scenes.labels.label import (
     Source,
     Stored,
 )
+from equipoise.scenes.labels.shapes import ImageFile
 from equipoise.scenes.labels.split_report import SplitReport
 from equipoise.scenes.labels.values import Value, code, expect_storable, expect_values, shown, such
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneClass, SceneVocabulary
@@ -71,7 +73,9 @@ class SemanticDescription:
     Attributes:
         files: the pattern of the label pictures.
         classes: the classes, in the order of their indices.
-        encoding: ``value``: one number per pixel; ``color``: RGB.
+        encoding: ``value``: one number per pixel; ``color``: RGB; ``coco``, ``labelme``, ``yolo``,
+            ``cityscapes_polygons``: outlines of objects, whose labels are names of classes (YOLO: values).
+        outside: only for outlines, and required for them: the class of pixels outside all of them; empty: no label.
         ignore: numbers or colours that mean no label.
         others: how to treat a number or colour that is neither a class nor ignored.
         sky: the name of the class whose inverse depth is zero.
@@ -80,7 +84,8 @@ class SemanticDescription:
 
     files: str
     classes: tuple[ClassDescription, ...]
-    encoding: Literal["value", "color"] = "value"
+    encoding: Literal["value", "color", "coco", "labelme", "yolo", "cityscapes_polygons"] = "value"
+    outside: str | None = None
     ignore: tuple[int | tuple[int, int, int], ...] = ()
     others: Literal["error", "ignore"] = "error"
     sky: str = ""
@@ -116,6 +121,25 @@ class DescribedClasses(Reader):
         return found.astype(np.uint8)
 
 
+class DrawnClasses(Reader):
+    """Reads class labels from outlines of objects."""
+
+    def __init__(self, described: SemanticDescription) -> None:
+        self._described = described
+
+    def stored(self, path: Path) -> Stored:
+        """Outlines need the size of their image."""
+        raise DataError(f"{path}: expected the image of these outlines, found none")
+
+    def of_image(self, path: Path, image: ImageFile) -> Stored:
+        """Draw the outlines of one image."""
+        return draw_classes(self._described, path, image)
+
+    def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.uint8]:
+        """Return the drawn class indices."""
+        return stored.astype(np.uint8)
+
+
 class LabelIds(Reader):
     """Reads Cityscapes' label ids. Id −1 (license plate) is stored as 255."""
 
@@ -147,7 +171,8 @@ class SemanticLabel(Label):
 
     def reader(self, source: Source) -> Reader:
         """Create the reader of described class labels."""
-        return DescribedClasses(cast(SemanticDescription, source.descriptions[self.name]))
+        described = cast(SemanticDescription, source.descriptions[self.name])
+        return DrawnClasses(described) if described.encoding in READERS else DescribedClasses(described)
 
     def meaning(self, described: SemanticDescription) -> dict[str, object]:
         """Return the classes, each with its own colour, and the index of the sky."""
@@ -170,9 +195,15 @@ class SemanticLabel(Label):
     ) -> None:
         """Check that class names are unique and that each number or colour has one meaning."""
         _check_names(described, where)
+        _check_outside(described, where)
         meant: dict[Value, str] = {}
         for c in described.classes:
             _check_class(c, described, meant, where)
+        if described.ignore and described.encoding in READERS:
+            raise RecipeError(
+                f"{where}: semantic.ignore: expected none with outlines, found some: leave out the class of "
+                'what has no label, and set others = "ignore"'
+            )
         expect_values(described.ignore, described.encoding, f"{where}: semantic.ignore")
         for key in described.ignore:
             _expect_new(key, "no label", meant, f"{where}: semantic.ignore")
@@ -220,11 +251,24 @@ def _check_names(described: SemanticDescription, where: str) -> None:
         raise RecipeError(f"{where}: semantic.sky: expected a class, found {described.sky!r}")
 
 
+def _check_outside(described: SemanticDescription, where: str) -> None:
+    """Outlines leave pixels between them, whose meaning only the user knows."""
+    where, names = f"{where}: semantic.outside", [c.name for c in described.classes]
+    if described.encoding not in READERS:
+        if described.outside is not None:
+            raise RecipeError(f"{where}: expected it with {', '.join(READERS)}, found encoding {described.encoding!r}")
+    elif described.outside is None:
+        raise RecipeError(f'{where}: expected the class of pixels outside all outlines, or "" if they have no label')
+    elif described.outside and described.outside not in names:
+        raise RecipeError(f"{where}: expected a class, found {described.outside!r}")
+
+
 def _check_class(c: ClassDescription, described: SemanticDescription, meant: dict[Value, str], where: str) -> None:
     """Check the numbers and colours of a class, and add them to ``meant``."""
     table, encoding = f"{where}: semantic.classes", described.encoding
     where = f"{table}: {c.name!r}"
-    if not described.stored(c):
+    named = described.encoding in READERS and (described.encoding != "yolo" or c.name == described.outside)
+    if not described.stored(c) and not named:
         raise RecipeError(f"{where}: expected its {encoding}, found none")
     if encoding == "color" and c.numbers:
         raise RecipeError(
