@@ -59,18 +59,23 @@ def test_a_run_starts_from_a_file_and_needs_it_no_more(home: Path):
 
 
 def test_a_resumed_run_refuses_other_first_weights(home: Path):
-    weights(home / "weights/small.safetensors")
-    recipe(home, SMALL)
+    weights(home / "weights/first.safetensors")
+    recipe(home, 'encoder_weights = "weights/first.safetensors"')
     assert equipoise("train", "recipe.toml", "--out", "run", cwd=home).returncode == 0
-    weights(home / "weights/small.safetensors", seed=6)
+    weights(home / "weights/first.safetensors", seed=6)
     done = equipoise("train", "recipe.toml", "--out", "run", "--resume", cwd=home)
     assert "expected the file that this run's encoder started from (SHA-256" in one_line(done)
-    recipe(home)
-    done = equipoise("train", "recipe.toml", "--out", "run", "--resume", cwd=home)
-    assert "model.encoder_weights: expected small.safetensors, which this run started from, found none" in one_line(
-        done
-    )
-    assert done.returncode == 5
+    for line, found in (
+        ("", "none"),
+        ('encoder_weights = "imagenet"', "imagenet"),
+        ('encoder_weights = "gone/other.safetensors"', "gone/other.safetensors"),
+    ):
+        recipe(home, line)
+        done = equipoise("train", "recipe.toml", "--out", "run", "--resume", cwd=home)
+        message = one_line(done)
+        assert "model.encoder_weights: expected first.safetensors, which this run started from, found " in message
+        assert f"{found}: restore it" in message
+        assert done.returncode == 5
 
 
 def test_frozen_statistics_stay_those_of_the_file(home: Path):

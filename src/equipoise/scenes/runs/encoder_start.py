@@ -6,7 +6,13 @@ from pathlib import Path
 from equipoise.errors import RunError
 from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.model.joint import SceneModel
-from equipoise.scenes.networks.encoders.weights import EncoderWeights, digest, encoder_weights
+from equipoise.scenes.networks.encoders.weights import (
+    ON_THE_HUB,
+    EncoderWeights,
+    digest,
+    encoder_weights,
+    imagenet_name,
+)
 from equipoise.scenes.networks.settings import IMAGENET
 from equipoise.scenes.runs.record import RunRecord
 
@@ -31,9 +37,12 @@ def first_weights(recipe: Recipe, model: SceneModel, on_notice: Callable[[str], 
 
 
 def expect_same_weights(recipe: Recipe, record: RunRecord) -> None:
-    """Raise ``RunError`` where a resumed run's recipe names other first weights; the file itself may be gone."""
+    """Raise ``RunError`` where a resumed run's recipe names other first weights; the file itself may be gone.
+
+    A file that is there is compared by its content, one that is gone by its name.
+    """
     asked, known = recipe.model.encoder_weights, record.encoder_weights
-    if (asked is None) != (known is None):
+    if (asked is None) != (known is None) or (asked and known and not _may_be(asked, known.name, recipe)):
         began = "random weights" if known is None else known.name
         raise RunError(
             f"model.encoder_weights: expected {began}, which this run started from, found {asked or 'none'}: restore "
@@ -46,3 +55,10 @@ def expect_same_weights(recipe: Recipe, record: RunRecord) -> None:
             f"{asked}: expected the file that this run's encoder started from (SHA-256 {known.sha256[:12]}…), found "
             f"another ({sha256[:12]}…): restore it, or start a new run with --out"
         )
+
+
+def _may_be(asked: str, name: str, recipe: Recipe) -> bool:
+    """Whether a recipe's words may stand for the file of this name."""
+    if asked == IMAGENET:
+        return name in (imagenet_name(recipe.model.encoder_name), name.rpartition("/")[0] + f"/{ON_THE_HUB}")
+    return Path(asked).is_file() or Path(asked).name == name

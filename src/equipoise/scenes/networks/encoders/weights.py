@@ -97,6 +97,11 @@ def weights_folder() -> Path:
     return (Path(data) if data else Path.home() / ".local/share") / "equipoise" / "weights"
 
 
+def imagenet_name(encoder_name: str) -> str:
+    """The name of an encoder's file in the folder of weights."""
+    return f"{encoder_name.removeprefix(PREFIX)}.safetensors"
+
+
 def imagenet_file(encoder_name: str) -> tuple[Path, str]:
     """The file of ImageNet weights, and its name for the record.
 
@@ -105,7 +110,7 @@ def imagenet_file(encoder_name: str) -> tuple[Path, str]:
     Raises:
         RunError: none of them has it; says where to put the file.
     """
-    local = weights_folder() / f"{encoder_name.removeprefix(PREFIX)}.safetensors"
+    local = weights_folder() / imagenet_name(encoder_name)
     if local.exists():
         return local, local.name
     repository = find_encoder(encoder_name).weights.get(IMAGENET)
