@@ -147,7 +147,8 @@ def _likeliest(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], centres: 
     r = centres.radius
     form = np.stack([0.5 / r, -centres.x / r, -centres.y / r, r + (centres.x**2 + centres.y**2) / (2 * r)])
     costs: npt.NDArray[np.float64] = np.stack([x * x + y * y, x, y, np.ones_like(x)], 1) @ form
-    return costs.argmin(1)
+    least: npt.NDArray[np.intp] = costs.argmin(1)
+    return least
 
 
 def _closeness(votes: Votes, own: npt.NDArray[np.intp], centres: Centres) -> npt.NDArray[np.float32]:
