@@ -124,6 +124,7 @@ def app() -> "App":
 COMMANDS = {
     "demo": "Generate street scenes, train on them, evaluate, and write a report, in about nine minutes.",
     "generate": "Generate street scenes with exact labels.",
+    "describe": "Look at a folder of images and labels, and draft its description.",
     "check": "Read a whole data set and report its contents and errors.",
     "train": "Train a network from a recipe, evaluate it, and write a report.",
     "evaluate": "Compute the figures of a trained run.",
