@@ -7,6 +7,7 @@ from equipoise.commands.display import console, output, say
 from equipoise.commands.table import Column, print_table
 from equipoise.scenes.export.export import export_run
 from equipoise.scenes.io.json import as_json
+from equipoise.scenes.io.run_files import DESCRIPTION
 from equipoise.scenes.model.export_record import ExportRecord, Form, Pixels
 from equipoise.scenes.wording import number, significant
 
@@ -43,7 +44,8 @@ def export(
         print(json_format.dumps(json_format.loads(as_json(record)), indent=1))
         return
     print_agreement(record)
-    say(f"exported to {out}: {', '.join(record.sha256)}; README.md says how to use it", output())
+    models = ", ".join(name for name in record.sha256 if name != DESCRIPTION)
+    say(f"exported to {out}: {models}; README.md says how to use it", output())
 
 
 def print_agreement(record: ExportRecord) -> None:

@@ -91,7 +91,15 @@ def test_an_input_of_another_name(folder):
         load(folder)
 
 
+def test_classes_in_another_order(folder):
+    """They would fit the model, and every answer would be wrong."""
+    edit(folder / "model.json", lambda table: table["vocabulary"]["classes"].reverse())
+    with pytest.raises(RunError, match=r"model.json: expected the file that export wrote, found another one"):
+        load(folder)
+
+
 def test_other_classes_than_the_description(folder):
+    edit(folder / "export.json", lambda table: table["sha256"].clear())
     edit(folder / "model.json", lambda table: table["vocabulary"]["classes"].pop())
     edit(folder / "model.json", lambda table: table["vocabulary"].update(sky=None))
     with pytest.raises(RunError, match=r"expected an output semantic of 2 channels.* found semantic \['batch', 3"):

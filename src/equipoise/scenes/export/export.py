@@ -75,17 +75,21 @@ def export_run(
         precision_costs=_precision_costs(model, multiple) if precision == "bfloat16" else {},
     )
     files: dict[str, bytes] = {DESCRIPTION: as_json(model.description)}
+    record = replace(record, sha256=_sums(files))
     for form in record.forms:
         on_notice(f"writing and checking {form}")
         written, found = WRITERS[form](model, program, record)
         expect_agreement(found, form)
         files |= written
-        sums = {name: hashlib.sha256(data).hexdigest() for name, data in written.items()}
-        record = replace(record, agreement=record.agreement | {form: found}, sha256=record.sha256 | sums)
+        record = replace(record, agreement=record.agreement | {form: found}, sha256=record.sha256 | _sums(written))
     card = model_card(model, record, {name: len(data) for name, data in files.items()}, figures)
     files |= {CARD: card.encode(), EXPORT: as_json(record)}
     write_folder(out, files, overwrite=overwrite)
     return record
+
+
+def _sums(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
 
 
 def _trained(run: Path) -> tuple[SceneModel, str, Figures | None]:

@@ -38,6 +38,7 @@ class ExportedModel:
 def read_exported(folder: Path, record: ExportRecord) -> ExportedModel:
     """The description of an exported model; raises ``RunError`` where its files do not fit together."""
     description = read_description(folder)
+    check_unchanged(folder / DESCRIPTION, record)
     try:
         tasks = make_tasks(description.tasks, description.vocabulary)
     except RecipeError as error:
