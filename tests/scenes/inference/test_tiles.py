@@ -210,7 +210,8 @@ def test_the_commands(tmp_path):
     )
     assert one["tasks"] == whole["tasks"]
     assert tiles["tasks"] != whole["tasks"]
-    assert (tmp_path / "run/metrics-tile32x32.json").exists()
+    assert (tmp_path / "run/metrics-tile32x32-overlap0.5.json").exists()
+    assert (tmp_path / "run/metrics-tile64x64.json").exists()
     image = next((tmp_path / "data").rglob("*.png"))
     done = equipoise("predict", "run", image, "--out", "out", "--tile", "32X40", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -98,10 +98,17 @@ def evaluate_run(
     figures = Figures(sets=sets, sigma=model.sigmas())
     usual = elsewhere is None and not data and split in ("", recipe.data.validation) and tiling is None
     if baselines or not usual:  # The figures of the report keep their baselines.
-        tile = "" if tiling is None else "tile{}x{}".format(*tiling.size)
-        chosen = () if usual else (elsewhere.stem if elsewhere else "", data, Path(split).name, tile)
+        chosen = () if usual else (elsewhere.stem if elsewhere else "", data, Path(split).name, _tile_name(tiling))
         folder.write_figures(figures, *chosen)
     return figures
+
+
+def _tile_name(tiling: Tiling | None) -> str:
+    """What the file of the figures says of tiles: the overlap, too, if it is not the usual one."""
+    if tiling is None:
+        return ""
+    size = "tile{}x{}".format(*tiling.size)
+    return size if tiling.overlap == Tiling.overlap else f"{size}-overlap{tiling.overlap:g}"
 
 
 def _evaluated_recipe(folder: RunFolder, elsewhere: Path | None, callbacks: RunCallbacks) -> Recipe:
