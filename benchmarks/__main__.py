@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from benchmarks import cost, export, grouping, import_time, inertia, loader, small_mlp, streets, weighting
+from benchmarks import cost, evaluation, export, grouping, import_time, inertia, loader, small_mlp, streets, weighting
 
 ALL = {
     "import": import_time.run,
@@ -16,6 +16,7 @@ ALL = {
     "loader": loader.run,
     "streets": streets.run,
     "grouping": grouping.run,
+    "evaluation": evaluation.run,
     "export": export.run,
 }
 

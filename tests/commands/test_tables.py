@@ -173,7 +173,7 @@ def test_through_a_pipe(run, columns):
     assert done.returncode == 0, done.stderr
     assert "…" not in done.stdout
     expected = printed(160, json.loads((run / "metrics.json").read_text()))
-    numbers = re.compile(r"(?<!AP)(?<!AP\d)\(?[+−]?\d[\d,.e−]*\)?")
+    numbers = re.compile(r"(?<!AP)(?<!AP\d)(?<!in )(?<!in \d)\(?[+−]?\d[\d,.e−]*\)?")
     assert sorted(numbers.findall(done.stdout)) == sorted(numbers.findall(expected))
     if columns is None:
         assert all(cell_len(line) <= 80 for line in done.stdout.splitlines())

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from equipoise.scenes.metrics.runs import run_lengths, weighted_counts
+
 
 class ConfusionMatrix:
     """Counts of (true class, predicted class) over the labelled pixels of all images.
@@ -31,14 +33,15 @@ class ConfusionMatrix:
         """Add arrays of class indices of any equal shape. Raises ``ValueError`` if a prediction is no class."""
         if prediction.shape != target.shape:
             raise ValueError(f"expected arrays of equal shape, found {prediction.shape} and {target.shape}")
-        truth, found = target.reshape(-1).astype(np.int64), prediction.reshape(-1).astype(np.int64)
+        runs, lengths = run_lengths(target, prediction)
+        truth, found = (each.astype(np.int64) for each in runs)
         labelled = (truth >= 0) & (truth < self.classes)
-        truth, found = truth[labelled], found[labelled]
+        truth, found, lengths = truth[labelled], found[labelled], lengths[labelled]
         if found.size and not 0 <= int(found.min()) <= int(found.max()) < self.classes:
             raise ValueError(
                 f"expected predictions 0 … {self.classes - 1}, found {int(found.min())} … {int(found.max())}"
             )
-        pairs = np.bincount(truth * self.classes + found, minlength=self.classes**2)
+        pairs = weighted_counts(truth * self.classes + found, lengths, self.classes**2)
         self.counts += pairs.reshape(self.classes, self.classes)
 
     def merge(self, other: "ConfusionMatrix") -> None:

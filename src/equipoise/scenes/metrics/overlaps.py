@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.scenes.labels.vocabulary import IGNORE
+from equipoise.scenes.metrics.runs import run_lengths, weighted_counts
 
 Map = npt.NDArray[Any]
 Counts = npt.NDArray[np.int64]
@@ -78,7 +79,7 @@ class Overlaps:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pieces:
-    """One side's different pairs of class and id, and which of them each pixel has."""
+    """One side's different pairs of class and id, and which of them each run of pixels has."""
 
     index: npt.NDArray[np.intp]
     classes: npt.NDArray[np.int64]
@@ -120,9 +121,10 @@ def count_overlaps(
         raise ValueError(
             f"expected maps of equal shape, found {', '.join(str(each.shape) for each in (*semantic, *instance))}"
         )
-    true, found = (_pieces(*maps) for maps in zip(semantic, instance, strict=True))
+    runs, lengths = run_lengths(*semantic, *instance)
+    true, found = (_pieces(*maps) for maps in ((runs[0], runs[2]), (runs[1], runs[3])))
     shape = len(true.classes), len(found.classes)
-    shared = np.bincount(true.index * shape[1] + found.index, minlength=shape[0] * shape[1]).reshape(shape)
+    shared = weighted_counts(true.index * shape[1] + found.index, lengths, shape[0] * shape[1]).reshape(shape)
     rows, truth = _segments(true, _true_classes(true, shared.sum(1), classes), {}, classes, countable)
     known = {each.id: each.semantic for each in objects}
     if strange := set(found.ids[found.ids != 0].tolist()) - set(known):
@@ -149,8 +151,8 @@ def _summed(rows: Counts, groups: npt.NDArray[np.int64], count: int) -> Counts:
 
 def _pieces(semantic: Map, instance: Map) -> _Pieces:
     """The different pairs of class and id of one side."""
-    ids, of_pixel = _compact(instance.reshape(-1))
-    combined, index = _compact(of_pixel * 256 + semantic.reshape(-1).astype(np.uint8))
+    ids, of_run = _compact(instance)
+    combined, index = _compact(of_run * 256 + semantic.astype(np.uint8))
     return _Pieces(index=index, classes=combined % 256, ids=ids[combined // 256])
 
 
