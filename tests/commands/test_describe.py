@@ -8,6 +8,7 @@ import pytest
 
 from equipoise.errors import DataError
 from equipoise.scenes.data.draft import draft_description
+from equipoise.scenes.labels.drafts import read_group
 from tests.support.cityscapes import save
 from tests.support.commands import equipoise
 
@@ -80,6 +81,14 @@ def test_without_out_the_draft_is_printed(tmp_path):
     done = equipoise("describe", tmp_path)
     assert tomllib.loads(done.stdout)["images"] == "rgb/{name}.png"
     assert not (tmp_path / "data.toml").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n"])
+def test_a_broken_label_is_named(tmp_path, content):
+    path = tmp_path / "classes_0.png"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"classes_0\.png: expected"):
+        read_group("classes_{name}.png", {"0": path}, ["0"])
 
 
 @pytest.mark.parametrize(("folder", "message"), [("none", "expected a folder at"), (".", "expected images")])

@@ -148,5 +148,8 @@ def _value(value: int, group: Group) -> int | list[int]:
 
 
 def _is_color(path: Path) -> bool:
-    with Image.open(path) as picture:
-        return picture.mode in ("RGB", "RGBA")
+    try:
+        with Image.open(path) as picture:
+            return picture.mode in ("RGB", "RGBA")
+    except (OSError, SyntaxError, ValueError):  # Reported with its path when it is read.
+        return False
