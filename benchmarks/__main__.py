@@ -5,7 +5,19 @@ import sys
 
 import torch
 
-from benchmarks import cost, evaluation, export, grouping, import_time, inertia, loader, small_mlp, streets, weighting
+from benchmarks import (
+    cost,
+    evaluation,
+    export,
+    grouping,
+    import_time,
+    inertia,
+    loader,
+    predict,
+    small_mlp,
+    streets,
+    weighting,
+)
 
 ALL = {
     "import": import_time.run,
@@ -18,6 +30,7 @@ ALL = {
     "grouping": grouping.run,
     "evaluation": evaluation.run,
     "export": export.run,
+    "predict": predict.run,
 }
 
 

@@ -4,17 +4,13 @@
 path of its mask, its label id and its score.
 """
 
-import io
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
 from equipoise.errors import DataError, RunError, UsageError
 from equipoise.scenes.io.atomic import write_atomic
-from equipoise.scenes.labels.cityscapes_classes import label_ids
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
+from equipoise.scenes.outputs.cityscapes import object_masks, stored_ids, strange_classes
+from equipoise.scenes.outputs.output import png
 from equipoise.scenes.tasks import SemanticTask
 from equipoise.scenes.tasks.together import LabelledScene
 
@@ -36,15 +32,13 @@ class Submission:
 
     def __init__(self, folder: Path, vocabulary: SceneVocabulary, *, overwrite: bool = False) -> None:
         self.folder = folder
-        names = [c.name for c in vocabulary.classes]
-        known = label_ids()
-        strange = [name for name in names if name not in known]
-        if strange or not names:
+        strange = strange_classes(vocabulary)
+        if strange or not vocabulary.classes:
             raise UsageError(
                 f"--save-predictions: expected classes of Cityscapes, found {strange[0] if strange else 'no classes'}: "
                 "the layout has ids for those alone"
             )
-        self.ids: npt.NDArray[np.uint8] = np.array([known[name] for name in names], np.uint8)
+        self.ids = stored_ids(vocabulary)
         try:
             if not overwrite and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise RunError(f"expected no files at {folder}, found some: choose another folder, or give --overwrite")
@@ -57,7 +51,7 @@ class Submission:
         if any(letter.isspace() for letter in name) or ".." in Path(name).parts:
             raise DataError(f"--save-predictions: expected names without spaces, found {name!r}")
         classes = self.ids[scene.predictions[SemanticTask.name]]
-        self._save(self.folder / PIXELS / f"{name}_pred_labelIds.png", classes)
+        _write(self.folder / PIXELS / f"{name}_pred_labelIds.png", png(classes))
         if scene.grouping is not None:
             self._objects(name, scene)
 
@@ -65,18 +59,11 @@ class Submission:
         assert scene.grouping is not None
         listed, lines = self.folder / OBJECTS / f"{name}_pred.txt", []
         up = "../" * name.count("/")
-        for each in scene.grouping.instances:
-            if each.semantic is not None and scene.vocabulary.classes[each.semantic].countable:
-                mask = f"masks/{name}_{each.id:04d}.png"
-                own = scene.grouping.instance == each.id
-                self._save(self.folder / OBJECTS / mask, own.astype(np.uint8) * np.uint8(255))
-                lines.append(f"{up}{mask} {self.ids[each.semantic]} {each.score!r}\n")
+        for each in object_masks(scene.grouping.instance, scene.grouping.instances, scene.vocabulary):
+            mask = f"masks/{name}_{each.id:04d}.png"
+            _write(self.folder / OBJECTS / mask, each.png())
+            lines.append(each.line(f"{up}{mask}"))
         _write(listed, "".join(lines).encode())
-
-    def _save(self, path: Path, pixels: npt.NDArray[np.uint8]) -> None:
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-        _write(path, buffer.getvalue())
 
 
 def expect_predicted(predicted: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 """The layout of Cityscapes' results: label ids, and for instances a text file with one mask a line."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from equipoise.errors import UsageError
 from equipoise.scenes.grouping import Instance
 from equipoise.scenes.inference.scene import Scene
-from equipoise.scenes.labels.cityscapes_classes import CLASSES, train_ids
+from equipoise.scenes.labels.cityscapes_classes import label_ids
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.outputs.output import Contents, Files, Output, OutputSettings, png
 from equipoise.scenes.tasks import SemanticTask
@@ -28,61 +29,71 @@ class Cityscapes(Output):
         """Classes that Cityscapes has."""
         if SemanticTask.name not in contents.tasks:
             return "expected a model that predicts classes, found one that does not"
-        known = {each.name for each in CLASSES}
-        strange = [each.name for each in contents.vocabulary.classes if each.name not in known]
+        strange = strange_classes(contents.vocabulary)
         return f"expected Cityscapes' classes, found {', '.join(strange)}" if strange else ""
 
     def files(self, scene: Scene, name: str, settings: OutputSettings) -> Files:
         """The files of both layouts."""
         assert scene.semantic is not None
-        files: dict[str, Callable[[], bytes]] = {
-            f"{name}_labelIds.png": partial(png, label_ids(scene.semantic, scene.vocabulary))
-        }
+        if any(letter.isspace() for letter in name):
+            raise UsageError(
+                f"cityscapes: expected an image name without white space, found {name!r}: rename the image"
+            )
+        classes = stored_ids(scene.vocabulary)[scene.semantic]
+        files: dict[str, Callable[[], bytes]] = {f"{name}_labelIds.png": partial(png, classes)}
         if scene.instance is not None:
-            files |= instance_files(scene.instance, scene.instances or (), scene.vocabulary, name)
+            found = object_masks(scene.instance, scene.instances or (), scene.vocabulary)
+            masks = {f"mask_{number:03d}_{name}.png": each for number, each in enumerate(found)}
+            text = "".join(each.line(file) for file, each in masks.items())
+            files |= {f"{name}_instances.txt": text.encode} | {file: each.png for file, each in masks.items()}
         return Files(files=files, facts={self.name: {"files": list(files)}})
 
 
-def label_ids(semantic: npt.NDArray[np.uint8], vocabulary: SceneVocabulary) -> npt.NDArray[np.uint8]:
-    """Convert class indices of a vocabulary of Cityscapes' classes to label ids; 0 (unlabeled) for all others."""
+@dataclass(frozen=True, kw_only=True)
+class ObjectMask:
+    """One object of a countable class.
+
+    Attributes:
+        id: its id in the instance map.
+        label_id: of its class.
+        score: its confidence.
+        png: makes the picture of its mask: 255 on the object, else 0.
+    """
+
+    id: int
+    label_id: int
+    score: float
+    png: Callable[[], bytes]
+
+    def line(self, path: str) -> str:
+        """Return the line about it, given the path of its mask relative to the text file."""
+        return f"{path} {self.label_id} {self.score!r}\n"
+
+
+def strange_classes(vocabulary: SceneVocabulary) -> list[str]:
+    """Return the classes that Cityscapes does not have."""
+    known = label_ids()
+    return [each.name for each in vocabulary.classes if each.name not in known]
+
+
+def stored_ids(vocabulary: SceneVocabulary) -> npt.NDArray[np.uint8]:
+    """Return the label id of each class index ``(256,)``, for Cityscapes' classes; 0 (unlabeled) for other numbers."""
     table = np.zeros(256, np.uint8)
-    for index, each in enumerate(vocabulary.classes):
-        table[index] = stored_id(each.name)
-    return table[semantic]
+    table[: len(vocabulary.classes)] = [label_ids()[each.name] for each in vocabulary.classes]
+    return table
 
 
-def stored_id(name: str) -> int:
-    """Return the label id of a class.
-
-    >>> stored_id("car")
-    26
-    """
-    index = next(index for index, each in enumerate(CLASSES) if each.name == name)
-    return int(np.flatnonzero(train_ids() == index)[0])
-
-
-def instance_files(
-    instance: npt.NDArray[np.int32], instances: tuple[Instance, ...], vocabulary: SceneVocabulary, name: str
-) -> dict[str, Callable[[], bytes]]:
-    """Return what makes the text file and the masks of the objects of countable classes, by file name.
-
-    Each line of the text holds a mask's file name, its label id and its confidence, separated by spaces. Raises
-    ``UsageError`` for a name with white space, which the format cannot hold.
-    """
-    if len(name.split()) != 1:
-        raise UsageError(f"cityscapes: expected an image name without white space, found {name!r}: rename the image")
-    files: dict[str, Callable[[], bytes]] = {}
-    lines = []
-    for number, one in enumerate(_countable(instances, vocabulary)):
-        mask = f"mask_{number:03d}_{name}.png"
-        files[mask] = partial(_mask, instance, one.id)
-        lines.append(f"{mask} {stored_id(vocabulary.classes[one.semantic or 0].name)} {one.score:.6f}\n")
-    return {f"{name}_instances.txt": "".join(lines).encode, **files}
-
-
-def _countable(instances: tuple[Instance, ...], vocabulary: SceneVocabulary) -> Iterator[Instance]:
-    yield from (one for one in instances if one.semantic in vocabulary.countable)
+def object_masks(
+    instance: npt.NDArray[np.int32], instances: Sequence[Instance], vocabulary: SceneVocabulary
+) -> list[ObjectMask]:
+    """Return the objects of countable classes."""
+    ids = stored_ids(vocabulary)
+    return [
+        ObjectMask(id=one.id, label_id=int(ids[one.semantic]), score=one.score, png=partial(_mask, instance, one.id))
+        for one in instances
+        if one.semantic is not None and vocabulary.classes[one.semantic].countable
+    ]
 
 
 def _mask(instance: npt.NDArray[np.int32], number: int) -> bytes:
-    return png((instance == number).astype(np.uint8) * 255)
+    return png((instance == number).astype(np.uint8) * np.uint8(255))

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from equipoise.scenes.inference.scene import Scene
-from equipoise.scenes.outputs.output import Contents, Files, Output, OutputSettings, png
+from equipoise.scenes.outputs.output import Contents, Files, Output, OutputSettings, photo_png, png
 from equipoise.scenes.tasks import TASKS, DepthTask
 from equipoise.scenes.tasks.pictures import DISPARITY, LABELS, LabelPicture
 
@@ -73,4 +73,4 @@ def described(name: str, pictures: Iterable[LabelPicture]) -> Files:
 
 
 def _overlay(scene: Scene, task: str) -> bytes:
-    return png(scene.overlay(task))
+    return photo_png(scene.overlay(task))

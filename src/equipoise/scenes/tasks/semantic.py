@@ -105,7 +105,8 @@ class SemanticTask(Task):
         """Interpolate the logits to ``size``, a few classes at a time for large images, and take the largest."""
         at_once = max(1, MOST_LOGITS // (size[0] * size[1]))
         if at_once >= len(location):
-            return upsampled(location, size).argmax(0).to(torch.uint8).numpy()
+            # On a CPU, max is four times as fast as argmax here. Both give the first of equal values.
+            return upsampled(location, size).max(0).indices.to(torch.uint8).numpy()
         best = torch.full(size, -torch.inf)
         answer = torch.zeros(size, dtype=torch.uint8)
         for first in range(0, len(location), at_once):
