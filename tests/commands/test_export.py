@@ -45,8 +45,10 @@ def test_the_card_has_the_figures_of_the_run(home):
 def test_predict_takes_an_export(home):
     image = next((home / "data").rglob("*.png"))
     for model, out in (("runs/recipe", "of-run"), ("exports/onnx", "of-export")):
-        done = equipoise("predict", model, image, "--out", out, cwd=home)
+        done = equipoise("predict", model, image, "--out", out, "--write", "all", cwd=home)
         assert done.returncode == 0, done.stderr
+    for ending in ("depth_overlay.png", "panoptic.png", "depth_interval_low.png"):
+        assert len(list((home / "of-export").glob(f"*_{ending}"))) == 1
     pairs = [(path, home / "of-export" / path.name) for path in (home / "of-run").glob("*_semantic.png")]
     assert len(pairs) == 1
     for one, other in pairs:

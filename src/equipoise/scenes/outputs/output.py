@@ -1,7 +1,6 @@
 """The base class of outputs: one form in which a prediction is written."""
 
 import io
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -113,14 +112,4 @@ def png(picture: npt.NDArray[Any]) -> bytes:
     """Encode a picture of numbers as PNG."""
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG", compress_level=3)
-    return buffer.getvalue()
-
-
-def photo_png(picture: Image.Image) -> bytes:
-    """Encode a photograph as PNG.
-
-    Run lengths of filtered photographs take half the time of matching strings, and here 10 % less space.
-    """
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return buffer.getvalue()

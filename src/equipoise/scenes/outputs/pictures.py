@@ -4,8 +4,11 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, ClassVar
 
+import numpy as np
+
 from equipoise.scenes.inference.scene import Scene
-from equipoise.scenes.outputs.output import Contents, Files, Output, OutputSettings, photo_png, png
+from equipoise.scenes.outputs.output import Contents, Files, Output, OutputSettings, png
+from equipoise.scenes.outputs.photo import photo_png
 from equipoise.scenes.tasks import TASKS, DepthTask
 from equipoise.scenes.tasks.pictures import DISPARITY, LABELS, LabelPicture
 
@@ -73,4 +76,4 @@ def described(name: str, pictures: Iterable[LabelPicture]) -> Files:
 
 
 def _overlay(scene: Scene, task: str) -> bytes:
-    return photo_png(scene.overlay(task))
+    return photo_png(np.asarray(scene.overlay(task)))
