@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 import torch
 
+from equipoise.errors import RunError
 from equipoise.scenes import load
 from equipoise.scenes.export.export import export_run
 from equipoise.scenes.inference.onnx_predictor import OnnxPredictor
@@ -128,6 +129,16 @@ def test_answers_do_not_depend_on_the_batch(home):
     images = pixels(3, 40, 56)
     together, alone = network(images), network(images[1:2])
     assert all(torch.equal(together[name][1:2], alone[name]) for name in alone)
+
+
+def test_sizes_that_the_model_does_not_take(home):
+    network = load(home / "export")._network
+    assert isinstance(network, OnnxPredictor)
+    with pytest.raises(RunError, match="expected height and width to be multiples of 1 from 16 on, found 15x40"):
+        network(pixels(1, 15, 40))
+    network.multiple = 32
+    with pytest.raises(RunError, match="expected height and width to be multiples of 32 from 16 on, found 64x40"):
+        network(pixels(1, 64, 40))
 
 
 def test_threads_are_those_of_pytorch(home):

@@ -61,6 +61,7 @@ def export_run(
     _expect_size(model)
     on_notice("tracing the network")
     program, multiple = traced(model, pixels)
+    _expect_size(model, multiple)
     record = ExportRecord(
         equipoise=__version__,
         torch=torch.__version__,
@@ -102,12 +103,18 @@ def _trained(run: Path) -> tuple[SceneModel, str, Figures | None]:
     return model, record.trained_in if record else folder.precision(), folder.read_figures()
 
 
-def _expect_size(model: SceneModel) -> None:
+def _expect_size(model: SceneModel, multiple: int = 1) -> None:
+    """Raise ``RunError`` where the graph would not take images of the size that the model was trained at."""
     (height, width), least = model.description.input_size, smallest_size(model)
     if min(height, width) < least:
         raise RunError(
             f"expected a model for images of {least}x{least} or more at output stride "
             f"{model.description.model.output_stride}, found one for {height}x{width}: train it at a larger size"
+        )
+    if height % multiple or width % multiple:
+        raise RunError(
+            f"expected a model for sizes that are multiples of {multiple}, which its encoder needs to be exported, "
+            f"found one for {height}x{width}: train it at such a size"
         )
 
 

@@ -4,13 +4,14 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from equipoise.errors import RunError
+from equipoise.scenes.export.padding import pads_by_size, with_fixed_padding
 from equipoise.scenes.inference.onnx_predictor import INPUT
 from equipoise.scenes.model.export_record import Pixels
 from equipoise.scenes.model.joint import SceneModel
@@ -41,15 +42,17 @@ def smallest_size(model: SceneModel) -> int:
 def traced(model: SceneModel, pixels: Pixels) -> tuple[ExportedProgram, int]:
     """The graph of a model in evaluation mode, and what its height and width must be multiples of: 1 as a rule.
 
-    Some encoders (HRNet) add features of different strides, which fit only if the size is a multiple of the largest.
+    Some encoders add features of different strides (HRNet), or pad as TensorFlow does (timm's ``tf_…``); these are
+    traced for multiples of the largest stride.
 
     Raises:
         RunError: PyTorch cannot trace it.
     """
-    try:
-        return _traced(model, pixels, 1), 1
-    except FAILURES:
-        pass
+    if pads_by_size(model):
+        model = with_fixed_padding(model)
+    else:
+        with suppress(*FAILURES):
+            return _traced(model, pixels, 1), 1
     try:
         return _traced(model, pixels, MULTIPLE), MULTIPLE
     except FAILURES as error:

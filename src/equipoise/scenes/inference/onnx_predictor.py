@@ -68,6 +68,7 @@ class OnnxPredictor:
         check_unchanged(self.path, model.record)
         self.session = open_session(self.path)
         self.names = tuple(model.tasks)
+        self.smallest, self.multiple = model.record.smallest, model.record.multiple
         self.pixels = expect_interface(self.session, model, self.path)
 
     def __call__(self, images: Tensor) -> dict[str, Tensor]:
@@ -76,7 +77,11 @@ class OnnxPredictor:
         return {name: torch.cat([part[name] for part in parts]) for name in self.names}
 
     def run(self, images: Tensor) -> dict[str, Tensor]:
-        """Each task's location, all images together."""
+        """Each task's location, all images together; raises ``RunError`` for a size that the model does not take."""
+        if any(size < self.smallest or size % self.multiple for size in images.shape[2:]):
+            multiples = f"multiples of {self.multiple} from {self.smallest} on"
+            height, width = images.shape[2:]
+            raise RunError(f"{self.path}: expected height and width to be {multiples}, found {height}x{width}")
         try:
             found = self.session.run(list(self.names), {INPUT: images.contiguous().numpy().astype(self.pixels)})
         except Exception as error:  # onnxruntime's errors have no class of their own.

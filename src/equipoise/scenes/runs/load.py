@@ -65,8 +65,9 @@ def open_model(folder: Path, device: torch.device = CPU) -> tuple[DescribedModel
         return exported, OnnxPredictor(folder, exported)
     if record is None and path_exists(folder / ONNX) and not path_exists(folder / WEIGHTS):
         raise RunError(f"expected {EXPORT} beside {folder / ONNX}, found none: name a folder that export wrote")
-    for name in () if record is None else (DESCRIPTION, WEIGHTS):
-        check_unchanged(folder / name, record)
+    if record is not None:
+        for name in (DESCRIPTION, WEIGHTS):
+            check_unchanged(folder / name, record)
     model = load_model(folder).to(device)
     return model, NetworkPredictor(model, precision_on(RunFolder(folder).precision(), device))
 
