@@ -29,7 +29,7 @@ def photo_png(image: npt.NDArray[np.uint8]) -> bytes:
     rows[:, 0], rows[0, 1:] = UP, pixels[0]
     np.subtract(pixels[1:], pixels[:-1], out=rows[1:, 1:])  # Modulo 256, as PNG has it.
     packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
-    data = packer.compress(rows) + packer.flush()
+    data = packer.compress(rows.data) + packer.flush()
     head = struct.pack(">IIBBBBB", width, height, 8, RGB, 0, 0, 0)
     return SIGNATURE + _chunk(b"IHDR", head) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
 
