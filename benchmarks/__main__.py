@@ -29,6 +29,7 @@ ALL = {
     "streets": streets.run,
     "grouping": grouping.run,
     "evaluation": evaluation.run,
+    "oracles": grouping.oracles,
     "export": export.run,
     "predict": predict.run,
 }

@@ -69,7 +69,8 @@ def group_by_votes(
             continue
         places = ys[pixels] * size[1] + xs[pixels]
         own = np.zeros(len(places), np.intp)
-        found += instances_of(own, places, np.exp(-distance / radius), semantic_HW, size, first=len(found) + 1)
+        score = np.exp(-distance / radius).mean(keepdims=True)
+        found += instances_of(own, places, score, semantic_HW, size, first=len(found) + 1)
         result.reshape(-1)[places] = len(found)
     return Grouping(instance=result, instances=tuple(found))
 

@@ -63,10 +63,13 @@ def group(
     found: list[Instance] = []
     for pixels in _pixels_of_groups(semantic_HW, countable):
         votes = _votes(offsets_2HW, pixels, size, smallest)
-        pixels, own, closeness = _large_enough(votes, find(votes))
-        sure = closeness if confidence_HW is None else closeness * _mean(own, confidence_HW.reshape(-1)[pixels])[own]
+        pixels, own, scores = _large_enough(votes, find(votes))
+        if not len(own):
+            continue
+        if confidence_HW is not None:
+            scores = scores * np.bincount(own, weights=confidence_HW.reshape(-1)[pixels]) / np.bincount(own)
         result[pixels] = own + (len(found) + 1)
-        found += instances_of(own, pixels, sure, semantic_HW, size, first=len(found) + 1) if len(own) else ()
+        found += instances_of(own, pixels, scores, semantic_HW, size, first=len(found) + 1)
     return Grouping(instance=result.reshape(size), instances=tuple(found))
 
 
@@ -118,23 +121,15 @@ def _votes(
     row, column = np.divmod(pixels.astype(np.int32), np.int32(size[1]))
     x = np.clip(dx + column.astype(np.float32), 0, size[1] - 1)
     y = np.clip(dy + row.astype(np.float32), 0, size[0] - 1)
-    return Votes(pixels=pixels, x=x, y=y, length=length, size=size, smallest=smallest)
+    return Votes(pixels=pixels, row=row, column=column, x=x, y=y, length=length, size=size, smallest=smallest)
 
 
 def _large_enough(
     votes: Votes, members: Members
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.floating]]:
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float64]]:
     """Leave out centres with too few pixels; number the others from 0 in the order of their numbers."""
-    count = np.bincount(members.own + 1, minlength=2)
-    count[0] = 0
+    count = np.bincount(members.own + 1, minlength=len(members.closeness) + 1)[1:]
     kept = count >= max(1, votes.smallest)
-    number = np.cumsum(kept) - 1
-    chosen = kept[members.own + 1]
-    if chosen.all():
-        return votes.pixels, number[members.own + 1], members.closeness
-    return votes.pixels[chosen], number[members.own[chosen] + 1], members.closeness[chosen]
-
-
-def _mean(own: npt.NDArray[np.intp], values: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """The mean of each object's values."""
-    return np.bincount(own, weights=values) / np.bincount(own)
+    number = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)[members.own]  # −1 is the last one.
+    chosen = number >= 0
+    return votes.pixels[chosen], number[chosen], members.closeness[kept]

@@ -42,7 +42,7 @@ class Grouping:
 def instances_of(
     own: npt.NDArray[np.intp],
     pixels: npt.NDArray[np.intp],
-    sure: npt.NDArray[np.floating],
+    scores: npt.NDArray[np.floating],
     semantic_HW: npt.NDArray[np.uint8] | None,
     size: tuple[int, int],
     *,
@@ -53,14 +53,13 @@ def instances_of(
     Args:
         own: the object of each pixel, 0 … K − 1; every object has a pixel.
         pixels: the places of the pixels in the flattened image, in increasing order.
-        sure: each pixel's contribution to the score of its object, which is their mean.
+        scores: of each object.
         semantic_HW: the class of each pixel of the image; ``None``: no class.
         size: (height, width) of the image, px.
         first: the id of object 0.
     """
     counts = np.bincount(own)
-    scores = np.bincount(own, weights=sure) / counts
-    y, x = np.divmod(pixels, size[1])
+    y, x = np.divmod(pixels.astype(np.int32), np.int32(size[1]))
     top, bottom = np.empty_like(counts), np.empty_like(counts)
     top[own[::-1]], bottom[own] = y[::-1], y  # Of equal indices the last assignment stays, and rows increase.
     columns = np.zeros((len(counts), size[1]), bool)

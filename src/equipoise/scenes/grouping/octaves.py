@@ -1,8 +1,9 @@
 """The default grouping: centres at the scale of their own objects, with no radius to choose.
 
 The error of a vote grows with its object, so the votes for a lorry spread over more pixels than those for a person.
-The length of the vectors shows how large an object is. The radius of a centre is therefore r = SHARE · (mean length of
-the vectors that end within about r of it): a fixed point, looked for in one octave of r after the other.
+The length of the vectors shows how large an object is; the roughness of the votes shows how exact they are at all. The
+radius of a centre is r = SHARE · (mean length of the vectors that end within about r of it + NOISE · roughness): a
+fixed point, looked for in one octave of r after the other.
 """
 
 from dataclasses import dataclass
@@ -10,12 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.scenes.grouping.votes import Members, Votes, nobody
+from equipoise.scenes.grouping.roughness import roughness
+from equipoise.scenes.grouping.votes import Members, Votes, nobody, thinned
 
 SHARE = 0.3
-"""The radius of a centre as a share of the mean length of the vectors to it."""
+"""The radius of a centre as a share of the mean length of the vectors to it, noise included.
+
+benchmarks/results/grouping.md: 0.25 … 0.4 give about the same.
+"""
+NOISE = 2.0
+"""What the roughness of an image's votes adds to the length of its vectors."""
 APART = 0.6
-"""The least distance of two centres, as a share of the smaller one's mean length of vectors."""
+"""The least distance of two centres, as a share of the smaller one's mean length of vectors, noise included."""
 FITS = 0.6
 """How far the radius may be from the octave it is looked for in, in octaves; half would leave no overlap."""
 DISC = 0.376
@@ -49,11 +56,12 @@ def by_octaves(votes: Votes) -> Members:
     """
     if not len(votes.x):
         return nobody(votes)
+    extent = votes.length + np.float32(NOISE * roughness(votes))
     cell = max(SHARE * DISC * votes.smallest**0.5, votes.size[1] * FINEST)
     shape = (int(votes.size[0] / cell) + 1, int(votes.size[1] / cell) + 1)
     place = (votes.y / np.float32(cell)).astype(np.intp) * shape[1] + (votes.x / np.float32(cell)).astype(np.intp)
     count = np.bincount(place, minlength=shape[0] * shape[1])
-    length = np.bincount(place, weights=votes.length, minlength=len(count))
+    length = np.bincount(place, weights=extent, minlength=len(count))
     centres = _apart(
         _centres(count.reshape(shape).astype(np.float32), length.reshape(shape).astype(np.float32), cell, votes)
     )
@@ -68,29 +76,30 @@ def by_octaves(votes: Votes) -> Members:
 
 
 def _centres(count: Map, length: Map, cell: float, votes: Votes) -> Centres:
-    """The places of most votes in each octave whose vectors are as long as the octave's radius says."""
-    found: list[npt.NDArray[np.float64]] = []
-    level = 0
+    """The centres of all octaves; the first has ``cell`` as its radius, the last a grid of a few cells."""
+    least, found, first = SHARE * DISC * votes.smallest**0.5 / 2, [], True
     while True:
-        n = _smoothed(count)
-        coarsest = max(count.shape) <= 4
-        near = np.flatnonzero(n.reshape(-1) * 4 * np.pi > votes.smallest / 2)
-        total = _smoothed(length).reshape(-1)[near]
-        mean = total / n.reshape(-1)[near]
-        octave = np.log2(np.maximum(SHARE * mean, 1e-6) / cell)
-        fits = ((octave >= -FITS) | (level == 0)) & ((octave <= FITS) | coarsest)
-        near, mean = near[fits], mean[fits]
-        top = _is_peak(n, near)
-        row, column = np.divmod(near[top], n.shape[1])
-        values = n.reshape(-1)[near[top]]
-        found.append(np.stack([column + 0.5, row + 0.5, values / cell], 0).astype(np.float64) * cell)
-        found[-1] = np.concatenate([found[-1], mean[top][None].astype(np.float64)])
-        if coarsest:
+        last = max(count.shape) <= 4
+        found.append(_octave(count, length, cell, votes.smallest, first=first, last=last))
+        if last:
             break
-        count, length, cell, level = _halved(count), _halved(length), 2 * cell, level + 1
+        count, length, cell, first = _halved(count), _halved(length), 2 * cell, False
     x, y, weight, mean_length = np.concatenate(found, 1)
-    radius = np.maximum(SHARE * mean_length, 0.5 * SHARE * DISC * votes.smallest**0.5)
-    return Centres(x=x, y=y, radius=radius, length=mean_length, weight=weight)
+    return Centres(x=x, y=y, radius=np.maximum(SHARE * mean_length, least), length=mean_length, weight=weight)
+
+
+def _octave(count: Map, length: Map, cell: float, smallest: int, *, first: bool, last: bool) -> npt.NDArray[np.float64]:
+    """The peaks of votes whose vectors are as long as this octave's radius, one cell, says: x, y, weight, length."""
+    smooth = _smoothed(count)
+    places = np.flatnonzero(smooth.reshape(-1) * 4 * np.pi > smallest / 2)  # A Gaussian of σ = 1 covers 4π cells.
+    mean = _smoothed(length).reshape(-1)[places] / smooth.reshape(-1)[places]
+    octave = np.log2(np.maximum(SHARE * mean, 1e-6) / cell)
+    fits = ((octave >= -FITS) | first) & ((octave <= FITS) | last)
+    places, mean = places[fits], mean[fits]
+    top = _is_peak(smooth, places)
+    row, column = np.divmod(places[top], smooth.shape[1])
+    weight = smooth.reshape(-1)[places[top]]
+    return np.stack([(column + 0.5) * cell, (row + 0.5) * cell, weight, mean[top]]).astype(np.float64)
 
 
 def _smoothed(grid: Map) -> Map:
@@ -151,13 +160,20 @@ def _likeliest(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], centres: 
     return least
 
 
-def _closeness(votes: Votes, own: npt.NDArray[np.intp], centres: Centres) -> npt.NDArray[np.float32]:
-    """exp(−d/r), around the mean of a centre's near votes."""
+def _closeness(votes: Votes, own: npt.NDArray[np.intp], centres: Centres) -> npt.NDArray[np.float64]:
+    """The mean of exp(−d/r) over each centre's votes, around the mean of the near ones."""
+    some = thinned(len(own))
+    own, count = own[some], len(centres.x)
     r, x, y = (values.astype(np.float32)[own] for values in (centres.radius, centres.x, centres.y))
-    dx, dy = votes.x - x, votes.y - y
+    dx, dy = votes.x[some] - x, votes.y[some] - y
     near = dx * dx + dy * dy < 4 * r * r
-    count = np.maximum(np.bincount(own[near], minlength=len(centres.x)), 1)
-    dx -= (np.bincount(own[near], weights=dx[near], minlength=len(count)) / count).astype(np.float32)[own]
-    dy -= (np.bincount(own[near], weights=dy[near], minlength=len(count)) / count).astype(np.float32)[own]
-    closeness: npt.NDArray[np.float32] = np.exp(-np.sqrt(dx * dx + dy * dy) / r)
-    return closeness
+    dx -= _means(own[near], dx[near], count).astype(np.float32)[own]
+    dy -= _means(own[near], dy[near], count).astype(np.float32)[own]
+    return _means(own, np.exp(-np.sqrt(dx * dx + dy * dy) / r), count)
+
+
+def _means(own: npt.NDArray[np.intp], values: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.float64]:
+    """The mean of each centre's values; 0 without any."""
+    sums, counts = np.bincount(own, weights=values, minlength=count), np.bincount(own, minlength=count)
+    means: npt.NDArray[np.float64] = sums / np.maximum(counts, 1)
+    return means

@@ -5,6 +5,7 @@ seconds. The paper gives no parameters.
 """
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -29,23 +30,26 @@ def by_optics(votes: Votes) -> Members:
     """
     optics = _optics()
     stride = math.ceil(math.sqrt(len(votes.x) / MOST_VOTES)) or 1
-    row, column = np.divmod(votes.pixels, votes.size[1])
-    chosen = (row % stride == 0) & (column % stride == 0)
+    chosen = (votes.row % stride == 0) & (votes.column % stride == 0)
     places = np.stack([votes.x[chosen], votes.y[chosen]], 1).astype(np.float64)
     neighbours = max(2, round(votes.smallest / 2 / stride**2))
     if len(places) <= neighbours:
         return nobody(votes)
     radius = max(2.0, votes.size[1] * RADIUS)
-    labels = optics(min_samples=neighbours, max_eps=2 * radius, eps=radius, cluster_method="dbscan").fit(places).labels_
+    with warnings.catch_warnings():  # Votes that are all far apart are no mistake: there are no objects.
+        warnings.filterwarnings("ignore", message="All reachability values are inf", category=UserWarning)
+        found = optics(min_samples=neighbours, max_eps=2 * radius, eps=radius, cluster_method="dbscan").fit(places)
+    labels = found.labels_
     if labels.max() < 0:
         return nobody(votes)
     return nearest(votes, _means(places, labels), radius)
 
 
 def nearest(votes: Votes, centres: npt.NDArray[np.float64], radius: float) -> Members:
-    """Give each vote to the nearest of ``centres`` (K, 2); closeness is exp(−distance/radius)."""
+    """Give each vote to the nearest of ``centres`` (K, 2); closeness is the mean of exp(−distance/radius)."""
     distance, own = cKDTree(centres).query(np.stack([votes.x, votes.y], 1))
-    return Members(own=own, closeness=np.exp(-distance / radius))
+    sums = np.bincount(own, weights=np.exp(-distance / radius), minlength=len(centres))
+    return Members(own=own, closeness=sums / np.maximum(np.bincount(own, minlength=len(centres)), 1))
 
 
 def _means(places: npt.NDArray[np.float64], labels: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:

@@ -13,6 +13,8 @@ class Votes:
 
     Attributes:
         pixels: the places of the pixels in the flattened image, in increasing order.
+        row: row of each pixel.
+        column: column of each pixel.
         x: column of each vote, px, inside the image.
         y: row of each vote, px, inside the image.
         length: length of each pixel's vector, px.
@@ -21,6 +23,8 @@ class Votes:
     """
 
     pixels: npt.NDArray[np.intp]
+    row: npt.NDArray[np.int32]
+    column: npt.NDArray[np.int32]
     x: npt.NDArray[np.float32]
     y: npt.NDArray[np.float32]
     length: npt.NDArray[np.float32]
@@ -33,12 +37,12 @@ class Members:
     """Which centre each vote belongs to.
 
     Attributes:
-        own: the number of the centre, −1 for none; there may be numbers that no vote has.
-        closeness: 1 on the centre, towards 0 far from it.
+        own: the number of each vote's centre, −1 for none; there may be numbers that no vote has.
+        closeness: of each centre, the mean over its votes: 1 on the centre, towards 0 far from it.
     """
 
     own: npt.NDArray[np.intp]
-    closeness: npt.NDArray[np.floating]
+    closeness: npt.NDArray[np.float64]
 
 
 Method = Callable[[Votes], Members]
@@ -46,9 +50,18 @@ Method = Callable[[Votes], Members]
 
 def nobody(votes: Votes) -> Members:
     """No vote belongs to a centre."""
-    return Members(own=np.full(len(votes.x), -1, np.intp), closeness=np.zeros(len(votes.x), np.float32))
+    return Members(own=np.full(len(votes.x), -1, np.intp), closeness=np.empty(0))
 
 
 def fewest_pixels(size: tuple[int, int], minimum_pixels: int | None) -> int:
     """Return the fewest pixels of an object: by default 1/5000 of the image's (height, width), at least 8."""
     return max(8, size[0] * size[1] // 5000) if minimum_pixels is None else minimum_pixels
+
+
+THINNED = 65536
+"""Of more votes than about twice this, means need only some."""
+
+
+def thinned(votes: int) -> slice:
+    """Return a slice that leaves about ``THINNED`` of many votes, evenly spread, and all of few."""
+    return slice(None, None, max(1, votes // THINNED))
