@@ -287,6 +287,6 @@ def test_names_are_text(home):
     assert "road[/b]" in checked.stdout
     assert (home / "s[/b].png").exists()
     assert equipoise("train", "recipe.toml", cwd=home).returncode == 0
-    shown = equipoise("evaluate", "runs/recipe", cwd=home)
+    shown = equipoise("evaluate", "runs/recipe", "--per-class", cwd=home)
     assert "[bold]box" in shown.stdout
     assert "road[/b]" in shown.stdout

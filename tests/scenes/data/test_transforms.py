@@ -112,9 +112,10 @@ def test_a_part_is_what_resizing_the_whole_and_cropping_shows(index, factor, hei
     rng = np.random.default_rng(seed)
     rng.uniform()
     window = random_window((40, 56), scaled, shown, rng)
-    ratio_y, ratio_x = shown[0] / window.height, shown[1] / window.width
+    ratio_x = shown[1] / window.width
     for y, x in rng.integers(0, shown, (20, 2)).tolist():
-        source_y, source_x = window.top + int((y + 0.5) / ratio_y), window.left + int((x + 0.5) / ratio_x)
+        source_y = window.top + (2 * y + 1) * window.height // (2 * shown[0])
+        source_x = window.left + (2 * x + 1) * window.width // (2 * shown[1])
         assert out.labels["semantic"][y, x] == sample.labels["semantic"][source_y, source_x]
         expected = sample.labels["inverse_depth"][source_y, source_x] * ratio_x
         assert out.labels["inverse_depth"][y, x] == pytest.approx(expected, nan_ok=True)
