@@ -15,8 +15,9 @@ TIMM = {
     name: max(map(int, strides.split(", "))) for names, strides in FAMILIES for name in re.findall("`(.+?)`", names)
 }
 """Name → its largest stride, as the guide's table has them."""
-OWN = {
-    **{(name, stride): {} for name, encoder in ENCODERS.items() for stride in encoder.strides},
+OWN: dict[tuple[str, int], dict[str, str]] = {
+    **{(name, 16): {} for name in ENCODERS},
+    ("resnet50", 8): {},
     ("resnet18", 16): {"decoder": "deeplabv3plus"},
     ("small", 16): {"decoder": "deeplabv3plus"},
     ("small", 8): {"normalization": "group"},
