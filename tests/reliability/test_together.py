@@ -72,7 +72,9 @@ def test_one_set_of_streets_at_a_time(tmp_path: Path):
     while not list(tmp_path.glob("out/.unfinished/leftImg8bit/*/*/*.png")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    first.send_signal(signal.SIGSTOP)
     second = equipoise(*arguments, "--train", 3, cwd=tmp_path)
+    first.send_signal(signal.SIGCONT)
     assert second.returncode == 5
     assert "found another process there" in one_line(second)
     _, said = first.communicate(timeout=120)
