@@ -328,6 +328,7 @@ def test_several_processes_train_a_compiled_network(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # Inductor's own use of a deprecated function.
 def test_a_small_network_is_compiled():
     network = torch.nn.Conv2d(3, 2, 1)
     images = torch.rand(2, 3, 8, 8)
