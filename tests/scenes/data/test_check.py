@@ -78,8 +78,8 @@ def test_images_without_any_class_and_ids_of_no_class_are_looked_at(tmp_path):
     assert any("found 7000 (no class) on box" in line and "factor wrong?" in line for line in report.notes)
 
 
-@pytest.mark.parametrize(("sky", "told"), [(1, "in the whole image"), (2, "in the whole image except for the sky")])
-def test_a_sky_is_no_depth_label(sky, told):
+@pytest.mark.parametrize(("sky", "where"), [(1, "in the whole image"), (2, "in the whole image except for the sky")])
+def test_a_sky_is_no_depth_label(sky, where):
     semantic = np.array([[sky, sky], [0, 1]], np.uint8)
     inverse_depth = np.array([[np.nan if sky == 1 else 0] * 2, [np.nan] * 2], np.float32)
     image = LabelledImage(
@@ -89,7 +89,7 @@ def test_a_sky_is_no_depth_label(sky, told):
         readers={},
     )
     (found,) = LABELS["inverse_depth"].faults(image)
-    assert found == f"x.png: expected depth labels, found none {told}"
+    assert found == f"x.png: expected depth labels, found none {where}"
 
 
 def test_all_that_is_wrong_with_an_image_is_one_line(tmp_path):

@@ -119,8 +119,8 @@ def test_interval_pictures(tmp_path: Path):
     scene.save(tmp_path, name="a", write=["interval"])
     facts = json.loads((tmp_path / "a.json").read_text())
     for end, expected in zip(("low", "high"), scene.inverse_depth_interval, strict=True):
-        told = facts[f"inverse_depth_{end}"]
-        assert (told["unit"], told["level"]) == ("px", 0.9)
-        with Image.open(tmp_path / told["file"]) as picture:
+        entry = facts[f"inverse_depth_{end}"]
+        assert (entry["unit"], entry["level"]) == ("px", 0.9)
+        with Image.open(tmp_path / entry["file"]) as picture:
             stored = np.array(picture).astype(float)
-        assert np.abs((stored - 1) / told["scale"] - expected).max() <= 0.51 / told["scale"]
+        assert np.abs((stored - 1) / entry["scale"] - expected).max() <= 0.51 / entry["scale"]

@@ -51,7 +51,7 @@ def write_sample(path: Path, sample: Sample, owner: str) -> None:
             arrays[IDS + name] = np.array(list(points), np.int64)
             arrays[POINTS + name] = np.array(list(points.values()), np.float64).reshape(-1, 2)
     arrays = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
-    # One entry alone: safetensors writes several in random order, and files of equal content shall be equal.
+    # A single metadata entry: safetensors writes several in random order, and equal samples must give equal files.
     metadata = {OWNER: f"{owner} {_checksum(arrays)}"}
     write_atomic(path, safetensors.numpy.save(arrays, metadata), sync=False)
 

@@ -183,8 +183,8 @@ def read_colors(path: Path) -> npt.NDArray[np.int32]:
 def _low_bytes(path: Path, high: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Return the low bytes of a 16-bit RGB picture whose high bytes are all 0.
 
-    Pillow supports only 8-bit colours. It drops the low bytes, or the high bytes if told that the byte order is the
-    opposite one.
+    Pillow reads 16-bit colours as 8-bit ones and drops the low bytes. With the opposite byte order in its raw mode, it
+    drops the high bytes instead.
     """
     if high[..., :3].any():
         raise DataError(f"{path}: expected colours of 0 … 255, found larger 16-bit numbers: save it with 8 bits")
