@@ -1,6 +1,5 @@
 """What a step does off the CPU: on the meta device, and by the same code on the CPU, where values can be compared."""
 
-import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,24 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from equipoise.errors import NonFiniteError, OutOfMemoryError, RunError
+from equipoise.errors import NonFiniteError
 from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.inference.predictor import NetworkPredictor
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.model.description import describe
-from equipoise.scenes.model.files import load_model
 from equipoise.scenes.model.joint import SceneModel
-from equipoise.scenes.networks.network import SceneNetwork
 from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.training import optimizer as optimizer_module
 from equipoise.scenes.training.batches import batches
-from equipoise.scenes.training.compiling import compiled
-from equipoise.scenes.training.distributed import ALONE, ProcessGroup
-from equipoise.scenes.training.log import read_log
+from equipoise.scenes.training.distributed import ALONE
 from equipoise.scenes.training.loop import new_state, train
 from equipoise.scenes.training.moving import Batch
 from equipoise.scenes.training.optimizer import make_optimizer
@@ -250,99 +243,6 @@ def test_a_run_goes_on_with_another_kind_of_optimizer(
     one, other = whole.model.state_dict(), parts.model.state_dict()
     for key in one:
         torch.testing.assert_close(one[key], other[key], rtol=1e-3, atol=1e-4, msg=key)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
-        RuntimeError("DefaultCPUAllocator: …"),
-    ],
-)
-def test_too_little_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception):
-    def forward(*arguments: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(SceneNetwork, "forward", forward)
-    with pytest.raises(OutOfMemoryError) as caught:
-        train(RECIPE, TinyDataset(), tmp_path, precision="float32")
-    assert str(caught.value).startswith(
-        "expected enough memory on cpu for a training step of 4 images of 40x56 px in float32, found too little: lower "
-        "training.batch_size"
-    )
-    assert "training.precision = 'bfloat16'" in str(caught.value)
-    assert caught.value.exit_status == 6
-    assert "\n" not in str(caught.value)
-
-
-def test_too_little_memory_for_a_prediction_is_one_line(monkeypatch: pytest.MonkeyPatch):
-    def forward(*arguments: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory.")
-
-    monkeypatch.setattr(SceneNetwork, "forward", forward)
-    predict = NetworkPredictor(SceneModel(describe(RECIPE, VOCABULARY)).eval())
-    expected = "the network on 1 image of 40x56 px in float32, found too little: give a smaller --tile"
-    with pytest.raises(OutOfMemoryError, match=expected):
-        predict(torch.zeros(3, 3, 40, 56, dtype=torch.uint8))
-
-
-def test_other_errors_of_the_network_stay_defects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def forward(*arguments: Any) -> None:
-        raise RuntimeError("shapes differ")
-
-    monkeypatch.setattr(SceneNetwork, "forward", forward)
-    with pytest.raises(RuntimeError, match="shapes differ"):
-        train(RECIPE, TinyDataset(), tmp_path, precision="float32")
-
-
-def test_a_compiled_network_trains_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Traced only, without the compiler, which takes minutes on a slow CPU."""
-    traced = functools.partial(torch.compile, backend="eager")
-    recipe = replace(RECIPE, tasks=("depth",), training=replace(RECIPE.training, steps=3, batch_size=2))
-    ends = []
-    for compile_it in (False, True):
-        monkeypatch.setattr(torch, "compile", traced)
-        folder = tmp_path / str(compile_it)
-        folder.mkdir()
-        chosen = replace(recipe, training=replace(recipe.training, compile=compile_it))
-        train(chosen, TinyDataset(), folder, precision="float32")
-        ends.append((load_model(folder).state_dict(), [entry["loss"] for entry in read_log(folder)]))
-    (plain, losses), (compiled_weights, other_losses) = ends
-    assert plain.keys() == compiled_weights.keys()
-    assert other_losses == pytest.approx(losses, rel=1e-4)
-
-
-def test_several_processes_train_a_compiled_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The wrapping of two processes, here around one: gradients reach the network's own parameters."""
-    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
-    dist.init_process_group("gloo", store=dist.FileStore(str(tmp_path / "store"), 1), rank=0, world_size=1)
-    try:
-        network = torch.nn.Conv2d(3, 2, 1)
-        wrapped = ProcessGroup(rank=0, world=2).parallel(network, CPU, compiled)
-        assert isinstance(wrapped, torch.nn.parallel.DistributedDataParallel)
-        wrapped(torch.rand(2, 3, 8, 8)).sum().backward()
-        assert network.weight.grad is not None
-        assert list(network.state_dict()) == ["weight", "bias"]
-    finally:
-        dist.destroy_process_group()
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # Inductor's own use of a deprecated function.
-def test_a_small_network_is_compiled():
-    network = torch.nn.Conv2d(3, 2, 1)
-    images = torch.rand(2, 3, 8, 8)
-    torch.testing.assert_close(compiled(network)(images), network(images))
-
-
-def test_what_cannot_be_compiled_is_one_line(monkeypatch: pytest.MonkeyPatch):
-    def failing(graph: Any, inputs: Any) -> None:
-        raise OSError("no C++ compiler found\nand more")
-
-    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=failing))
-    with pytest.raises(RunError, match=r"training\.compile: .*no C\+\+ compiler found: set it to false") as caught:
-        compiled(torch.nn.Conv2d(3, 2, 1))(torch.rand(2, 3, 8, 8))
-    assert "\n" not in str(caught.value)
 
 
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
