@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from equipoise.errors import RunError
+
 LARGEST_JSON = 256 * 2**20
 """Largest JSON file that is read, bytes."""
 
@@ -16,6 +18,29 @@ def read_json(path: Path) -> Any:
     if path.is_file() and path.stat().st_size > LARGEST_JSON:
         raise ValueError(f"more than {LARGEST_JSON >> 20} MB")
     return parse_json(path.read_bytes())
+
+
+def read_format(path: Path, version: int, what: str) -> dict[str, Any]:
+    """Read a table whose key ``format`` is ``version``.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError: there is no such file.
+        RunError: it cannot be read, is no JSON, or has another format; the message names ``what`` it is.
+    """
+    try:
+        table = read_json(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise RunError(f"{path}: expected a readable JSON file, found: {error.strerror}") from None
+    except ValueError as error:
+        raise RunError(f"{path}: expected JSON, found a mistake: {error}") from None
+    if not isinstance(table, dict) or table.get("format") != version:
+        found = table.get("format") if isinstance(table, dict) else None
+        raise RunError(
+            f"{path}: expected {what} format {version}, found {found!r:.40}: load it with the version that wrote it"
+        )
+    return table
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -12,7 +12,7 @@ from equipoise.scenes.config.ranges import check_ranges
 from equipoise.scenes.config.recipe import Recipe, check_tasks
 from equipoise.scenes.config.toml import from_table
 from equipoise.scenes.data.settings import DATA_RANGES
-from equipoise.scenes.io.json import read_json
+from equipoise.scenes.io.json import read_format
 from equipoise.scenes.io.run_files import DESCRIPTION, RECIPE
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
 from equipoise.scenes.networks.encoders import find_encoder
@@ -77,18 +77,9 @@ def read_description(folder: Path) -> ModelDescription:
     """Read ``model.json`` of a run or export; raises ``RunError`` where it is missing or damaged."""
     path = folder / DESCRIPTION
     try:
-        table = read_json(path)
+        table = read_format(path, FORMAT, "model")
     except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"expected a model at {folder}, found no {DESCRIPTION}: {_hint(folder)}") from None
-    except OSError as error:
-        raise RunError(f"{path}: expected a readable JSON file, found: {error.strerror}") from None
-    except ValueError as error:
-        raise RunError(f"{path}: expected JSON, found a mistake: {error}") from None
-    if not isinstance(table, dict) or table.get("format") != FORMAT:
-        found = table.get("format") if isinstance(table, dict) else None
-        raise RunError(
-            f"{path}: expected model format {FORMAT}, found {found!r:.40}: load it with the version that wrote it"
-        )
     try:
         description = from_table(ModelDescription, table, str(path))
         check_description(description, str(path))

@@ -8,7 +8,7 @@ from typing import Literal
 from equipoise.errors import RecipeError, RunError
 from equipoise.scenes.config.toml import from_table
 from equipoise.scenes.io.files import path_exists
-from equipoise.scenes.io.json import read_json
+from equipoise.scenes.io.json import read_format
 from equipoise.scenes.io.run_files import EXPORT, ONNX, TORCH_EXPORT
 
 FORMAT = 1
@@ -73,17 +73,7 @@ def read_export_record(folder: Path) -> ExportRecord | None:
     path = folder / EXPORT
     if not path_exists(path):
         return None
-    try:
-        table = read_json(path)
-    except OSError as error:
-        raise RunError(f"{path}: expected a readable JSON file, found: {error.strerror}") from None
-    except ValueError as error:
-        raise RunError(f"{path}: expected JSON, found a mistake: {error}: export the run again") from None
-    if not isinstance(table, dict) or table.get("format") != FORMAT:
-        found = table.get("format") if isinstance(table, dict) else None
-        raise RunError(
-            f"{path}: expected export format {FORMAT}, found {found!r:.40}: load it with the version that wrote it"
-        )
+    table = read_format(path, FORMAT, "export")
     try:
         record = from_table(ExportRecord, table, str(path))
     except RecipeError as error:
