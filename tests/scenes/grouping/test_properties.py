@@ -1,6 +1,7 @@
 """What grouping does not depend on, and what it never returns; the same for every method."""
 
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.errors import UsageError
-from equipoise.scenes.grouping import METHODS, group
+from equipoise.scenes.grouping import group
 from equipoise.scenes.grouping.octaves import by_octaves
 from equipoise.scenes.grouping.optics import by_optics
 from equipoise.scenes.grouping.roughness import roughness
@@ -18,6 +19,7 @@ from tests.scenes.grouping.test_group import true_offsets
 SIZE = (48, 96)
 GROUPS = ((1, 2), (3,))
 COLUMNS = ("pixels", "row", "column", "x", "y", "length")
+needs_scikit_learn = pytest.mark.skipif(find_spec("sklearn") is None, reason="scikit-learn is not installed")
 
 
 def boxes(seed: int, noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -32,7 +34,7 @@ def boxes(seed: int, noise: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return offsets.astype(np.float32), semantic, instance
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["votes", pytest.param("optics", marks=needs_scikit_learn)])
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10**6), noise=st.sampled_from([0.0, 0.7, 3.0]), smallest=st.sampled_from([4, 8, 40]))
 def test_answers_are_consistent(method, seed, noise, smallest):
@@ -122,6 +124,7 @@ def test_roughness_is_that_of_the_votes():
     assert roughness(Votes(x=60 + 0.1 * x, y=30 + 0.1 * y, **common)) == pytest.approx(0.2 - 0.05)
 
 
+@needs_scikit_learn
 def test_optics_finds_true_objects():
     instance = np.zeros((128, 256), np.int32)
     instance[30:50, 40:70], instance[60:80, 150:160], instance[60:80, 160:175] = 1, 2, 3
