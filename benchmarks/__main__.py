@@ -16,6 +16,7 @@ from benchmarks import (
     predict,
     small_mlp,
     streets,
+    training,
     weighting,
 )
 
@@ -32,6 +33,7 @@ ALL = {
     "oracles": grouping.oracles,
     "export": export.run,
     "predict": predict.run,
+    "training": training.run,
 }
 
 
