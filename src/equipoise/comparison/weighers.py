@@ -1,0 +1,207 @@
+"""How a run turns its joint loss into gradients: the library's methods of weighing, and those made to compare."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from equipoise import weighting
+from equipoise._joint import JointLoss
+from equipoise.multitask import MultiTaskLikelihood
+from equipoise.optim import noise_parameters
+
+MOMENTUM = 0.99
+"""Of the running mean by which a grown sum is divided; that of the closed form."""
+Again = Callable[[], JointLoss]
+"""Computes the joint loss of the same batch once more, after the optimizer's step."""
+
+
+class Weigher:
+    """A method of weighing in a comparison: what ``equipoise.weighting`` has, and what a training loop must know of it.
+
+    Args:
+        method: turns a joint loss into gradients; ``None`` for subclasses that do so themselves.
+    """
+
+    def __init__(self, method: weighting.Weighting | None = None) -> None:
+        self.method = method
+
+    def backward(self, joint: JointLoss, shared_parameters: Iterable[Tensor]) -> None:
+        """Add the gradients of a batch."""
+        if self.method is not None:
+            self.method.backward(joint, shared_parameters)
+
+    def parameters(self) -> list[Tensor]:
+        """What the optimizer must train besides the network and the noise."""
+        return []
+
+    def after_step(self, again: Again, *, epoch_ends: bool) -> None:
+        """Do what the method does once a step or once an epoch."""
+
+    def weights(self, joint: JointLoss) -> dict[str, float]:
+        """Each task's weight on its standardized loss, to be recorded; empty where there are none to read."""
+        return {}
+
+
+class LearnedWeigher(Weigher):
+    """The joint likelihood itself."""
+
+    def __init__(self) -> None:
+        super().__init__(weighting.Learned())
+
+    def weights(self, joint: JointLoss) -> dict[str, float]:
+        """w_k of the standardized losses: the weights ∂nll/∂loss without the target's unit."""
+        return learned_weights(joint)
+
+
+class FixedWeigher(Weigher):
+    """Σ w_k·L_k of the standardized losses, with a scale: as it is, matched, or grown.
+
+    Args:
+        given: w by task name.
+        rate: ``"own"``: the sum as it is. ``"matched"``: divided by its own value at the first batch. ``"grown"``:
+            divided by its own running mean, detached, this batch included.
+    """
+
+    def __init__(self, given: Mapping[str, float], rate: str) -> None:
+        super().__init__()
+        self.given, self.rate = dict(given), rate
+        self._scale: float | None = None
+        self._mean = RunningMean()
+
+    def backward(self, joint: JointLoss, shared_parameters: Iterable[Tensor]) -> None:
+        """Add the gradients of the scaled sum."""
+        terms = [weight * joint.tasks[name].standardized_loss for name, weight in self.given.items()]
+        total = torch.stack(terms).sum()
+        value = float(total.detach())
+        if self.rate == "grown":
+            self._scale = 1.0 / self._mean.add(value)
+        elif self._scale is None:
+            self._scale = 1.0 / value if self.rate == "matched" else 1.0
+        (total * self._scale).backward()  # type: ignore[no-untyped-call]
+
+    def weights(self, joint: JointLoss) -> dict[str, float]:
+        """w_k times the present scale."""
+        scale = 1.0 if self._scale is None else self._scale
+        return {name: weight * scale for name, weight in self.given.items()}
+
+
+class MatchedLearnedWeigher(Weigher):
+    """Learned weights whose scale is fixed: the network sees w_k/c, c = Σ_k w_k·L_k with L_k of the *first* batch.
+
+    The ratios of the weights move as they do with learned weights, while the effective learning rate stays what it was
+    at the first batch. The noise learns from the joint likelihood as ever.
+
+    Args:
+        likelihood: whose noise is learned.
+    """
+
+    def __init__(self, likelihood: MultiTaskLikelihood) -> None:
+        super().__init__()
+        self._noise = list({id(parameter): parameter for parameter in noise_parameters(likelihood)}.values())
+        self._first: dict[str, float] = {}
+
+    def backward(self, joint: JointLoss, shared_parameters: Iterable[Tensor]) -> None:
+        """Add the gradients of Σ w_k/c·L_k to the network, and those of the joint loss to the noise."""
+        losses = {name: term.standardized_loss for name, term in joint.tasks.items()}
+        if not self._first:
+            self._first = {name: float(loss.detach()) for name, loss in losses.items()}
+        gradients = torch.autograd.grad(joint.loss, self._noise, retain_graph=True) if self._noise else ()
+        weights = self.weights(joint)
+        torch.stack([weights[name] * loss for name, loss in losses.items()]).sum().backward()  # type: ignore[no-untyped-call]
+        for parameter, gradient in zip(self._noise, gradients, strict=True):
+            parameter.grad = gradient
+
+    def weights(self, joint: JointLoss) -> dict[str, float]:
+        """w_k/c."""
+        learned = learned_weights(joint)
+        if absent := sorted(joint.tasks.keys() - learned.keys()):
+            raise ValueError(f"tasks {absent}: expected one weight each, found likelihoods that have none or several")
+        scale = sum(weight * self._first[name] for name, weight in learned.items()) if self._first else 1.0
+        return {name: weight / scale for name, weight in learned.items()}
+
+
+class TorchJDWeigher(Weigher):
+    """A scalarizer or aggregator of TorchJD, given what it wants once a step or once an epoch.
+
+    Args:
+        name: of its class in ``torchjd.scalarization``, or else in ``torchjd.aggregation``.
+        tasks: how many.
+        arguments: of the class, besides the number of tasks.
+    """
+
+    def __init__(self, name: str, tasks: int, arguments: Mapping[str, Any]) -> None:
+        self._instance = torchjd_instance(name, tasks, arguments)
+        is_scalarizer = type(self._instance).__module__.startswith("torchjd.scalarization")
+        method: Any = weighting.Scalarized if is_scalarizer else weighting.Aggregated
+        super().__init__(method(self._instance))
+
+    def parameters(self) -> list[Tensor]:
+        """Those of IMTL-L and UW."""
+        return list(self._instance.parameters()) if isinstance(self._instance, nn.Module) else []
+
+    def after_step(self, again: Again, *, epoch_ends: bool) -> None:
+        """FAMO wants the new losses of the batch after each step; DWA wants to know where epochs end."""
+        if isinstance(self.method, weighting.Scalarized):
+            if callable(update := getattr(self._instance, "update", None)):
+                update(self.method.values(again()).detach())
+            elif epoch_ends and callable(step := getattr(self._instance, "step", None)):
+                step()
+
+
+class RunningMean:
+    """m ← 0.99·m + 0.01·value, corrected for its start at 0, the value included."""
+
+    def __init__(self) -> None:
+        self._sum, self._mass = 0.0, 0.0
+
+    def add(self, value: float) -> float:
+        """Take a value, and return the mean."""
+        self._sum = MOMENTUM * self._sum + (1.0 - MOMENTUM) * value
+        self._mass = MOMENTUM * self._mass + (1.0 - MOMENTUM)
+        return self._sum / self._mass
+
+
+def learned_weights(joint: JointLoss) -> dict[str, float]:
+    """∂nll/∂(standardized loss) of each task, at the present noise.
+
+    Tasks whose nll is not linear in their loss, or whose noise has channels, are left out.
+    """
+    found = {}
+    for name, term in joint.tasks.items():
+        if term.weight is not None and term.weight.dim() == 0:
+            own = float(term.standardized_loss.detach())
+            # The unit of the loss cancels. A loss of exactly 0 leaves the weight as it is.
+            found[name] = float(term.weight) * (float(term.loss) / own if own > 0.0 else 1.0)
+    return found
+
+
+def torchjd_instance(name: str, tasks: int, arguments: Mapping[str, Any]) -> Any:
+    """An instance of a class of TorchJD.
+
+    Raises:
+        ValueError: no such class, or arguments that do not fit it.
+        ModuleNotFoundError: TorchJD is not installed.
+    """
+    try:
+        rooms = [importlib.import_module(f"torchjd.{room}") for room in ("scalarization", "aggregation")]
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            f"{name} needs TorchJD, which is not installed: pip install 'equipoise[baselines]'"
+        ) from None
+    known = [public for room in rooms for public in room.__all__]
+    if name not in known:
+        raise ValueError(f"expected the name of a class of TorchJD ({', '.join(sorted(set(known)))}), found {name!r}")
+    kind = next(getattr(room, name) for room in rooms if name in room.__all__)
+    counted = {argument: tasks for argument in ("shape", "n_tasks") if argument in _parameters(kind)}
+    try:
+        return kind(**(counted | dict(arguments)))
+    except TypeError as error:
+        raise ValueError(f"{name}: expected its arguments in arguments={{...}}: {error}") from None
+
+
+def _parameters(kind: Any) -> Iterable[str]:
+    return inspect.signature(kind).parameters
