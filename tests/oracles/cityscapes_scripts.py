@@ -5,9 +5,10 @@ import copy
 import importlib
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from PIL import Image
@@ -61,6 +62,50 @@ def instance_ap(matches: dict[str, Any], smallest: float) -> np.ndarray:
     args.minRegionSizes = np.array([smallest] * 3)
     args.quiet = True
     return np.asarray(script.evaluateMatches(matches, args)[0])
+
+
+def class_scores(pairs: Sequence[tuple[Truth, Answer]], folder: Path, average: Mapping[str, float]) -> dict[str, Any]:
+    """All that the pixel-level script finds in pairs of truth and prediction; ``average``: pixels of an object."""
+    files = []
+    for number, (truth, answer) in enumerate(pairs):
+        names = [folder / f"{number}_{name}.png" for name in ("found", "labelIds", "instanceIds")]
+        found = np.vectorize(LABEL_OF.get, otypes=[np.uint8])(answer.semantic)
+        for name, array in zip(names, (found, truth.labels, truth.instances), strict=True):
+            Image.fromarray(array).save(name)
+        files.append((str(names[0]), str(names[1])))
+    return score_classes([found for found, _ in files], [truth for _, truth in files], average)
+
+
+def score_classes(found: list[str], truths: list[str], average: Mapping[str, float]) -> dict[str, Any]:
+    """What the pixel-level script finds in files of label ids, beside whose truth lie instance ids."""
+    script = official("evalPixelLevelSemanticLabeling")
+    script.args.quiet, script.args.JSONOutput = True, False
+    script.args.avgClassSize = dict(average)
+    with quiet():
+        return dict(script.evaluateImgLists(found, truths, script.args))
+
+
+def saved_classes(folder: Path, truths: list[str], average: Mapping[str, float]) -> dict[str, Any]:
+    """What the pixel-level script finds in the folder of a submission, whose files it looks for itself."""
+    script = official("evalPixelLevelSemanticLabeling")
+    script.args.predictionPath, script.args.predictionWalk = str(folder.absolute()), None
+    with quiet():
+        found = [script.getPrediction(script.args, truth) for truth in truths]
+    return score_classes(found, truths, average)
+
+
+def saved_objects(folder: Path, truths: list[str], smallest: float, cache: Path) -> dict[str, Any]:
+    """The averages that the instance-level script finds in the folder of a submission.
+
+    Its writer of ``matches.json`` cannot write numbers of NumPy, and is replaced.
+    """
+    script = official("evalInstanceLevelSemanticLabeling")
+    script.args.predictionPath, script.args.predictionWalk = str(folder.absolute()), None
+    script.args.quiet, script.args.JSONOutput, script.args.gtInstancesFile = True, False, str(cache)
+    smallest_of = mock.patch.object(script.args, "minRegionSizes", np.array([smallest, 10 * smallest, 10 * smallest]))
+    with quiet(), smallest_of, mock.patch.object(script, "writeDict2JSON"):
+        found = [script.getPrediction(truth, script.args) for truth in truths]
+        return dict(script.evaluateImgLists(found, truths, script.args)["averages"])
 
 
 def panoptic(pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]], folder: Path, categories: dict[int, Any]) -> Any:

@@ -16,7 +16,7 @@ from equipoise.scenes.labels.cityscapes_classes import AVERAGE_PIXELS, CLASSES
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.streets import generate
 from equipoise.scenes.tasks import make_tasks
-from tests.oracles.cityscapes_scripts import official, quiet
+from tests.oracles.cityscapes_scripts import saved_classes, saved_objects
 from tests.support.tiny import VOCABULARY
 
 SIZE = (96, 192)
@@ -58,13 +58,9 @@ def same(mine: dict[str, float], theirs: dict[str, float]) -> None:
 
 def test_the_pixel_level_script_finds_our_figures(evaluated):
     data, saved, figures = evaluated
-    script = official("evalPixelLevelSemanticLabeling")
-    script.args.predictionPath, script.args.predictionWalk = str(saved / PIXELS), None
-    script.args.quiet, script.args.JSONOutput = True, False
-    script.args.avgClassSize = {name: value * SCALE for name, value in AVERAGE_PIXELS.items()}
     truths = sorted(map(str, (data / "gtFine/val").glob("*/*_labelIds.png")))
-    with quiet():
-        theirs = script.evaluateImgLists([script.getPrediction(script.args, t) for t in truths], truths, script.args)
+    average = {name: value * SCALE for name, value in AVERAGE_PIXELS.items()}
+    theirs = saved_classes(saved / PIXELS, truths, average)
     mine = figures["semantic"]
     same(mine["iou"], theirs["classScores"])
     same(mine["iiou"], theirs["classInstScores"])
@@ -77,18 +73,11 @@ def test_the_pixel_level_script_finds_our_figures(evaluated):
     assert 0.2 < mine["mean_iiou"] < 0.98
 
 
-def test_the_instance_level_script_finds_our_figures(evaluated, tmp_path, monkeypatch):
+def test_the_instance_level_script_finds_our_figures(evaluated, tmp_path):
     data, saved, figures = evaluated
-    script = official("evalInstanceLevelSemanticLabeling")
-    monkeypatch.setattr(script, "writeDict2JSON", lambda *_: None)  # It cannot write numbers of NumPy.
-    script.args.predictionPath, script.args.predictionWalk = str(saved.absolute() / OBJECTS), None
-    script.args.quiet, script.args.JSONOutput = True, False
-    script.args.gtInstancesFile = str(tmp_path / "instances.json")
-    monkeypatch.setattr(script.args, "minRegionSizes", np.array([100.0, 1000, 1000]) * SCALE)
     truths = sorted(map(str, (data / "gtFine/val").glob("*/*_instanceIds.png")))
-    with quiet():
-        theirs = script.evaluateImgLists([script.getPrediction(t, script.args) for t in truths], truths, script.args)
-    mine, averages = figures["instance"], theirs["averages"]
+    averages = saved_objects(saved / OBJECTS, truths, 100.0 * SCALE, tmp_path / "instances.json")
+    mine = figures["instance"]
     assert mine["ap"] == pytest.approx(averages["allAp"], rel=1e-12)
     assert mine["ap50"] == pytest.approx(averages["allAp50%"], rel=1e-12)
     of_class = {name: each["ap"] for name, each in averages["classes"].items()}

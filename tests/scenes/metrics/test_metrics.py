@@ -8,6 +8,7 @@ from sklearn.metrics import (
     confusion_matrix,
     jaccard_score,
     mean_absolute_percentage_error,
+    mean_squared_error,
     root_mean_squared_error,
 )
 
@@ -70,6 +71,18 @@ class TestConfusion:
             ConfusionMatrix(2).update(np.array([0, 7]), np.array([1, 1]))
 
 
+def by_pairs(d: np.ndarray) -> float:
+    """SILog as Eigen et al. (2014) introduce it, over all pairs of pixels: √(Σᵢⱼ (dᵢ − dⱼ)² / 2n²)."""
+    return float(np.sqrt(((d[:, None] - d) ** 2).sum() / (2 * d.size**2)))
+
+
+def in_metres(guess: np.ndarray, z: np.ndarray) -> dict[str, float]:
+    """Figures of depths in metres, none of which is clipped."""
+    errors = InverseDepthErrors(Metres(factor=1.0, farthest=1000.0))
+    errors.update(1 / guess[None, None], 1 / z[None, None])
+    return errors.compute()
+
+
 class TestDepth:
     def test_the_sky_counts_in_the_mean(self):
         """The published bug: three pixels of sky, right; one near, wrong by 4: the mean is 1, not 4."""
@@ -106,6 +119,9 @@ class TestMetres:
         assert figures["abs_rel"] == pytest.approx(mean_absolute_percentage_error(z, guess))
         assert figures["rmse_m"] == pytest.approx(root_mean_squared_error(z, guess))
         assert figures["rmse_log"] == pytest.approx(root_mean_squared_error(np.log(z), np.log(guess)))
+        weights = 1 / z  # scikit-learn divides by their sum
+        assert figures["sq_rel"] == pytest.approx(mean_squared_error(z, guess, sample_weight=weights) * weights.mean())
+        assert figures["silog"] == pytest.approx(by_pairs(np.log(guess / z)))
         for power in (1, 2, 3):
             share = np.mean(np.maximum(z / guess, guess / z) < 1.25**power)
             assert figures[f"delta_{power}"] == pytest.approx(share)
@@ -122,6 +138,37 @@ class TestMetres:
         metres = InverseDepthErrors(Metres(factor=1.0))
         metres.update(found, truth)
         assert metres.compute()["abs_rel"] == pytest.approx((190 / 10 + 150 / 50 + 180 / 200) / 3)
+
+    def test_errors_of_scale_in_closed_form(self):
+        """Depth of ``factor`` times the truth: SqRel is (factor − 1)² times the mean depth, and SILog is 0."""
+        z = np.array([2.0, 5.0, 11.0, 22.0])
+        for factor in (0.5, 0.9, 1.0, 3.0):
+            figures = in_metres(factor * z, z)
+            assert figures["sq_rel"] == pytest.approx((factor - 1) ** 2 * 10.0)
+            assert figures["abs_rel"] == pytest.approx(abs(factor - 1))
+            assert figures["rmse_log"] == pytest.approx(abs(np.log(factor)), abs=1e-12)
+            assert figures["silog"] == pytest.approx(0.0, abs=1e-7)
+
+    def test_silog_of_two_opposite_errors(self):
+        """Half of the pixels twice as far, half of them at half the distance: d = ± ln 2, whose mean is 0."""
+        z = np.array([3.0, 4.0, 5.0, 6.0])
+        figures = in_metres(z * [2.0, 0.5, 2.0, 0.5], z)
+        assert figures["silog"] == pytest.approx(np.log(2))
+        assert figures["sq_rel"] == pytest.approx((3.0 + 4.0 / 4 + 5.0 + 6.0 / 4) / 4)
+
+    @given(st.integers(0, 100), st.floats(0.3, 3.0))
+    @settings(max_examples=25, deadline=None)
+    def test_silog_ignores_one_scale_of_all_pixels(self, seed, factor):
+        """Those of several images too, unlike KITTI's mean over images; other figures change."""
+        rng = np.random.default_rng(seed)
+        z, guess = rng.uniform(2, 20, (2, 50))
+        one, other = in_metres(guess, z), in_metres(factor * guess, z)
+        assert other["silog"] == pytest.approx(one["silog"])
+        parts = [in_metres(guess[k::2] * (1.5 if k else 1.0), z[k::2])["silog"] for k in range(2)]
+        whole = in_metres(np.where(np.arange(50) % 2, 1.5, 1.0) * guess, z)["silog"]
+        d = np.log(guess / z) + np.where(np.arange(50) % 2, np.log(1.5), 0.0)
+        assert whole == pytest.approx(by_pairs(d))
+        assert whole >= np.sqrt(np.mean(np.square(parts))) - 1e-12
 
     def test_no_metres(self):
         blind = InverseDepthErrors()
