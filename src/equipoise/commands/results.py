@@ -4,8 +4,9 @@ from rich.console import Console
 
 from equipoise.commands.table import Column, print_table
 from equipoise.scenes.evaluation.figures import ByClass, Figures, SetFigures
+from equipoise.scenes.report.calibration import CalibrationTable, calibration_table
 from equipoise.scenes.report.figures import Row, also_shown, details, figure_name, metric_rows, shown_value
-from equipoise.scenes.wording import counted, fixed, significant
+from equipoise.scenes.wording import counted, fixed
 
 
 def print_results(figures: Figures, screen: Console) -> None:
@@ -45,27 +46,23 @@ def print_all_figures(figures: Figures, screen: Console, *, per_class: bool = Fa
         rows = [[group.task, figure.name, figure.value] for group in details(found) for figure in group.figures]
         columns = [Column(title="task"), Column(title="figure"), Column(title="value", numbers=True)]
         print_table(f"All figures{of}", columns, rows, screen)
-        if found.calibration:
-            _print_calibration(found, of, screen)
+        if (table := calibration_table(found)) is not None:
+            _print_calibration(table, of, screen)
         for names, columns_of in _by_names(found).items() if per_class else ():
             columns = [Column(title=""), *(Column(title=label, numbers=True) for label, _ in columns_of)]
             rows = [[one, *(fixed(shown_value(values[one], "%"), 1) for _, values in columns_of)] for one in names]
             print_table(f"Figures by class or category, %{of}", columns, rows, screen)
 
 
-def _print_calibration(found: SetFigures, of: str, screen: Console) -> None:
+def _print_calibration(table: CalibrationTable, of: str, screen: Console) -> None:
     """Print calibration before and after refitting the noise."""
-    levels = list(dict.fromkeys(level for one in found.calibration.values() for level in one.before.coverage))
     columns = [Column(title="task"), Column(title="noise"), Column(title="NLL", numbers=True)]
-    columns += [Column(title=title, numbers=True) for title in ("ECE, %", *(f"in {level} %" for level in levels))]
-    rows = []
-    for task, both in found.calibration.items():
-        for title, one in (("as trained", both.before), ("refitted", both.after)):
-            shares = [one.calibration_error, *(one.coverage.get(level) for level in levels)]
-            rows.append([task, title, significant(one.nll), *(fixed(shown_value(share, "%"), 1) for share in shares)])
+    columns += [Column(title=title, numbers=True) for title in ("ECE, %", *(f"in {level} %" for level in table.levels))]
+    rows = [[row.task, row.noise, row.nll, row.error, *(one.value for one in row.covered)] for row in table.rows]
     print_table(f"Calibration; in L %: targets in the interval of that level, %{of}", columns, rows, screen)
-    if without := [task for task in found.tasks if task not in found.calibration]:
-        screen.print(f"no calibration of {' and '.join(without)}: no density (as the paper's L1), or too few labels")
+    if table.without:
+        named = " and ".join(table.without)
+        screen.print(f"no calibration of {named}: no density (as the paper's L1), or too few labels")
 
 
 def _by_names(found: SetFigures) -> dict[tuple[str, ...], list[tuple[str, ByClass]]]:

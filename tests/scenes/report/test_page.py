@@ -248,6 +248,7 @@ def test_no_run(tmp_path):
         ("metrics.json", "[1]"),
         ("metrics.json", '{"primary": {"depth": {}}}'),
         ("metrics.json", '{"tasks": {"semantic": {"iou": {"road": "wide"}}}}'),
+        ("metrics.json", '{"calibration": {"depth": {"before": {"coverage": {"wide": 0.5}}}}}'),
         ("log.jsonl", '{"loss": 1}\n'),
         ("log.jsonl", '{"step": 1, "tasks": [1]}\n{"step": 2, "tasks": [1]}\n'),
         ("validation.jsonl", '{"step": 1}\n{"step": 2, "figures": {}}\n'),

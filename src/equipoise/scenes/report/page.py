@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from equipoise.errors import RunError
+from equipoise.scenes.report.calibration import calibration_table
 from equipoise.scenes.report.chart import TASK_COLORS
 from equipoise.scenes.report.curves import overall_charts, task_charts
 from equipoise.scenes.report.figures import legend, set_result
@@ -35,6 +36,7 @@ def build_report(folder: RunFolder) -> Path:
     with damage_named(folder.metrics_file()):
         sigma = {} if figures is None else figures.sigma
         results = [set_result(name, one, sigma, record.vocabulary) for name, one in sets.items()]
+        calibrations = {name: calibration_table(one) for name, one in sets.items()}
         judged = verdict([row for result in results for row in result.rows])
     with damage_named(folder.recipe_file):
         made = facts(record, recipe)
@@ -64,6 +66,7 @@ def build_report(folder: RunFolder) -> Path:
         verdict=judged,
         legend=legend(results, pictures.tasks),
         results=results,
+        calibrations={name: table for name, table in calibrations.items() if table is not None},
         task_colors=TASK_COLORS,
         size="×".join(map(str, record.input_size or ())),
     )
