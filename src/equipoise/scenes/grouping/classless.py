@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from equipoise.scenes.grouping.instances import Grouping, Instance, instances_of
 from equipoise.scenes.grouping.peaks import clusters, limits
+from equipoise.scenes.grouping.pixel_runs import runs_of
 
 DENSE = 4.0
 """Votes per px² above which a place is dense, averaged over a square with the area of a circle of ``radius``.
@@ -68,9 +69,9 @@ def group_by_votes(
         if len(pixels) < smallest or not _around(xs[pixels], ys[pixels], votes[pixels], radius):
             continue
         places = ys[pixels] * size[1] + xs[pixels]
-        own = np.zeros(len(places), np.intp)
+        runs = runs_of(np.zeros(len(places), np.intp), places, semantic_HW, size)
         score = np.exp(-distance / radius).mean(keepdims=True)
-        found += instances_of(own, places, score, semantic_HW, size, first=len(found) + 1)
+        found += instances_of(runs, score, with_classes=semantic_HW is not None, first=len(found) + 1)
         result.reshape(-1)[places] = len(found)
     return Grouping(instance=result, instances=tuple(found))
 

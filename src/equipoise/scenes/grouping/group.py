@@ -12,7 +12,8 @@ import numpy.typing as npt
 from equipoise.errors import UsageError
 from equipoise.scenes.grouping.instances import Grouping, Instance, instances_of
 from equipoise.scenes.grouping.octaves import by_octaves
-from equipoise.scenes.grouping.optics import by_optics
+from equipoise.scenes.grouping.optics import by_optics, scikit_learn_optics
+from equipoise.scenes.grouping.pixel_runs import row_starts, runs_of
 from equipoise.scenes.grouping.votes import Members, Method, Votes, fewest_pixels
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 
@@ -63,20 +64,37 @@ def group(
     found: list[Instance] = []
     for pixels in _pixels_of_groups(semantic_HW, countable):
         votes = _votes(offsets_2HW, pixels, size, smallest)
-        pixels, own, scores = _large_enough(votes, find(votes))
-        if not len(own):
-            continue
-        if confidence_HW is not None:
-            scores = scores * np.bincount(own, weights=confidence_HW.reshape(-1)[pixels]) / np.bincount(own)
-        result[pixels] = own + (len(found) + 1)
-        found += instances_of(own, pixels, scores, semantic_HW, size, first=len(found) + 1)
+        ids, instances = _objects(votes, find(votes), semantic_HW, confidence_HW, len(found))
+        result[votes.pixels] = ids
+        found += instances
     return Grouping(instance=result.reshape(size), instances=tuple(found))
 
 
+def _objects(
+    votes: Votes,
+    members: Members,
+    semantic_HW: npt.NDArray[np.uint8],
+    confidence_HW: npt.NDArray[np.float32] | None,
+    before: int,
+) -> tuple[npt.NDArray[np.int32], tuple[Instance, ...]]:
+    """The id of each vote's object, 0 for none, and the objects with enough pixels, after those found before."""
+    centres = len(members.closeness)
+    runs = runs_of(members.own, votes.pixels, semantic_HW, votes.size)
+    count = runs.counts(centres)
+    kept, scores = count >= max(1, votes.smallest), members.closeness
+    if confidence_HW is not None:
+        scores = scores * runs.sums(confidence_HW.reshape(-1)[votes.pixels], centres) / np.maximum(count, 1)
+    number = np.where(kept, np.cumsum(kept) - 1, -1)
+    ids = np.append(np.where(kept, number + before + 1, 0), 0).astype(np.int32)
+    return ids[members.own], instances_of(runs.renumbered(number), scores[kept], first=before + 1)
+
+
 def checked_method(name: str) -> Method:
-    """Return the method of this name; raises ``UsageError`` if there is none."""
+    """Return the method of this name; raises ``UsageError`` if there is none, or if scikit-learn is missing for it."""
     if name not in METHODS:
         raise UsageError(f"grouping: expected {' or '.join(METHODS)}, found {name!r}")
+    if METHODS[name] is by_optics:
+        scikit_learn_optics()
     return METHODS[name]
 
 
@@ -118,18 +136,9 @@ def _votes(
     finite = np.isfinite(length)
     if not finite.all():
         pixels, dx, dy, length = pixels[finite], dx[finite], dy[finite], length[finite]
-    row, column = np.divmod(pixels.astype(np.int32), np.int32(size[1]))
-    x = np.clip(dx + column.astype(np.float32), 0, size[1] - 1)
-    y = np.clip(dy + row.astype(np.float32), 0, size[0] - 1)
+    row = np.repeat(np.arange(size[0], dtype=np.int32), np.diff(row_starts(pixels, size)))
+    column = pixels.astype(np.int32) - row * np.int32(size[1])
+    x, y = dx + column.astype(np.float32), dy + row.astype(np.float32)
+    np.clip(x, 0, size[1] - 1, out=x)
+    np.clip(y, 0, size[0] - 1, out=y)
     return Votes(pixels=pixels, row=row, column=column, x=x, y=y, length=length, size=size, smallest=smallest)
-
-
-def _large_enough(
-    votes: Votes, members: Members
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-    """Leave out centres with too few pixels; number the others from 0 in the order of their numbers."""
-    count = np.bincount(members.own + 1, minlength=len(members.closeness) + 1)[1:]
-    kept = count >= max(1, votes.smallest)
-    number = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)[members.own]  # −1 is the last one.
-    chosen = number >= 0
-    return votes.pixels[chosen], number[chosen], members.closeness[kept]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from equipoise.scenes.grouping.pixel_runs import Runs
+
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
@@ -40,34 +42,26 @@ class Grouping:
 
 
 def instances_of(
-    own: npt.NDArray[np.intp],
-    pixels: npt.NDArray[np.intp],
-    scores: npt.NDArray[np.floating],
-    semantic_HW: npt.NDArray[np.uint8] | None,
-    size: tuple[int, int],
-    *,
-    first: int = 1,
+    runs: Runs, scores: npt.NDArray[np.floating], *, with_classes: bool = True, first: int = 1
 ) -> tuple[Instance, ...]:
     """Describe objects.
 
     Args:
-        own: the object of each pixel, 0 … K − 1; every object has a pixel.
-        pixels: the places of the pixels in the flattened image, in increasing order.
+        runs: the runs of the pixels of the objects 0 … K − 1, from the top to the bottom; every object has one.
         scores: of each object.
-        semantic_HW: the class of each pixel of the image; ``None``: no class.
-        size: (height, width) of the image, px.
+        with_classes: whether the runs' classes are known.
         first: the id of object 0.
     """
-    counts = np.bincount(own)
-    y, x = np.divmod(pixels.astype(np.int32), np.int32(size[1]))
-    top, bottom = np.empty_like(counts), np.empty_like(counts)
-    top[own[::-1]], bottom[own] = y[::-1], y  # Of equal indices the last assignment stays, and rows increase.
-    columns = np.zeros((len(counts), size[1]), bool)
-    columns[own, x] = True
-    left, right = columns.argmax(1), size[1] - columns[:, ::-1].argmax(1)
-    classes: list[int] | list[None] = [None] * len(counts)
-    if semantic_HW is not None:
-        table = np.bincount(own * 256 + semantic_HW.reshape(-1)[pixels], minlength=256 * len(counts))
+    own, count = runs.own, len(scores)
+    pixels = runs.counts(count)
+    top, bottom = np.empty(count, np.intp), np.empty(count, np.intp)
+    top[own[::-1]], bottom[own] = runs.row[::-1], runs.row  # Of equal indices the last assignment stays.
+    left, right = np.full(count, np.iinfo(np.intp).max), np.zeros(count, np.intp)
+    np.minimum.at(left, own, runs.left)
+    np.maximum.at(right, own, runs.left + runs.length)
+    classes: list[int] | list[None] = [None] * count
+    if with_classes:
+        table = np.bincount(own * 256 + runs.semantic, weights=runs.length, minlength=256 * count)
         classes = table.reshape(-1, 256).argmax(1).tolist()
     return tuple(
         Instance(
@@ -75,7 +69,7 @@ def instances_of(
             semantic=classes[k],
             score=min(1.0, float(scores[k])),
             box=(int(left[k]), int(top[k]), int(right[k]), int(bottom[k]) + 1),
-            pixels=int(counts[k]),
+            pixels=int(pixels[k]),
         )
-        for k in range(len(counts))
+        for k in range(count)
     )

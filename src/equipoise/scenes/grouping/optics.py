@@ -28,7 +28,7 @@ def by_optics(votes: Votes) -> Members:
     Raises:
         UsageError: scikit-learn is not installed.
     """
-    optics = _optics()
+    optics = scikit_learn_optics()
     stride = math.ceil(math.sqrt(len(votes.x) / MOST_VOTES)) or 1
     chosen = (votes.row % stride == 0) & (votes.column % stride == 0)
     places = np.stack([votes.x[chosen], votes.y[chosen]], 1).astype(np.float64)
@@ -58,9 +58,10 @@ def _means(places: npt.NDArray[np.float64], labels: npt.NDArray[np.intp]) -> npt
     return np.stack([np.bincount(labels[inside], weights=axis[inside]) / count for axis in places.T], 1)
 
 
-def _optics() -> Any:
+def scikit_learn_optics() -> Any:
+    """Return the class ``OPTICS``; raises ``UsageError`` if scikit-learn is not installed."""
     try:
         from sklearn.cluster import OPTICS
     except ImportError:
-        raise UsageError(f"grouping 'optics': expected scikit-learn, which is not installed: {INSTALL}") from None
+        raise UsageError(f"grouping optics: expected scikit-learn, which is not installed: {INSTALL}") from None
     return OPTICS
