@@ -241,7 +241,7 @@ def test_one_odd_picture_harms_no_other(home):
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
 def test_a_picture_that_wants_all_memory_is_at_fault_alone(error):
     class Model:
-        def predict(self, path: Path) -> None:
+        def predict(self, path: Path, **options: object) -> None:
             raise error
 
     with pytest.raises(DataError, match=r"bar\.png: expected a picture that fits in memory"):

@@ -8,6 +8,7 @@ from equipoise.commands.display import console, output, say
 from equipoise.commands.results import print_all_figures, print_results
 from equipoise.commands.sizes import parsed_tiling
 from equipoise.scenes.evaluation.figures import without_nan
+from equipoise.scenes.grouping import DEFAULT
 from equipoise.scenes.runs.evaluation import evaluate_run
 from equipoise.scenes.runs.load import computing
 from equipoise.scenes.runs.run_folder import RunFolder
@@ -27,6 +28,7 @@ def evaluate(
     overwrite: bool = False,
     tile: str = "",
     overlap: float | None = None,
+    grouping: str = DEFAULT,
     json: bool = False,
     device: str = "auto",
 ) -> None:
@@ -49,6 +51,8 @@ def evaluate(
         tile: run the network on overlapping parts of each image, height x width in px of its input, such as 512x1024;
             by default on whole images. The figures go to a file of their own.
         overlap: the fraction of a tile that it shares with the next one; 0.25 by default.
+        grouping: how pixels are grouped into objects: votes, or the paper's optics, which needs scikit-learn and takes
+            seconds an image; its figures go to a file of their own.
         json: print the figures as JSON on standard output.
         device: what to compute on: auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.
     """
@@ -62,6 +66,7 @@ def evaluate(
         data=data,
         baselines=baselines,
         tiling=tiling,
+        grouping=grouping,
         device=where,
         save_predictions=save_predictions,
         overwrite=overwrite,

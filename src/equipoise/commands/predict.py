@@ -10,6 +10,7 @@ from equipoise.commands.predicting import Job, Report, contents_of
 from equipoise.commands.sizes import parsed_tiling
 from equipoise.errors import RunError, UsageError, UserError
 from equipoise.scenes.data.cityscapes import read_camera
+from equipoise.scenes.grouping import DEFAULT
 from equipoise.scenes.inference.pipeline import pipeline
 from equipoise.scenes.io.files import path_exists
 from equipoise.scenes.outputs import chosen
@@ -34,6 +35,7 @@ def predict(
     farthest: float = FARTHEST_M,
     tile: str = "",
     overlap: float | None = None,
+    grouping: str = DEFAULT,
     json: bool = False,
     device: str = "auto",
 ) -> None:
@@ -59,6 +61,8 @@ def predict(
         tile: run the network on overlapping parts of each image, height x width in px of its input, such as 512x1024,
             to save memory; by default on whole images, resized to the size it was trained at.
         overlap: the fraction of a tile that it shares with the next one; 0.25 by default.
+        grouping: how pixels are grouped into objects: votes, or the paper's optics, which needs scikit-learn and takes
+            seconds an image.
         json: print a line of JSON for each image on standard output as it is done, and a summary as the last line.
         device: the device to compute on: auto, cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.
     """
@@ -71,6 +75,7 @@ def predict(
     contents, video = contents_of(model, given), video_name(input)
     names = [word.strip() for word in write.split(",")] if write else [Overlays.name] if video else None
     try:
+        model.expect_grouping(grouping)
         outputs, faults = chosen(names, contents)
     except UsageError as error:
         raise UsageError(f"--{error}") from None
@@ -81,7 +86,14 @@ def predict(
         say(BY_VOTES, console())
     settings = OutputSettings(farthest_m=farthest)
     job = Job(
-        model=model, tiling=tiling, camera=given, outputs=outputs, settings=settings, out=out, overwrite=overwrite
+        model=model,
+        tiling=tiling,
+        grouping=grouping,
+        camera=given,
+        outputs=outputs,
+        settings=settings,
+        out=out,
+        overwrite=overwrite,
     )
     if video:
         predict_video(job, contents, input, every, Report(lines=json))

@@ -15,6 +15,7 @@ from equipoise.errors import OutOfMemoryError, UserError
 from equipoise.scenes.cameras.camera import Camera, camera_doubts
 from equipoise.scenes.cameras.metres import default_camera
 from equipoise.scenes.cameras.model_camera import ModelCamera
+from equipoise.scenes.grouping import DEFAULT
 from equipoise.scenes.inference.pipeline import Item
 from equipoise.scenes.inference.predictor import ScenePredictor
 from equipoise.scenes.inference.scene import Scene
@@ -34,6 +35,7 @@ class Job:
     Attributes:
         model: the predictor.
         tiling: the tiles; ``None``: whole images.
+        grouping: how pixels are grouped into objects.
         camera: the camera of the images; ``None``: that of the model.
         outputs: what is written for each image.
         settings: the settings of the outputs.
@@ -43,6 +45,7 @@ class Job:
 
     model: ScenePredictor
     tiling: Tiling | None = None
+    grouping: str = DEFAULT
     camera: Camera | None = None
     outputs: Sequence[Output] = ()
     settings: OutputSettings = field(default_factory=OutputSettings)
@@ -51,7 +54,7 @@ class Job:
 
     def predict(self, item: Item) -> Scene:
         """Predict one image."""
-        scene = predicted(self.model, item.image, item.source, self.tiling)
+        scene = predicted(self.model, item.image, item.source, self.tiling, self.grouping)
         if self.camera is None:
             return scene
         doubt = "; ".join(camera_doubts(self.camera, scene.size))
@@ -64,12 +67,14 @@ class Job:
         )
 
 
-def predicted(model: ScenePredictor, image: Any, source: str, tiling: Tiling | None = None) -> Scene:
+def predicted(
+    model: ScenePredictor, image: Any, source: str, tiling: Tiling | None = None, grouping: str = DEFAULT
+) -> Scene:
     """Predict one picture; report one that is too large for the memory as an error of its own."""
     try:
         if tiling is None:
-            return model.predict(image)
-        return model.predict(image, tile=tiling.size, overlap=tiling.overlap)
+            return model.predict(image, grouping=grouping)
+        return model.predict(image, tile=tiling.size, overlap=tiling.overlap, grouping=grouping)
     except OutOfMemoryError as error:
         raise OutOfMemoryError(f"{source}: {error}") from None
     except (MemoryError, RuntimeError) as error:

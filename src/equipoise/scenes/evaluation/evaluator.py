@@ -12,6 +12,7 @@ from torch import Tensor
 from equipoise.scenes.data.sample import Sample, SceneDataset
 from equipoise.scenes.data.transforms import resize
 from equipoise.scenes.evaluation.figures import ImageFigures
+from equipoise.scenes.grouping import DEFAULT
 from equipoise.scenes.inference.predictor import BATCH_SIZE, Predictor, network_input
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.tasks import Metrics, Task
@@ -39,6 +40,7 @@ def evaluate(
     *,
     batch_size: int = BATCH_SIZE,
     together: bool = False,
+    grouping: str = DEFAULT,
     on_scene: Callable[[LabelledScene], None] | None = None,
     on_image: Callable[[], None] = lambda: None,
 ) -> Evaluation:
@@ -51,6 +53,7 @@ def evaluate(
         input_size: height and width of the network's input.
         batch_size: images that go through the network together.
         together: add the figures that need several tasks, such as AP; objects are then grouped in each image.
+        grouping: the method by which they are grouped.
         on_scene: gets the predictions for every image.
         on_image: called after each image.
     """
@@ -68,7 +71,9 @@ def evaluate(
             image.update(predictions[name], task.target(sample))
             totals[name].merge(image)
             scores[name] = primary_value(task, image)
-        scene = LabelledScene(vocabulary=vocabulary, locations=locations, predictions=predictions, sample=sample)
+        scene = LabelledScene(
+            vocabulary=vocabulary, locations=locations, predictions=predictions, sample=sample, method=grouping
+        )
         for metrics in joint.values():
             metrics.update(scene)
         if on_scene is not None:

@@ -168,10 +168,12 @@ class Figures:
     Attributes:
         sets: the figures of each evaluated data set by name; the first is the recipe's ``data``.
         sigma: the learned noise of each task, in its target's unit at the network's input size; a list if by channel.
+        grouping: how objects were found; empty if none were looked for, or if an older version wrote the file.
     """
 
     sets: dict[str, SetFigures]
     sigma: dict[str, Any]
+    grouping: str = ""
 
     @property
     def first(self) -> SetFigures:
@@ -187,12 +189,16 @@ class Figures:
     def from_json(cls, table: Mapping[str, Any]) -> Self:
         """Read the figures in ``metrics.json``; see ``SetFigures.from_json``."""
         also = {str(name): SetFigures.from_json(given) for name, given in (table.get("also") or {}).items()}
-        return cls(sets={"data": SetFigures.from_json(table), **also}, sigma=dict(table.get("sigma") or {}))
+        return cls(
+            sets={"data": SetFigures.from_json(table), **also},
+            sigma=dict(table.get("sigma") or {}),
+            grouping=str(table.get("grouping") or ""),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the table of ``metrics.json``: the first data set, ``sigma``, and further sets in ``also``."""
         _, *others = self.sets
-        table = self.first.to_json() | {"sigma": self.sigma}
+        table = self.first.to_json() | {"sigma": self.sigma} | ({"grouping": self.grouping} if self.grouping else {})
         return table | ({"also": {name: self.sets[name].to_json() for name in others}} if others else {})
 
 

@@ -14,6 +14,7 @@ from equipoise.scenes.cameras.camera import Camera
 from equipoise.scenes.cameras.metres import default_camera
 from equipoise.scenes.cameras.model_camera import ModelCamera
 from equipoise.scenes.data.transforms import resize_image
+from equipoise.scenes.grouping import DEFAULT
 from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.inference.tiles import Tiling, tiled
 from equipoise.scenes.io.images import as_rgb, read_image
@@ -21,7 +22,7 @@ from equipoise.scenes.model.described import DescribedModel
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.tasks.pictures import LEVEL
 from equipoise.scenes.tasks.settings import LikelihoodRecipe
-from equipoise.scenes.tasks.together import find_objects
+from equipoise.scenes.tasks.together import expect_grouping, find_objects
 from equipoise.scenes.training.memory import naming_memory
 from equipoise.scenes.training.precision import Precision, autocast, float32_products
 from equipoise.scenes.wording import counted
@@ -110,6 +111,7 @@ class ScenePredictor:
         *,
         tile: tuple[int, int] | None = None,
         overlap: float = 0.25,
+        grouping: str = DEFAULT,
     ) -> Scene:
         """Predict the scene in an image. The network sees the image resized to the size of its training images.
 
@@ -118,6 +120,8 @@ class ScenePredictor:
             tile: height and width of the parts of the resized image that the network sees one by one, px, to save
                 memory; ``None``: all of it at once.
             overlap: the fraction of a tile that it shares with the next one; their outputs are blended.
+            grouping: how pixels are grouped into objects: ``votes``, or the paper's ``optics``, which needs
+                scikit-learn and takes seconds.
 
         Returns:
             The prediction, with arrays of the size of the image.
@@ -125,8 +129,10 @@ class ScenePredictor:
         Raises:
             DataError: the file cannot be read or decoded as a picture.
             RunError: the predictions are not finite, so the model's weights are damaged.
-            UsageError: another kind of object, an array of another shape or type, or a tile that is too small.
+            UsageError: another kind of object, an array of another shape or type, a tile that is too small, or a
+                grouping that does not exist, is not installed, or does not suit the model.
         """
+        self.expect_grouping(grouping)
         network: Predictor = self._network if tile is None else self._tiled(Tiling(size=tile, overlap=overlap))
         pixels = as_array(image)
         size = (pixels.shape[0], pixels.shape[1])
@@ -137,21 +143,26 @@ class ScenePredictor:
         tasks, vocabulary = self.model.tasks, self.model.description.vocabulary
         answers = {name: task.prediction(locations[name], size) for name, task in tasks.items()}
         outputs = {name: task.answer(answers[name]) for name, task in tasks.items()}
-        grouping = find_objects(vocabulary, locations, answers)
-        if grouping is not None:
-            outputs |= {"instance": grouping.instance, "instance_offsets": answers["instance"]}
+        grouped = find_objects(vocabulary, locations, answers, grouping)
+        if grouped is not None:
+            outputs |= {"instance": grouped.instance, "instance_offsets": answers["instance"]}
         described = self.model.description
         camera, doubt = default_camera(ModelCamera(camera=described.camera, spread=described.camera_spread), size)
         return Scene(
             image=pixels,
             vocabulary=vocabulary,
             outputs=outputs,
-            instances=None if grouping is None else grouping.instances,
+            instances=None if grouped is None else grouped.instances,
+            grouping=grouping,
             sigma=self.model.sigmas(),
             camera=camera,
             camera_doubt=doubt,
             half_width=self.half_widths(size),
         )
+
+    def expect_grouping(self, method: str) -> None:
+        """Raise ``UsageError`` unless this model's objects can be found by a method of grouping."""
+        expect_grouping(method, self.tasks, self.model.description.vocabulary)
 
     def half_widths(self, size: tuple[int, int]) -> dict[str, float]:
         """``Scene.half_width`` for an image of ``size`` (height, width)."""

@@ -13,7 +13,7 @@ from equipoise.errors import UsageError
 from equipoise.scenes.cameras.camera import Camera
 from equipoise.scenes.cameras.distances import InverseDepthUnit
 from equipoise.scenes.cameras.metres import camera_from_arguments, metres_factor
-from equipoise.scenes.grouping import Instance
+from equipoise.scenes.grouping import DEFAULT, Instance
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.tasks import TASKS, DepthTask, InstanceTask, SemanticTask
 from equipoise.scenes.tasks.depth import interval
@@ -34,6 +34,7 @@ class Scene:
             ``instance_offsets``, ``float32 (2, H, W)``: (dx, dy) in px from each pixel to the centroid of its object.
             Offsets outside of objects have no meaning.
         instances: id, class, score in 0 … 1, box and number of pixels of each object; ``None`` without ``instance``.
+        grouping: the method by which they were found, as ``predict(image, grouping=...)`` takes it.
         sigma: the learned noise of each task, in its target's unit at the network's input size.
         camera: the camera of the training images, scaled to this image; ``None`` if it is not known.
         camera_doubt: why depth in metres from ``camera`` may be wrong, or why there is no camera; empty otherwise.
@@ -60,6 +61,7 @@ class Scene:
     vocabulary: SceneVocabulary
     outputs: dict[str, npt.NDArray[Any]]
     instances: tuple[Instance, ...] | None = None
+    grouping: str = DEFAULT
     sigma: dict[str, Any]
     camera: Camera | None = None
     camera_doubt: str = ""

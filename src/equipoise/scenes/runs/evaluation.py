@@ -17,6 +17,7 @@ from equipoise.scenes.evaluation.evaluator import Evaluation, baseline_predictor
 from equipoise.scenes.evaluation.examples import write_examples
 from equipoise.scenes.evaluation.figures import Calibration, Figures, SetFigures, TaskFigures, without_nan
 from equipoise.scenes.evaluation.submission import Submission, expect_predicted
+from equipoise.scenes.grouping import DEFAULT
 from equipoise.scenes.inference.predictor import NetworkPredictor, Predictor
 from equipoise.scenes.inference.tiles import Tiling, tiled
 from equipoise.scenes.model.described import DescribedModel
@@ -27,6 +28,7 @@ from equipoise.scenes.runs.callbacks import RunCallbacks
 from equipoise.scenes.runs.load import open_model
 from equipoise.scenes.runs.run_folder import RunFolder
 from equipoise.scenes.tasks import Task
+from equipoise.scenes.tasks.together import expect_grouping, finds_objects
 from equipoise.scenes.training.device import CPU
 from equipoise.scenes.training.precision import precision_on
 
@@ -40,14 +42,15 @@ def evaluate_run(
     data: str = "",
     baselines: bool = True,
     tiling: Tiling | None = None,
+    grouping: str = DEFAULT,
     device: torch.device = CPU,
     save_predictions: Path | None = None,
     overwrite: bool = False,
 ) -> Figures:
     """Evaluate a finished run and the baselines on each data set separately.
 
-    The figures are written to ``metrics.json``; if a recipe, a data set, a split or tiles are chosen, to
-    ``metrics-RECIPE-DATA-SPLIT-TILE.json``; see ``docs/reading-the-report.md``.
+    The figures are written to ``metrics.json``; if a recipe, a data set, a split, tiles or a grouping are chosen, to
+    ``metrics-RECIPE-DATA-SPLIT-TILE-GROUPING.json``; see ``docs/reading-the-report.md``.
 
     Args:
         folder: the folder of a run or an export.
@@ -57,6 +60,7 @@ def evaluate_run(
         data: one of the recipe's data sets; by default all of them.
         baselines: evaluate the baselines too.
         tiling: run the network tile by tile; by default on whole images.
+        grouping: how pixels are grouped into objects.
         device: what the network runs on.
         save_predictions: a folder for the predictions in Cityscapes' layout of submissions; with several data sets each
             has its own below.
@@ -65,21 +69,27 @@ def evaluate_run(
     Raises:
         DataError: data are missing, or an image cannot be read.
         RunError: the folder holds no finished run.
-        UsageError: the recipe has no data set of that name, or an export is to be evaluated without a recipe.
+        UsageError: the recipe has no data set of that name, an export is to be evaluated without a recipe, or the
+            model's objects cannot be grouped so.
     """
     recipe = _evaluated_recipe(folder, elsewhere, callbacks)
     if data and data not in recipe.sets:
         raise UsageError(f"--data: found {data!r}{suggestion(data, recipe.sets)}")
     model, predict = open_model(folder.path, device)
+    described = model.description
+    try:
+        expect_grouping(grouping, described.tasks, described.vocabulary)
+    except UsageError as error:
+        raise UsageError(f"--{error}") from None
     if tiling is not None:
-        predict = tiled(predict, tiling, model.description.model.output_stride)
+        predict = tiled(predict, tiling, described.model.output_stride)
     opened, names = RecipeData(recipe), [data] if data else list(recipe.sets)
     submissions = {}
     if save_predictions is not None:
         for one in names:
             place = save_predictions / one if len(names) > 1 else save_predictions
             known = opened.samples(one, split or recipe.sets[one].validation).vocabulary
-            classes = within(known, model.description.vocabulary)
+            classes = within(known, described.vocabulary)
             submissions[one] = Submission(place, classes, overwrite=overwrite)
     sets = {
         one: set_figures(
@@ -91,15 +101,19 @@ def evaluate_run(
             callbacks,
             baselines=baselines,
             submission=submissions.get(one),
+            grouping=grouping,
             calibrated=tiling is None,
         )
         for one in names
     }
-    figures = Figures(sets=sets, sigma=model.sigmas())
-    usual = elsewhere is None and not data and split in ("", recipe.data.validation) and tiling is None
+    by = grouping if finds_objects(described.tasks, described.vocabulary) else ""
+    figures = Figures(sets=sets, sigma=model.sigmas(), grouping=by)
+    own_data = elsewhere is None and not data and split in ("", recipe.data.validation)
+    usual = own_data and tiling is None and grouping == DEFAULT
     if baselines or not usual:  # The figures of the report keep their baselines.
-        chosen = () if usual else (elsewhere.stem if elsewhere else "", data, Path(split).name, _tile_name(tiling))
-        folder.write_figures(figures, *chosen)
+        where = (elsewhere.stem if elsewhere else "", data, Path(split).name)
+        how = (_tile_name(tiling), "" if grouping == DEFAULT else f"grouping-{grouping}")
+        folder.write_figures(figures, *(() if usual else (*where, *how)))
     return figures
 
 
@@ -139,6 +153,7 @@ def set_figures(
     *,
     baselines: bool,
     submission: Submission | None = None,
+    grouping: str = DEFAULT,
     calibrated: bool = False,
 ) -> SetFigures:
     """Return the figures of one data set, in its own classes, for the tasks that it labels; save all predictions.
@@ -163,7 +178,16 @@ def set_figures(
         expect_predicted(tuple(labelled))
     narrow = narrowed(predict, labelled, model)
     with callbacks.counting(f"evaluating on {of}", len(dataset)) as advance:
-        found = evaluate(narrow, dataset, labelled, size, together=True, on_scene=submission, on_image=advance)
+        found = evaluate(
+            narrow,
+            dataset,
+            labelled,
+            size,
+            together=True,
+            grouping=grouping,
+            on_scene=submission,
+            on_image=advance,
+        )
     references: dict[str, dict[str, float | None]] = {task: {} for task in labelled}
     if baselines:
         training = data.resized(name, recipe.sets[name].train, callbacks.counting)

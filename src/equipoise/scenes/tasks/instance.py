@@ -101,6 +101,7 @@ class InstanceTask(RegressionTask):
         """The ids of the objects; if they were found from vectors alone, the vectors as well."""
         facts = {
             "grouped_by": "vectors" if scene.grouped_by_votes else "classes and vectors",
+            "grouping": scene.grouping,
             "instances": [self._described(one) for one in scene.instances or ()],
         }
         ids = scene.outputs[self.name].astype(np.uint16)

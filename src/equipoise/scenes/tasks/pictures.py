@@ -82,6 +82,11 @@ class PredictedScene(Protocol):
         ...
 
     @property
+    def grouping(self) -> str:
+        """The method by which they were found."""
+        ...
+
+    @property
     def half_width(self) -> Mapping[str, float]:
         """Half the width of the central 90 % interval of an output, in its unit, by task."""
         ...

@@ -1,6 +1,6 @@
 """Figures of several tasks' predictions together, such as AP, which needs classes and objects."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, Self
@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from equipoise.errors import UsageError
 from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.grouping import Grouping, countable_groups, group, group_by_votes
+from equipoise.scenes.grouping import DEFAULT, Grouping, checked_method, countable_groups, group, group_by_votes
 from equipoise.scenes.labels.instance import InstanceLabel
 from equipoise.scenes.labels.semantic import SemanticLabel
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
@@ -30,17 +31,19 @@ class LabelledScene:
         locations: each task's location ``(C, h, w)`` at the network's input size.
         predictions: each task's prediction at the size of the labels.
         sample: the image and its labels.
+        method: how objects are found, one of ``grouping.METHODS``.
     """
 
     vocabulary: SceneVocabulary
     locations: Mapping[str, Tensor]
     predictions: Mapping[str, npt.NDArray[Any]]
     sample: Sample
+    method: str = DEFAULT
 
     @cached_property
     def grouping(self) -> Grouping | None:
         """The predicted objects; ``None`` if the model predicts none."""
-        return find_objects(self.vocabulary, self.locations, self.predictions)
+        return find_objects(self.vocabulary, self.locations, self.predictions, self.method)
 
     @property
     def is_labelled(self) -> bool:
@@ -78,11 +81,15 @@ class SceneMetrics(Protocol):
 
 
 def find_objects(
-    vocabulary: SceneVocabulary, locations: Mapping[str, Tensor], predictions: Mapping[str, npt.NDArray[Any]]
+    vocabulary: SceneVocabulary,
+    locations: Mapping[str, Tensor],
+    predictions: Mapping[str, npt.NDArray[Any]],
+    method: str = DEFAULT,
 ) -> Grouping | None:
     """The objects in a prediction; ``None`` if the vectors to their centroids are not predicted.
 
-    They are pixels of countable classes, grouped by their vectors; by vectors alone where no class is countable.
+    They are pixels of countable classes, grouped by their vectors by ``method``; by vectors alone, whatever the method,
+    where no class is countable.
     """
     if InstanceLabel.name not in predictions:
         return None
@@ -91,4 +98,24 @@ def find_objects(
         return group_by_votes(offsets, semantic)
     size = (semantic.shape[0], semantic.shape[1])
     probability = upsampled(locations[SemanticLabel.name].softmax(0).amax(0, keepdim=True), size)[0].numpy()
-    return group(offsets, semantic, countable_groups(vocabulary), confidence_HW=probability)
+    return group(offsets, semantic, countable_groups(vocabulary), confidence_HW=probability, method=method)
+
+
+def finds_objects(tasks: Collection[str], vocabulary: SceneVocabulary) -> bool:
+    """Whether vectors and countable classes are predicted, from which ``group`` finds objects."""
+    return set(TOGETHER) <= set(tasks) and bool(vocabulary.countable)
+
+
+def expect_grouping(method: str, tasks: Collection[str], vocabulary: SceneVocabulary) -> None:
+    """Check that objects can be found by a method.
+
+    Raises:
+        UsageError: there is no such method, it needs a library that is not installed, or it is not the default and the
+            tasks do not predict vectors and countable classes.
+    """
+    checked_method(method)
+    if method != DEFAULT and not finds_objects(tasks, vocabulary):
+        raise UsageError(
+            f"grouping {method}: expected a model of {' and '.join(TOGETHER)} with countable classes, found one of "
+            f"{', '.join(tasks)}" + ("" if vocabulary.countable else " without countable classes")
+        )
