@@ -183,7 +183,7 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
         ".npz",
         lambda p: np.savez(p, a=DEPTH, b=DEPTH),
         METRES,
-        "one array, or its name as depth.key",
+        "one array, or its name as key in the label's table",
     ),
     "no such key": (".npz", lambda p: np.savez(p, a=DEPTH), METRES + '\nkey = "b"', "the array 'b', found a"),
     "no such channel": (".exr", lambda p: exr(p, {"Z": DEPTH}), METRES + '\nkey = "Y"', "the channel 'Y', found Z"),

@@ -11,6 +11,7 @@ from equipoise.scenes.io.images import stored_bits
 from equipoise.scenes.io.prefetch import prefetch
 from equipoise.scenes.labels import LABELS
 from equipoise.scenes.labels.split_report import SplitReport
+from equipoise.scenes.labels.values import such
 
 
 def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: None) -> SplitReport:
@@ -26,6 +27,7 @@ def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: 
     report.faults += [line for kind in kinds for line in LABELS[kind].split_faults(report)]
     report.notes += [*dataset.left_out().lines(), *dataset.remarks(), *_nowhere(report, kinds)]
     report.notes += [line for kind in kinds for line in LABELS[kind].suspicions(report)]
+    report.notes += such(report.unused, "expected pixels for each segment that the JSON lists, found none for some")
     report.notes += [line for kind in kinds if LABELS[kind].mixed_bits == "note" for line in mixed[kind]]
     return report
 

@@ -24,6 +24,8 @@ def counts(dataset: FileDataset, index: int) -> SplitReport:
     report.labels.update(sample.labels.keys())
     image = LabelledImage(labels=sample.labels, files=files, vocabulary=dataset.vocabulary, readers=dataset.readers)
     report.faults += filter(None, [broken_png(files["image"])])
+    unused = {files[name]: image.readers[name].unused(files[name]) for name in sample.labels}
+    report.unused += [f"{path} ({found})" for path, found in unused.items() if found]
     for name in sample.labels:
         LABELS[name].count(report, image)
         report.faults += LABELS[name].faults(image)

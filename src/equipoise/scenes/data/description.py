@@ -8,7 +8,8 @@ from equipoise.errors import RecipeError
 from equipoise.scenes.cameras.camera import Camera, camera_fault
 from equipoise.scenes.config.toml import from_table, read_toml
 from equipoise.scenes.labels import LABELS
-from equipoise.scenes.labels.label import LabelDescription, in_one_file
+from equipoise.scenes.labels.label import LabelDescription, beside, in_one_file
+from equipoise.scenes.labels.panoptic import PANOPTIC
 
 T = TypeVar("T")
 
@@ -114,6 +115,9 @@ def check_description(description: FolderDescription, where: str) -> None:
             _expect_one_file(pattern, f"{where}: {key}")
         elif pattern.count("{name}") != 1:
             raise RecipeError(f"{where}: {key}: expected a pattern with {{name}} once, found {pattern!r}")
+    for kind, label in description.labels.items():
+        _check_beside(label, f"{where}: {LABELS[kind].table}")
+        _check_key(label, f"{where}: {LABELS[kind].table}.key")
     _check_splits(description, where)
     if description.seed < 0:
         raise RecipeError(f"{where}: seed: expected 0 or more, found {description.seed}")
@@ -127,6 +131,22 @@ def check_description(description: FolderDescription, where: str) -> None:
 def _expect_one_file(path: str, where: str) -> None:
     if "{name}" in path:
         raise RecipeError(f"{where}: expected the path of one file for all images, found {path!r}: leave out {{name}}")
+
+
+def _check_beside(label: LabelDescription, where: str) -> None:
+    """Check the file that panoptic labels have beside their pictures."""
+    panoptic, pattern = getattr(label, "encoding", "") == PANOPTIC, beside(label)
+    if panoptic and not pattern:
+        raise RecipeError(f'{where}.segments: expected the JSON file of encoding = "{PANOPTIC}", found none')
+    if pattern and not panoptic:
+        raise RecipeError(f'{where}.segments: expected it with encoding = "{PANOPTIC}", found another encoding')
+    if pattern:
+        _expect_one_file(pattern, f"{where}.segments")
+
+
+def _check_key(label: LabelDescription, where: str) -> None:
+    if getattr(label, "key", "") and not label.files.lower().endswith((".npz", ".exr")):
+        raise RecipeError(f"{where}: expected it for NPZ or OpenEXR, found files = {label.files!r}")
 
 
 def _check_splits(description: FolderDescription, where: str) -> None:

@@ -17,7 +17,7 @@ from equipoise.scenes.io.images import read_image
 from equipoise.scenes.io.names import lookalike_hint
 from equipoise.scenes.io.paths import matches_pattern, path_below
 from equipoise.scenes.labels import LABELS
-from equipoise.scenes.labels.label import Reader, Source, in_one_file
+from equipoise.scenes.labels.label import Reader, Source, beside, in_one_file
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.wording import counted
 
@@ -69,7 +69,13 @@ class FolderDataset:
         described = self.description.labels
         self.vocabulary = vocabulary(self.description)
         camera = self.camera(0)
-        source = Source(vocabulary=self.vocabulary, descriptions=described, sky_is_zero=sky_is_zero, camera=camera)
+        source = Source(
+            vocabulary=self.vocabulary,
+            descriptions=described,
+            sky_is_zero=sky_is_zero,
+            camera=camera,
+            below=lambda pattern: self.path(pattern, ""),
+        )
         self.readers: Mapping[str, Reader] = {kind: LABELS[kind].reader(source) for kind in described}
         for name in self.names if strict else ():
             self._label_files(name)
@@ -93,7 +99,8 @@ class FolderDataset:
     def fingerprint(self) -> str:
         """Return a hash that changes when any file of the split or the content of the description does."""
         patterns = self._patterns().values()
-        files = (self.path(pattern, name) for name in self.names for pattern in patterns)
+        files = [self.path(pattern, name) for name in self.names for pattern in patterns]
+        files += [self.path(pattern, "") for pattern in map(beside, self.description.labels.values()) if pattern]
         return fingerprint(files) + repr(self.description)
 
     def path(self, pattern: str, name: str) -> Path:

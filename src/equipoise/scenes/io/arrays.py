@@ -111,7 +111,7 @@ def _chosen(path: Path, names: Sequence[str], key: str, what: str) -> str:
     if not key and len(names) == 1:
         return names[0]
     found = ", ".join(names[:8]) or "none"
-    wanted = f"the {what} {key!r}" if key else f"one {what}, or its name as depth.key"
+    wanted = f"the {what} {key!r}" if key else f"one {what}, or its name as key in the label's table"
     raise DataError(f"{path}: expected {wanted}, found {found}")
 
 

@@ -2,6 +2,7 @@
 
 import os
 import unicodedata
+from collections.abc import Container
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +16,17 @@ def to_nfc(text: str) -> str:
     True
     """
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def longest_end(path: Path, names: Container[str]) -> str | None:
+    """Return the longest end of a path, from one of its folders on, that is among ``names``, which are NFC.
+
+    >>> longest_end(Path("data/val/a.png"), {"a.png", "val/a.png"})
+    'val/a.png'
+    """
+    parts = to_nfc(path.as_posix()).split("/")
+    ends = ("/".join(parts[start:]) for start in range(len(parts)))
+    return next((end for end in ends if end in names), None)
 
 
 def stored_spelling(root: Path, relative: str) -> str:

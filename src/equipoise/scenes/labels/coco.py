@@ -11,7 +11,7 @@ import numpy as np
 
 from equipoise.errors import DataError, UsageError
 from equipoise.scenes.io.json import parse_json
-from equipoise.scenes.io.names import to_nfc
+from equipoise.scenes.io.names import longest_end, to_nfc
 from equipoise.scenes.labels.shapes import ImageFile, Mask, Shape, points_of
 
 LARGEST = 2**30
@@ -54,9 +54,7 @@ def coco(path: Path, image: ImageFile) -> Iterator[Shape]:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, changed: int, size: int) -> CocoFile:
-    if size > LARGEST:
-        raise ValueError(f"more than {LARGEST >> 20} MB")
-    table = parse_json(path.read_bytes())
+    table = read_whole_file(path, size)
     annotations: dict[Any, list[Mapping[str, Any]]] = {}
     for annotation in table["annotations"]:
         annotations.setdefault(annotation["image_id"], []).append(annotation)
@@ -67,12 +65,17 @@ def _read(path: Path, changed: int, size: int) -> CocoFile:
     )
 
 
+def read_whole_file(path: Path, size: int) -> Any:
+    """Parse the JSON file about all images, which has ``size`` bytes. Raises ``ValueError`` if that is too large."""
+    if size > LARGEST:
+        raise ValueError(f"more than {LARGEST >> 20} MB")
+    return parse_json(path.read_bytes())
+
+
 def _entry(content: CocoFile, path: Path, image: ImageFile) -> Mapping[str, Any]:
     """Return the entry whose file name is the longest end of the image's path."""
-    parts = to_nfc(image.path.as_posix()).split("/")
-    for start in range(len(parts)):
-        if (entry := content.images.get("/".join(parts[start:]))) is not None:
-            return entry
+    if (name := longest_end(image.path, content.images)) is not None:
+        return content.images[name]
     raise DataError(
         f"{path}: expected an entry for {image.path} among its images, found none: add it (without annotations if it "
         "shows none), or leave the image out of the split"

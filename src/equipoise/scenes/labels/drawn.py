@@ -1,6 +1,6 @@
 """Readers of classes and instances from shapes: COCO, labelme, YOLO and Cityscapes' polygons."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from equipoise.scenes.labels.shapes import ImageFile, Shape, covered
 from equipoise.scenes.labels.vocabulary import IGNORE
 
 if TYPE_CHECKING:
-    from equipoise.scenes.labels.semantic import SemanticDescription
+    from equipoise.scenes.labels.class_description import SemanticDescription
 
 READERS: dict[str, Callable[[Path, ImageFile], Iterator[Shape]]] = {
     "coco": coco,
@@ -39,16 +39,21 @@ def shapes_of(encoding: str, path: Path, image: ImageFile) -> list[Shape]:
 def draw_classes(described: "SemanticDescription", path: Path, image: ImageFile) -> npt.NDArray[np.int32]:
     """Return the class index of each pixel, ``(H, W)``. Raises ``DataError`` for a label that no class has."""
     known, shapes = class_indices(described), shapes_of(described.encoding, path, image)
-    unknown = sorted({shape.label for shape in shapes if not shape.crowd and shape.label not in known})
+    expect_described(described, (shape.label for shape in shapes if not shape.crowd), path)
+    names = [c.name for c in described.classes]
+    outside = names.index(described.outside) if described.outside else IGNORE
+    table = [outside, *(IGNORE if shape.crowd else known.get(shape.label, IGNORE) for shape in shapes)]
+    return np.array(table, np.int32)[_top(described.encoding, shapes, image, path)]
+
+
+def expect_described(described: "SemanticDescription", labels: Iterable[str], path: Path) -> None:
+    """Raise ``DataError`` for a label that no class has, unless others are ignored."""
+    unknown = sorted(set(labels) - class_indices(described).keys())
     if unknown and described.others == "error":
         raise DataError(
             f"{path}: expected labels of the described classes, found {unknown[0]!r}: describe it, or set "
             'semantic.others = "ignore"'
         )
-    names = [c.name for c in described.classes]
-    outside = names.index(described.outside) if described.outside else IGNORE
-    table = [outside, *(IGNORE if shape.crowd else known.get(shape.label, IGNORE) for shape in shapes)]
-    return np.array(table, np.int32)[_top(described.encoding, shapes, image, path)]
 
 
 def draw_objects(encoding: str, known: frozenset[str] | None, path: Path, image: ImageFile) -> npt.NDArray[np.int32]:

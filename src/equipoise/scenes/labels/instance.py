@@ -9,12 +9,14 @@ from equipoise.errors import RecipeError
 from equipoise.scenes.cameras.camera import Camera
 from equipoise.scenes.io.images import stored_bits
 from equipoise.scenes.labels.centroids import instance_centroids
+from equipoise.scenes.labels.class_description import SemanticDescription
 from equipoise.scenes.labels.drawn import READERS
 from equipoise.scenes.labels.instance_ids import (
     DescribedIds,
     DrawnIds,
     InstanceDescription,
     InstanceIds,
+    PanopticIds,
     check_instances,
 )
 from equipoise.scenes.labels.label import (
@@ -28,7 +30,8 @@ from equipoise.scenes.labels.label import (
     Source,
 )
 from equipoise.scenes.labels.one_class import misplaced, unlike_their_ids
-from equipoise.scenes.labels.semantic import SemanticDescription, SemanticLabel
+from equipoise.scenes.labels.panoptic import PANOPTIC
+from equipoise.scenes.labels.semantic import SemanticLabel
 from equipoise.scenes.labels.split_report import SplitReport
 from equipoise.scenes.labels.stored import count_stored, largest_numbers
 from equipoise.scenes.labels.values import such
@@ -63,6 +66,8 @@ class InstanceLabel(Label):
         """Create the reader of described instance labels."""
         described = cast(InstanceDescription, source.descriptions[self.name])
         semantic = cast(SemanticDescription | None, source.descriptions.get(SemanticLabel.name))
+        if described.encoding == PANOPTIC:
+            return PanopticIds(described, semantic, source.vocabulary, source.below(described.segments))
         reader = DrawnIds if described.encoding in READERS else DescribedIds
         return reader(described, semantic, source.vocabulary)
 
@@ -141,10 +146,10 @@ def _count_countable(report: SplitReport, image: LabelledImage, name: str) -> No
     semantic, countable = image.labels.get(SemanticLabel.name), image.vocabulary.countable
     if semantic is None or not np.isin(semantic, countable).any():
         return
-    path, with_id = str(image.files[name]), image.labels[name] > 0
+    path, with_id, reader = str(image.files[name]), image.labels[name] > 0, image.readers[name]
     report.countable = 1
     if not with_id.any():
         report.uncounted.append(path)
-    elif image.readers[name].class_of(1) is None:  # If ids imply classes, smaller numbers are groups.
+    elif reader.class_of(1) is None and not isinstance(reader, DrawnIds | PanopticIds):  # These mark groups otherwise.
         counted_pixels = np.isin(semantic, countable)
         report.without_id += [path] * bool(np.mean(with_id[counted_pixels]) < 1 - FEW)

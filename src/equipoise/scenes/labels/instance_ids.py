@@ -1,6 +1,7 @@
 """Read instance ids: numbers, colours or class · factor + index, as Cityscapes stores them."""
 
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.errors import DataError, RecipeError
-from equipoise.scenes.io.images import read_colors, read_labels
+from equipoise.scenes.io.arrays import is_array
+from equipoise.scenes.io.images import read_labels
 from equipoise.scenes.labels.cityscapes_classes import (
     COUNTABLE_IDS,
     HIGHEST_ID,
@@ -16,10 +18,13 @@ from equipoise.scenes.labels.cityscapes_classes import (
     LOWEST_COUNTABLE,
     train_ids,
 )
+from equipoise.scenes.labels.class_description import NAMED, SemanticDescription
 from equipoise.scenes.labels.drawn import READERS, draw_objects, object_labels
 from equipoise.scenes.labels.label import Array, Files, Labels, Reader, Stored
+from equipoise.scenes.labels.numbers import HIGHEST, read_color_codes, read_numbers
 from equipoise.scenes.labels.one_class import HIGHEST_STORED, contradiction, split_by_class
-from equipoise.scenes.labels.semantic import SemanticDescription, SemanticLabel, meanings
+from equipoise.scenes.labels.panoptic import PANOPTIC, read_ids, replaced, segments_of, without_pixels
+from equipoise.scenes.labels.semantic import SemanticLabel, meanings
 from equipoise.scenes.labels.shapes import ImageFile
 from equipoise.scenes.labels.values import code, expect_values
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneVocabulary
@@ -34,10 +39,12 @@ class InstanceDescription:
     """Where instance labels are and how ids are stored.
 
     Attributes:
-        files: the pattern of the label pictures.
+        files: the pattern of the label files: PNG, for numbers and colours also TIFF, NPY or NPZ.
         encoding: ``class_factor``: class · factor + index, where numbers below ``factor`` are no instance; ``id``: any
             number except those in ``background``; ``color``: any colour except those in ``background``; ``coco``,
-            ``labelme``, ``yolo``, ``cityscapes_polygons``: outlines of objects.
+            ``labelme``, ``yolo``, ``cityscapes_polygons``: outlines of objects; ``coco_panoptic``: PNGs of segment ids.
+        segments: only for ``coco_panoptic``: the JSON file about the segments of all images; may contain ``{split}``.
+        key: the array in NPZ files. Empty: the only one.
         factor: the factor of ``class_factor``, 1 … 65,535; not used by other encodings.
         background: numbers or colours that are no instance.
         only_countable: pixels of classes that are not countable are no instance (panoptic pictures have ids on
@@ -49,7 +56,11 @@ class InstanceDescription:
     """
 
     files: str
-    encoding: Literal["class_factor", "id", "color", "coco", "labelme", "yolo", "cityscapes_polygons"] = "class_factor"
+    encoding: Literal[
+        "class_factor", "id", "color", "coco", "labelme", "yolo", "cityscapes_polygons", "coco_panoptic"
+    ] = "class_factor"
+    segments: str = ""
+    key: str = ""
     factor: int = 1000
     background: tuple[int | tuple[int, int, int], ...] = (0,)
     only_countable: bool = False
@@ -61,10 +72,12 @@ def check_instances(described: InstanceDescription, semantic: SemanticDescriptio
     """Raise ``RecipeError`` for numbers out of range, and if the tables of instances and classes do not fit."""
     if not 1 <= described.factor <= 65535:
         raise RecipeError(f"{where}: instance.factor: expected 1 … 65,535, found {described.factor}")
-    if described.encoding in READERS and described.background != (0,):
-        raise RecipeError(f"{where}: instance.background: expected none with outlines, found some: leave it out")
+    if described.encoding in NAMED and described.background != (0,):
+        kind = "outlines" if described.encoding in READERS else described.encoding
+        raise RecipeError(f"{where}: instance.background: expected none with {kind}, found some: leave it out")
     if described.background != (0,):
-        expect_values(described.background, described.encoding, f"{where}: instance.background")
+        array = is_array(described.files)
+        expect_values(described.background, described.encoding, f"{where}: instance.background", array=array)
     _check_with_classes(described, semantic, where)
 
 
@@ -75,14 +88,16 @@ def _check_with_classes(described: InstanceDescription, semantic: SemanticDescri
         raise RecipeError(f"{where}: instance.across_classes: expected a [semantic] table with the classes, found none")
     if semantic is None or (described.encoding, semantic.encoding) != ("class_factor", "value"):
         return
+    highest = HIGHEST if is_array(described.files) else HIGHEST_STORED
+    bits = 16 if highest == HIGHEST_STORED else 32
     for c in semantic.classes:
         for number in c.numbers if c.countable else ():
-            if not 0 < number * described.factor <= 65535:
-                why = "which means no instance" if number == 0 else "which 16 bit cannot hold"
+            if not 0 < (found := number * described.factor) <= highest:
+                why = "which means no instance" if number <= 0 else f"which {bits} bit cannot hold"
                 raise RecipeError(
                     f"{where}: instance.encoding: expected class · {described.factor} + index of {described.factor} … "
-                    f"65,535, found {number * described.factor} for {c.name!r}, {why}: renumber the class or change "
-                    'the factor, or write plain ids and encoding = "id"'
+                    f"{highest:,}, found {found} for {c.name!r}, {why}: renumber the class or change the factor, or "
+                    'write plain ids and encoding = "id"'
                 )
 
 
@@ -98,8 +113,10 @@ class DescribedIds(Reader):
         self._wide = min(special, default=0) > 255 or factor > 255
 
     def stored(self, path: Path) -> Stored:
-        """Read grey numbers of 8 or 16 bits, palette indices, or colours."""
-        return read_colors(path) if self._described.encoding == "color" else read_labels(path, wide=self._wide)
+        """Read grey numbers of 8 or 16 bits, palette indices, colours, or arrays of these."""
+        if self._described.encoding == "color":
+            return read_color_codes(path, key=self._described.key)
+        return read_numbers(path, wide=self._wide, key=self._described.key)
 
     def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.int32]:
         """Convert to ids, which are the stored numbers except for ``ZERO_OBJECT``.
@@ -115,7 +132,12 @@ class DescribedIds(Reader):
             if not numbered and small.any():
                 raise DataError(_class_zero(np.unique(stored[small]), described.factor, path))
             background |= small
-        named = np.where(stored == 0, ZERO_OBJECT.get(described.encoding, 0), stored)
+        elif (negative := stored[(stored < 0) & ~background]).size:
+            raise DataError(
+                f"{path}: expected ids of 0 or more, found {negative[0]}: add it to instance.background if it means no "
+                "instance"
+            )
+        named = np.where(stored == 0, _zero_object(stored, described.encoding), stored)
         return np.where(background, 0, named).astype(np.int32)
 
     def settled(self, name: str, found: Labels, files: Files) -> Array:
@@ -165,6 +187,42 @@ class DrawnIds(DescribedIds):
         return stored.astype(np.int32)
 
 
+class PanopticIds(DescribedIds):
+    """Reads instance ids from COCO's panoptic segments, without void and crowds.
+
+    If classes come from segments too, objects are those of countable classes, otherwise those of categories of things.
+    """
+
+    def __init__(
+        self,
+        described: InstanceDescription,
+        semantic: SemanticDescription | None,
+        vocabulary: SceneVocabulary,
+        segments: Path,
+    ) -> None:
+        super().__init__(described, semantic, vocabulary)
+        self._segments = segments
+
+    def stored(self, path: Path) -> Stored:
+        """Read segment ids."""
+        return read_ids(path)
+
+    def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.int32]:
+        """Keep the ids of objects."""
+        semantic = self._semantic
+        same = semantic is not None and semantic.encoding == PANOPTIC and bool(self._vocabulary.countable)
+        known = object_labels(semantic) if semantic is not None and same else None
+        objects = {
+            own: own if not each.crowd and (each.thing if known is None else each.label in known) else 0
+            for own, each in segments_of(path, self._segments).items()
+        }
+        return replaced(stored, objects, 0, path, self._segments)
+
+    def unused(self, path: Path) -> str:
+        """Describe the segments that no pixel shows."""
+        return without_pixels(path, self._segments)
+
+
 class InstanceIds(Reader):
     """Reads Cityscapes' instance ids: class · 1000 + index. Smaller numbers are groups or stuff, not objects."""
 
@@ -199,6 +257,13 @@ class InstanceIds(Reader):
     def class_of(self, number: int) -> int | None:
         """Return the class of class · 1000 + index."""
         return int(train_ids()[number // INSTANCE_FACTOR])
+
+
+def _zero_object(stored: Stored, encoding: str) -> int:
+    """The id of an object that is stored as 0: ``ZERO_OBJECT``, or with arrays the next one that is not stored."""
+    first = ZERO_OBJECT.get(encoding, 0)
+    used = set(np.unique(stored[stored >= first]).tolist()) if first else ()
+    return next(number for number in count(first) if number not in used)
 
 
 def _class_zero(found: npt.NDArray[np.int32], factor: int, path: Path) -> str:

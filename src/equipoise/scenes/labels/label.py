@@ -48,6 +48,11 @@ ONE_FILE = ("coco",)
 """Encodings with one file for all images."""
 
 
+def beside(described: LabelDescription) -> str:
+    """Return the pattern of the file about all images that a label needs beside its own; empty if it needs none."""
+    return str(getattr(described, "segments", ""))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """The properties of a data set that a reader may depend on.
@@ -57,12 +62,14 @@ class Source:
         descriptions: the label tables of a data description, by label name; empty for Cityscapes' layout.
         sky_is_zero: give the sky zero inverse depth; otherwise it has no depth label.
         camera: the described camera; ``None`` if there is none.
+        below: returns the path of a file about all images, from its pattern.
     """
 
     vocabulary: SceneVocabulary
     descriptions: Mapping[str, LabelDescription] = field(default_factory=dict)
     sky_is_zero: bool = True
     camera: Camera | None = None
+    below: Callable[[str], Path] = Path
 
 
 class Reader(ABC):
@@ -89,6 +96,10 @@ class Reader(ABC):
         Called once all labels of the image have been read. Raises ``DataError`` if labels contradict each other.
         """
         return found[name]
+
+    def unused(self, path: Path) -> str:
+        """Describe what a label announces but no pixel shows; empty if there is nothing."""
+        return ""
 
     def class_of(self, number: int) -> int | None:
         """Return the class index that a stored number implies: ``IGNORE`` for no class, ``None`` if it implies none."""

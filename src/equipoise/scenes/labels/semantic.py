@@ -1,18 +1,18 @@
 """The semantic label: the class index of every pixel, ``uint8``; 255 = no label."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.errors import DataError, RecipeError
-from equipoise.scenes.io.images import read_colors, read_labels
+from equipoise.errors import DataError
+from equipoise.scenes.io.images import read_labels
 from equipoise.scenes.labels.cityscapes_classes import CLASSES, HIGHEST_ID, SKY, train_ids
-from equipoise.scenes.labels.drawn import READERS, draw_classes
+from equipoise.scenes.labels.class_description import SemanticDescription, check_classes
+from equipoise.scenes.labels.drawn import READERS, class_indices, draw_classes, expect_described
 from equipoise.scenes.labels.label import (
     Array,
     CityscapesPlace,
@@ -24,76 +24,16 @@ from equipoise.scenes.labels.label import (
     Source,
     Stored,
 )
+from equipoise.scenes.labels.numbers import read_color_codes, read_numbers
+from equipoise.scenes.labels.panoptic import PANOPTIC, read_ids, replaced, segments_of, without_pixels
 from equipoise.scenes.labels.shapes import ImageFile
 from equipoise.scenes.labels.split_report import SplitReport
-from equipoise.scenes.labels.values import Value, code, expect_storable, expect_values, shown, such
+from equipoise.scenes.labels.values import code, shown, such
 from equipoise.scenes.labels.vocabulary import IGNORE, SceneClass, SceneVocabulary
 from equipoise.scenes.visual.colors import Picture, class_colors, distinct_colors
 
 UNKNOWN = 256
 """Marks a stored number that is neither a class nor ignored."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassDescription:
-    """One class, and the numbers or colours that stand for it in label pictures.
-
-    Attributes:
-        name: the name in results, pictures and recipes; different for each class.
-        value: the number or numbers that stand for the class (``encoding = "value"``).
-        color: the colour in pictures. With ``encoding = "color"`` also the colour that stands for the class in labels;
-            a list of colours is possible, of which pictures use the first. Left out: a colour that no other class has.
-        countable: whether its objects are instances.
-        category: a name that related classes share; see *Categories*. Empty: a category of its own.
-    """
-
-    name: str
-    value: int | tuple[int, ...] = ()
-    color: tuple[int, int, int] | tuple[tuple[int, int, int], ...] | None = None
-    countable: bool = False
-    category: str = ""
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """The stored numbers that stand for the class."""
-        return (self.value,) if isinstance(self.value, int) else self.value
-
-    @property
-    def colors(self) -> tuple[tuple[int, int, int], ...]:
-        """All given colours; empty if none is given."""
-        if not self.color:
-            return ()
-        return tuple(c for c in self.color if isinstance(c, tuple)) or (cast(tuple[int, int, int], self.color),)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SemanticDescription:
-    """Where class labels are and what they mean.
-
-    Attributes:
-        files: the pattern of the label pictures.
-        classes: the classes, in the order of their indices.
-        encoding: ``value``: one number per pixel; ``color``: RGB; ``coco``, ``labelme``, ``yolo``,
-            ``cityscapes_polygons``: outlines of objects, whose labels are names of classes (YOLO: values).
-        outside: only for outlines, and required for them: the class of pixels outside all of them; empty: no label.
-        ignore: numbers or colours that mean no label.
-        others: how to treat a number or colour that is neither a class nor ignored.
-        sky: the name of the class whose inverse depth is zero.
-        optional: images may lack this label.
-    """
-
-    files: str
-    classes: tuple[ClassDescription, ...]
-    encoding: Literal["value", "color", "coco", "labelme", "yolo", "cityscapes_polygons"] = "value"
-    outside: str | None = None
-    ignore: tuple[int | tuple[int, int, int], ...] = ()
-    others: Literal["error", "ignore"] = "error"
-    sky: str = ""
-    optional: bool = False
-
-    def stored(self, c: ClassDescription) -> tuple[int | tuple[int, int, int], ...]:
-        """Return the numbers or colours that stand for a class."""
-        return c.colors if self.encoding == "color" else c.numbers
 
 
 class DescribedClasses(Reader):
@@ -104,12 +44,14 @@ class DescribedClasses(Reader):
         self._wide = any(number > 255 for c in described.classes for number in c.numbers)
 
     def stored(self, path: Path) -> Stored:
-        """Read grey numbers of 8 or 16 bits, palette indices, or colours."""
-        return read_colors(path) if self._described.encoding == "color" else read_labels(path, wide=self._wide)
+        """Read grey numbers of 8 or 16 bits, palette indices, colours, or arrays of these."""
+        if self._described.encoding == "color":
+            return read_color_codes(path, key=self._described.key)
+        return read_numbers(path, wide=self._wide, key=self._described.key)
 
     def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.uint8]:
         """Convert to class indices. Raises ``DataError`` for a number or colour that is not described."""
-        found = meanings(self._described)[stored]
+        found = meant_by(self._described, stored)
         unknown = found == UNKNOWN
         if unknown.any():
             value = int(stored[unknown][0])
@@ -138,6 +80,28 @@ class DrawnClasses(Reader):
     def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.uint8]:
         """Return the drawn class indices."""
         return stored.astype(np.uint8)
+
+
+class PanopticClasses(Reader):
+    """Reads class labels from COCO's panoptic segments; void has no class, and a crowd has that of its category."""
+
+    def __init__(self, described: SemanticDescription, segments: Path) -> None:
+        self._described, self._segments = described, segments
+
+    def stored(self, path: Path) -> Stored:
+        """Read segment ids."""
+        return read_ids(path)
+
+    def understood(self, stored: Stored, path: Path) -> npt.NDArray[np.uint8]:
+        """Convert to class indices. Raises ``DataError`` for a category that is not described."""
+        known, segments = class_indices(self._described), segments_of(path, self._segments)
+        expect_described(self._described, (each.label for each in segments.values()), path)
+        classes = {own: known.get(each.label, IGNORE) for own, each in segments.items()}
+        return replaced(stored, classes, IGNORE, path, self._segments).astype(np.uint8)
+
+    def unused(self, path: Path) -> str:
+        """Describe the segments that no pixel shows."""
+        return without_pixels(path, self._segments)
 
 
 class LabelIds(Reader):
@@ -172,6 +136,8 @@ class SemanticLabel(Label):
     def reader(self, source: Source) -> Reader:
         """Create the reader of described class labels."""
         described = cast(SemanticDescription, source.descriptions[self.name])
+        if described.encoding == PANOPTIC:
+            return PanopticClasses(described, source.below(described.segments))
         return DrawnClasses(described) if described.encoding in READERS else DescribedClasses(described)
 
     def meaning(self, described: SemanticDescription) -> dict[str, object]:
@@ -194,19 +160,7 @@ class SemanticLabel(Label):
         self, described: SemanticDescription, others: Mapping[str, LabelDescription], where: str
     ) -> None:
         """Check that class names are unique and that each number or colour has one meaning."""
-        _check_names(described, where)
-        _check_outside(described, where)
-        meant: dict[Value, str] = {}
-        for c in described.classes:
-            _check_class(c, described, meant, where)
-        if described.ignore and described.encoding in READERS:
-            raise RecipeError(
-                f"{where}: semantic.ignore: expected none with outlines, found some: leave out the class of "
-                'what has no label, and set others = "ignore"'
-            )
-        expect_values(described.ignore, described.encoding, f"{where}: semantic.ignore")
-        for key in described.ignore:
-            _expect_new(key, "no label", meant, f"{where}: semantic.ignore")
+        check_classes(described, where)
 
     def count(self, report: SplitReport, image: LabelledImage) -> None:
         """Count the classes that an image shows."""
@@ -227,66 +181,34 @@ class SemanticLabel(Label):
 def meanings(described: SemanticDescription) -> npt.NDArray[np.uint16]:
     """Return the class index, ``IGNORE`` or ``UNKNOWN`` for every stored number or colour."""
     size = 1 << (24 if described.encoding == "color" else 16)
-    table = np.full(size, UNKNOWN if described.others == "error" else IGNORE, np.uint16)
-    table[[code(value) for value in described.ignore]] = IGNORE
-    for index, c in enumerate(described.classes):
-        table[[code(value) for value in described.stored(c)]] = index
+    table = np.full(size, _unlisted(described), np.uint16)
+    for number, index in _listed(described).items():
+        if 0 <= number < size:
+            table[number] = index
     return table
+
+
+def meant_by(described: SemanticDescription, stored: Stored) -> npt.NDArray[np.uint16]:
+    """Return ``meanings`` of stored numbers; those of arrays may be negative or need more than 16 bits."""
+    table = meanings(described)
+    if not stored.size or (stored.min() >= 0 and stored.max() < len(table)):
+        return table[stored]
+    listed, unlisted = _listed(described), _unlisted(described)
+    values, index = np.unique(stored, return_inverse=True)
+    found = np.array([listed.get(value, unlisted) for value in values.tolist()], np.uint16)
+    return found[index].reshape(stored.shape)
+
+
+def _listed(described: SemanticDescription) -> dict[int, int]:
+    """Return the class index, or ``IGNORE``, of every number and colour that a description lists."""
+    classes = {code(value): index for index, c in enumerate(described.classes) for value in described.stored(c)}
+    return {code(value): IGNORE for value in described.ignore} | classes
+
+
+def _unlisted(described: SemanticDescription) -> int:
+    return UNKNOWN if described.others == "error" else IGNORE
 
 
 def reindexed(labels: Labels, table: npt.NDArray[np.uint8]) -> dict[str, Array]:
     """Replace each class index by ``table[index]``."""
     return {name: table.take(array) if name == SemanticLabel.name else array for name, array in labels.items()}
-
-
-def _check_names(described: SemanticDescription, where: str) -> None:
-    names = [c.name for c in described.classes]
-    if any(name != name.strip() or not name for name in names):
-        raise RecipeError(f"{where}: semantic.classes: expected names without surrounding spaces, found {names}")
-    if not 1 <= len(names) <= 255:
-        raise RecipeError(f"{where}: semantic.classes: expected 1 … 255 classes, found {len(names)}")
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise RecipeError(f"{where}: semantic.classes: expected unique names, found {twice[0]!r} twice")
-    if described.sky and described.sky not in names:
-        raise RecipeError(f"{where}: semantic.sky: expected a class, found {described.sky!r}")
-
-
-def _check_outside(described: SemanticDescription, where: str) -> None:
-    """Outlines leave pixels between them, whose meaning only the user knows."""
-    where, names = f"{where}: semantic.outside", [c.name for c in described.classes]
-    if described.encoding not in READERS:
-        if described.outside is not None:
-            raise RecipeError(f"{where}: expected it with {', '.join(READERS)}, found encoding {described.encoding!r}")
-    elif described.outside is None:
-        raise RecipeError(f'{where}: expected the class of pixels outside all outlines, or "" if they have no label')
-    elif described.outside and described.outside not in names:
-        raise RecipeError(f"{where}: expected a class, found {described.outside!r}")
-
-
-def _check_class(c: ClassDescription, described: SemanticDescription, meant: dict[Value, str], where: str) -> None:
-    """Check the numbers and colours of a class, and add them to ``meant``."""
-    table, encoding = f"{where}: semantic.classes", described.encoding
-    where = f"{table}: {c.name!r}"
-    named = described.encoding in READERS and (described.encoding != "yolo" or c.name == described.outside)
-    if not described.stored(c) and not named:
-        raise RecipeError(f"{where}: expected its {encoding}, found none")
-    if encoding == "color" and c.numbers:
-        raise RecipeError(
-            f'{where}: value: expected none with encoding = "color", found {", ".join(map(str, c.numbers))}: leave it '
-            "out, or change the encoding"
-        )
-    for key in described.stored(c):
-        expect_storable(key, where)
-        _expect_new(key, repr(c.name), meant, table)
-    if len(c.colors) > 1 and encoding == "value":
-        raise RecipeError(f"{where}: color: expected one, found {len(c.colors)}")
-    for color in c.colors:
-        expect_storable(color, f"{where}: color")
-
-
-def _expect_new(key: Value, meaning: str, meant: dict[Value, str], where: str) -> None:
-    """Raise ``RecipeError`` for a number or colour that already has a meaning; otherwise remember its meaning."""
-    if key in meant:
-        found = f"{meaning} twice" if meant[key] == meaning else f"both {meant[key]} and {meaning}"
-        raise RecipeError(f"{where}: expected one meaning for {key}, found {found}: leave one out")
-    meant[key] = meaning

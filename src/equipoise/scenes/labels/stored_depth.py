@@ -70,8 +70,6 @@ def check_depth(described: DepthDescription, where: str) -> None:
                 expect_storable(value, f"{where}: depth.{key}")
     if both := {str(float(n)) for n in described.invalid} & {str(float(n)) for n in described.infinite}:
         raise RecipeError(f"{where}: depth: expected {float(min(both)):g} in invalid or in infinite, found it in both")
-    if described.key and not described.files.lower().endswith((".npz", ".exr")):
-        raise RecipeError(f"{where}: depth.key: expected it for NPZ or OpenEXR, found files = {described.files!r}")
 
 
 def check_ray_camera(described: DepthDescription, camera: Camera | None, where: str) -> None:

@@ -27,21 +27,24 @@ def shown(number: int) -> tuple[int, int, int]:
     return number // 65536, number // 256 % 256, number % 256
 
 
-def expect_storable(value: object, where: str) -> None:
-    """Raise ``RecipeError`` for a number or a colour that a PNG cannot hold."""
-    values, highest = (value, 255) if isinstance(value, tuple) else ((value,), 65535)
-    if not all(isinstance(one, int) and 0 <= one <= highest for one in values):
+def expect_storable(value: object, where: str, *, array: bool = False) -> None:
+    """Raise ``RecipeError`` for a number or a colour that a PNG, or an ``array`` of 32 bits, cannot hold."""
+    lowest, highest = (-(1 << 31), (1 << 31) - 1) if array else (0, 65535)
+    if isinstance(value, tuple):
+        lowest, highest = 0, 255
+    values = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(one, int) and lowest <= one <= highest for one in values):
         found = list(value) if isinstance(value, tuple) else value
-        raise RecipeError(f"{where}: expected 0 … {highest:,}, found {found}")
+        raise RecipeError(f"{where}: expected {lowest:,} … {highest:,}, found {found}")
 
 
-def expect_values(values: Iterable[Value], encoding: str, where: str) -> None:
+def expect_values(values: Iterable[Value], encoding: str, where: str, *, array: bool = False) -> None:
     """Raise ``RecipeError`` for numbers where ``encoding`` is ``color``, for colours elsewhere, and out of range."""
     for value in values:
         if isinstance(value, tuple) != (encoding == "color"):
             expected = "colours [red, green, blue]" if encoding == "color" else "numbers"
             raise RecipeError(f"{where}: expected {expected}, found {value}")
-        expect_storable(value, where)
+        expect_storable(value, where, array=array)
 
 
 def such(paths: Sequence[str], message: str) -> list[str]:
