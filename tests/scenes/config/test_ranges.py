@@ -33,6 +33,7 @@ BAD = {
     "optimizer.lr": "0.0",
     "optimizer.log_variance_lr": "-1.0",
     "optimizer.encoder_lr_factor": "0.0",
+    "optimizer.encoder_lr_decay": "1.5",
     "optimizer.gradient_clip": "nan",
     "optimizer.weight_decay": "-0.1",
     "optimizer.momentum": "1.0",

@@ -43,7 +43,7 @@ def test_the_unit_of_the_average_is_that_of_the_targets(tmp_path: Path):
 
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_resume_is_bit_exact(tmp_path: Path, accumulate: int):
-    optimizer = replace(AVERAGED.optimizer, encoder_lr_factor=0.1)
+    optimizer = replace(AVERAGED.optimizer, encoder_lr_factor=0.1, encoder_lr_decay=0.5)
     recipe = replace(AVERAGED, optimizer=optimizer, training=replace(AVERAGED.training, accumulate=accumulate))
     run(recipe, tmp_path / "whole")
     assert stop_after(recipe, tmp_path / "parts", steps=5).step == 5

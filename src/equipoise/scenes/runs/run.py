@@ -23,6 +23,7 @@ from equipoise.scenes.runs.validation import plan_validation, selection, validat
 from equipoise.scenes.training.device import CPU, described, device_name
 from equipoise.scenes.training.distributed import ALONE, ProcessGroup
 from equipoise.scenes.training.loop import train
+from equipoise.scenes.training.optimizer import make_optimizer
 from equipoise.scenes.training.outcome import Outcome
 from equipoise.scenes.training.precision import COARSEST_FIRST, Precision, choose_precision, precision_on, products
 from equipoise.scenes.training.selection import best_of
@@ -46,6 +47,7 @@ def train_run(
         callbacks.on_notice(line)
     with torch.device("meta"):
         model = SceneModel(describe(recipe, known.vocabulary))
+        make_optimizer(model, recipe.optimizer)  # Raises before an old run is removed.
     with group.leader_first():  # It may download them.
         weights = None if resume else first_weights(recipe, model, callbacks.on_notice)
     sets = validation_sets(data, model, callbacks.on_notice) if recipe.training.validate_every else []

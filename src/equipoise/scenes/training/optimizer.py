@@ -17,8 +17,11 @@ WORKINGS = ("fused", "foreach", "capturable")
 def make_optimizer(model: SceneModel, recipe: OptimizerRecipe) -> torch.optim.Optimizer:
     """The recipe's optimizer, fused on GPUs.
 
-    The log-variances are a group of their own, without weight decay; so is the encoder, where its rate is another one.
-    The first group holds the network, or the rest of it.
+    The log-variances are a group of their own, without weight decay; so is the encoder, where its rate is another one,
+    and each stage of it, where these have different rates. The first group holds the network, or the rest of it.
+
+    Raises:
+        RecipeError: the encoder has no stages.
     """
     groups = param_groups(
         model.network,
@@ -27,8 +30,8 @@ def make_optimizer(model: SceneModel, recipe: OptimizerRecipe) -> torch.optim.Op
         weight_decay=recipe.weight_decay,
         log_variance_lr=recipe.log_variance_lr,
     )
-    if recipe.encoder_lr_factor != 1:
-        groups.append(_encoder_group(model, groups[0], recipe))
+    if recipe.encoder_lr_factor != 1 or recipe.encoder_lr_decay != 1:
+        groups += _encoder_groups(model, groups[0], recipe)
     fused = True if groups[0]["params"][0].device.type in FUSED else None
     optimizer: torch.optim.Optimizer
     if recipe.name == "sgd":
@@ -43,12 +46,20 @@ def make_optimizer(model: SceneModel, recipe: OptimizerRecipe) -> torch.optim.Op
     return optimizer
 
 
-def _encoder_group(model: SceneModel, network: dict[str, Any], recipe: OptimizerRecipe) -> dict[str, Any]:
-    """Take the encoder's parameters out of the group ``network`` into one with a rate of its own."""
-    own = {id(p) for p in model.network.encoder.parameters()}
-    encoder = [p for p in network["params"] if id(p) in own]
+def _encoder_groups(model: SceneModel, network: dict[str, Any], recipe: OptimizerRecipe) -> list[dict[str, Any]]:
+    """Take the encoder's parameters out of the group ``network``, into one group for each rate, from the image on."""
+    encoder = model.network.encoder
+    stages = [list(encoder.parameters())] if recipe.encoder_lr_decay == 1 else encoder.stages()
+    own = {id(p) for p in encoder.parameters()}
+    trained = {id(p) for p in network["params"]}
     network["params"] = [p for p in network["params"] if id(p) not in own]
-    return network | {"params": encoder, "lr": recipe.lr * recipe.encoder_lr_factor}
+    rates = [
+        recipe.lr * recipe.encoder_lr_factor * recipe.encoder_lr_decay**later for later in reversed(range(len(stages)))
+    ]
+    return [
+        network | {"params": [p for p in stage if id(p) in trained], "lr": rate}
+        for stage, rate in zip(stages, rates, strict=True)
+    ]
 
 
 def align_state(optimizer: torch.optim.Optimizer) -> None:

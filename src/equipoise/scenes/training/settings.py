@@ -24,6 +24,8 @@ class OptimizerRecipe:
         warmup_steps: during so many first steps the rate rises linearly from nearly 0.
         encoder_lr_factor: the encoder's learning rate as a multiple of ``lr``; below 1 it keeps more of pretrained
             weights.
+        encoder_lr_decay: the rate of each stage of the encoder as a multiple of the next stage's; the last stage, the
+            farthest from the image, has ``lr`` · ``encoder_lr_factor``. 1: all stages have that rate.
         gradient_clip: the largest norm of the network's gradient, beyond which it is scaled down; left out: none.
     """
 
@@ -36,6 +38,7 @@ class OptimizerRecipe:
     power: float = 0.9
     warmup_steps: int = 0
     encoder_lr_factor: float = 1.0
+    encoder_lr_decay: float = 1.0
     gradient_clip: float | None = None
 
 
@@ -90,6 +93,7 @@ OPTIMIZER_RANGES: dict[str, Range] = {
     "lr": POSITIVE,
     "log_variance_lr": POSITIVE,
     "encoder_lr_factor": POSITIVE,
+    "encoder_lr_decay": (lambda v: 0 < v <= 1, "above 0, at most 1"),
     "gradient_clip": POSITIVE,
     "weight_decay": NOT_NEGATIVE,
     "momentum": FRACTION,

@@ -1,7 +1,7 @@
 """What an encoder is, and its entry in the table of encoders."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -49,6 +49,10 @@ class EncoderModule(nn.Module, ABC):
         Shapes: ``(B, 3, H, W)``, preprocessed → by stride ``(B, channels[stride], ⌈H/stride⌉, ⌈W/stride⌉)``; some of
         timm's round down.
         """
+
+    @abstractmethod
+    def stages(self) -> Sequence[Sequence[nn.Parameter]]:
+        """All parameters by stage, from the image on; ``RecipeError`` where the family has no stages."""
 
     def initialize(self) -> None:
         """Draw the first weights, as He et al. do."""

@@ -4,7 +4,7 @@ Source: He et al., Deep Residual Learning (CVPR 2016); stride on the 3×3 of a b
 stride as in DeepLab (Chen et al., arXiv 1706.05587).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from torch import Tensor, nn
@@ -109,6 +109,11 @@ class ResNet(EncoderModule):
         for stage, stride in enumerate(self.strides, 1):
             features[stride] = hidden = getattr(self, f"layer{stage}")(hidden)
         return features
+
+    def stages(self) -> Sequence[Sequence[nn.Parameter]]:
+        """The stem, and the four stages of blocks."""
+        stem = [*self.conv1.parameters(), *self.bn1.parameters()]
+        return [stem, *([*getattr(self, f"layer{stage}").parameters()] for stage in range(1, 5))]
 
 
 ENCODERS = {name: Encoder(build=partial(ResNet, name), weights={"imagenet": f"timm/{name}.a1_in1k"}) for name in LAYERS}

@@ -2,6 +2,7 @@
 
 import itertools
 import operator
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -54,6 +55,10 @@ class SmallEncoder(EncoderModule):
         for stride, block in zip(self.strides[1:], self.blocks, strict=True):
             features[stride] = hidden = block(hidden)
         return features
+
+    def stages(self) -> Sequence[Sequence[nn.Parameter]]:
+        """The stem, two blocks of 64 channels, and three of 128."""
+        return [[*part.parameters()] for part in (self.stem, self.blocks[:2], self.blocks[2:])]
 
 
 ENCODERS = {"small": Encoder(build=SmallEncoder)}

@@ -8,6 +8,7 @@ import difflib
 import importlib.util
 import re
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -91,6 +92,7 @@ class TimmEncoder(EncoderModule):
 
     def __init__(self, encoder_name: str, output_stride: int, normalization: str) -> None:
         super().__init__()
+        self.encoder_name = encoder_name
         self.places, self.channels = _expect_stride(encoder_name, output_stride)
         self.body = _make(encoder_name, output_stride)
         self.frozen = normalization == "frozen"
@@ -123,6 +125,11 @@ class TimmEncoder(EncoderModule):
         found = self.body(images)
         return {stride: found[index] for stride, index in self.places.items()}
 
+    def stages(self) -> Sequence[Sequence[nn.Parameter]]:
+        """One for each of timm's feature maps: what takes part in it, and not in the map before."""
+        own = dict(self.body.named_parameters())
+        return [[own[name] for name in names] for names in _names_by_stage(self.encoder_name, self.output_stride)]
+
 
 def _make(encoder_name: str, output_stride: int) -> nn.Module:
     """A module of timm with random weights; raises whatever timm does where the family cannot."""
@@ -147,6 +154,32 @@ def _probe(encoder_name: str, output_stride: int) -> tuple[ByStride, ByStride]:
     if not fits or list(places) != sorted(places) or max(places) != output_stride:
         raise ValueError("expected features as (B, C, H/stride, W/stride), from fine to coarse")
     return places, {stride: found[index].shape[1] for stride, index in places.items()}
+
+
+def _names_by_stage(encoder_name: str, output_stride: int) -> list[list[str]]:
+    """The names of parameters by the first feature map whose gradient reaches them, on the meta device.
+
+    Raises:
+        RecipeError: a map is not made from the map before it, as in HRNet, whose branches run side by side.
+    """
+    with torch.device("meta"), torch.enable_grad():
+        body = _make(encoder_name, output_stride).eval()
+        found = body(torch.zeros(1, 3, *PROBE))
+    names, parameters = zip(*body.named_parameters(), strict=True)
+    stages: list[list[str]] = []
+    earlier: set[str] = set()
+    for each in found:
+        gradients = torch.autograd.grad(each.sum(), parameters, retain_graph=True, allow_unused=True)
+        reached = [name for name, gradient in zip(names, gradients, strict=True) if gradient is not None]
+        if not earlier <= set(reached):
+            raise RecipeError(
+                f"optimizer.encoder_lr_decay: expected 1 for {encoder_name}, which has no stages that follow one "
+                "another: leave the key out, or choose another encoder"
+            )
+        stages.append([name for name in reached if name not in earlier])
+        earlier |= set(reached)
+    stages[-1] += [name for name in names if name not in earlier]
+    return [stage for stage in stages if stage]
 
 
 def _works(encoder_name: str, output_stride: int) -> bool:
