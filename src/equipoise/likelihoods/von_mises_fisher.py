@@ -86,7 +86,7 @@ class VonMisesFisher(Likelihood):
         output, target = at_least_single(output).movedim(axis, -1), target.movedim(axis, -1)
         valid = known.all(-1) & (torch.where(known, target, 0.0) != 0).any(-1)
         valid = valid if weights is None else valid & (weights > 0)
-        constant = output.new_tensor([0.0, 0.0, 1.0])
+        constant = torch.eye(DIM, dtype=output.dtype, device=output.device)[-1]  # Made there: a copy would stall a GPU.
         found = normalize(torch.where(valid[..., None], output, constant), dim=-1, eps=SHORTEST)
         truth = normalize(torch.where(valid[..., None], target.to(output.dtype), constant), dim=-1, eps=0.0)
         return found, truth, valid, weights

@@ -109,6 +109,10 @@ def main(folder: Path, how: str) -> None:
     if how == "broken":
         plain = replace(noise, kind="gaussian", standardize=False, init=0.0)
         chosen, dataset = replace(chosen, likelihood={"depth": plain}), BrokenDataset()
+    if how == "one_task":  # Then some process has no label of any task, while the other has.
+        chosen = replace(chosen, tasks=("depth",))
+    if how == "frozen":
+        chosen = replace(chosen, model=replace(chosen.model, normalization="frozen"))
     if how == "accumulated":  # One process takes each batch as a whole, each of two in two parts.
         parts = int(os.environ.get("WORLD_SIZE", "1"))
         chosen = replace(chosen, training=replace(chosen.training, batch_size=5, accumulate=parts))

@@ -10,7 +10,7 @@ import torch
 from equipoise.errors import RecipeError, RunError, UsageError
 from equipoise.scenes.config.recipe import read_recipe
 from equipoise.scenes.runs.run import workplace
-from equipoise.scenes.training.device import CPU, choose_device, described
+from equipoise.scenes.training.device import CPU, as_current, choose_device, described
 from equipoise.scenes.training.distributed import ALONE
 from equipoise.scenes.training.loop import train
 from equipoise.scenes.training.precision import choose_precision, float32_products, precision_on
@@ -87,6 +87,20 @@ class TestDevices:
         with pytest.raises(UsageError, match="expected at most 2 processes, one for each GPU, found 3: lower torchrun"):
             choose_device("auto")
 
+    def test_a_single_process_takes_the_first_whatever_was_left_in_the_environment(
+        self, gpus: Any, monkeypatch: pytest.MonkeyPatch
+    ):
+        gpus(1)
+        monkeypatch.setenv("LOCAL_RANK", "3")
+        assert choose_device("auto") == choose_device("cuda") == GPU
+
+    def test_the_chosen_gpu_becomes_the_current_one(self, monkeypatch: pytest.MonkeyPatch):
+        taken: list[torch.device] = []
+        monkeypatch.setattr(torch.cuda, "device", lambda device: taken.append(device) or torch.enable_grad())
+        second = torch.device("cuda", 1)
+        with as_current(CPU), as_current(second):
+            assert taken == [second]
+
     def test_in_words(self, gpus: Any):
         gpus(1)
         assert described(GPU, "cuda") == "cuda:0 (Test GPU)"
@@ -123,12 +137,19 @@ class TestPrecision:
             both = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)  # type: ignore[attr-defined]
             return [kind.fp32_precision for kind in both]
 
-        before = kinds()
+        def switches() -> tuple[bool, bool]:
+            """PyTorch raises where they contradict the settings above; its compiler reads them."""
+            return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+        before, former = kinds(), switches()
         with float32_products("float32", GPU):
             assert kinds() == ["ieee", "ieee"]
+            assert switches() == (False, False)
         with float32_products("bfloat16", GPU):
             assert kinds() == ["tf32", "tf32"]
+            assert switches() == (True, True)
         assert kinds() == before
+        assert switches() == former
         with float32_products("float32", CPU):
             assert kinds() == before
 

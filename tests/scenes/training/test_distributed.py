@@ -26,7 +26,7 @@ def work(folder: Path, how: str, *, processes: int) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("how", ["gradient", "closed_form", "accumulated"])
+@pytest.mark.parametrize("how", ["gradient", "closed_form", "accumulated", "one_task", "frozen"])
 def test_two_processes_equal_one(tmp_path: Path, how: str):
     """Batches of three are shared two to one; in some steps a process has no label of a task, in some neither has.
 
@@ -34,6 +34,9 @@ def test_two_processes_equal_one(tmp_path: Path, how: str):
     """
     for processes in (1, 2):
         work(tmp_path / str(processes), how, processes=processes)
+    frozen = {name: v for name, v in load_file(tmp_path / "2/model.safetensors").items() if "encoder" in name}
+    for name, value in frozen.items():  # As they were drawn.
+        assert not name.endswith("running_mean") or not value.any(), name
     one, two = (load_file(tmp_path / n / "model.safetensors") for n in ("1", "2"))
     assert one.keys() == two.keys()
     for name in one:

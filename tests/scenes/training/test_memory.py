@@ -12,6 +12,7 @@ from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.networks.network import SceneNetwork
 from equipoise.scenes.training.loop import train
+from equipoise.scenes.training.moving import Batch, on_device
 from tests.scenes.training.test_loop import RECIPE
 from tests.support.tiny import VOCABULARY, TinyDataset
 
@@ -21,6 +22,10 @@ from tests.support.tiny import VOCABULARY, TinyDataset
     [
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
         RuntimeError("DefaultCPUAllocator: …"),
+        RuntimeError("HIP out of memory"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     ],
 )
 def test_too_little_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception):
@@ -48,6 +53,20 @@ def test_too_little_memory_for_a_prediction_is_one_line(monkeypatch: pytest.Monk
     expected = "the network on 1 image of 40x56 px in float32, found too little: give a smaller --tile"
     with pytest.raises(OutOfMemoryError, match=expected):
         predict(torch.zeros(3, 3, 40, 56, dtype=torch.uint8))
+
+
+def test_too_little_memory_for_the_model_or_a_batch_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*arguments: Any, **named: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    batch = Batch(images=torch.zeros(2, 3, 8, 8), targets={}, rows={}, epoch=0, names=())
+    with monkeypatch.context() as patch:
+        patch.setattr(Batch, "to", full)
+        with pytest.raises(OutOfMemoryError, match="on meta for a batch of 2 images, found too little: lower training"):
+            list(on_device([batch], torch.device("meta")))
+    monkeypatch.setattr(SceneModel, "to", full)
+    with pytest.raises(OutOfMemoryError, match="for the model and its average, found too little"):
+        train(RECIPE, TinyDataset(), tmp_path, precision="float32")
 
 
 def test_other_errors_of_the_network_stay_defects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

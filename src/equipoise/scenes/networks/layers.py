@@ -18,6 +18,21 @@ class FrozenBatchNorm2d(nn.BatchNorm2d):
         )
 
 
+def synchronized(module: nn.Module) -> nn.Module:
+    """A module whose batch normalisation is over the images of all processes, with the same weights.
+
+    Frozen layers stay as they are: PyTorch's own function would make them use the statistics of the batch.
+    """
+    if isinstance(module, FrozenBatchNorm2d):
+        return module
+    if isinstance(module, nn.BatchNorm2d):
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+        return converted
+    for name, child in module.named_children():
+        setattr(module, name, synchronized(child))
+    return module
+
+
 def norm(channels: int, normalization: str) -> nn.Module:
     """``batch``, ``group`` (independent of the batch) or ``frozen`` (the stored statistics of published weights)."""
     if normalization == "batch":

@@ -10,7 +10,7 @@ from equipoise.scenes.networks.aspp import ASPP, scaled_dilations
 from equipoise.scenes.networks.decoders import SKIP_STRIDE, SkipFusion, fine_channels
 from equipoise.scenes.networks.encoders import make_encoder
 from equipoise.scenes.networks.encoders.encoder import IMAGENET, Preprocessing
-from equipoise.scenes.networks.layers import beside_encoder, conv_norm_relu, initialize
+from equipoise.scenes.networks.layers import beside_encoder, conv_norm_relu, initialize, synchronized
 
 
 class SceneNetwork(nn.Module):
@@ -99,17 +99,35 @@ class SceneNetwork(nn.Module):
         shared = self.aspp(features[self.encoder.output_stride])
         if self.fusion is not None:
             shared = self.fusion(shared, features[SKIP_STRIDE])
-        return {name: self._decoded(name, shared, images_B3HW, (rows or {}).get(name)) for name in self.decoders}
+        chosen = {name: (rows or {}).get(name) for name in self.decoders}
+        if all(each is not None and len(each) == 0 for each in chosen.values()):
+            return {name: self._nothing(name, images_B3HW) + shared[:0].sum() for name in self.decoders}
+        return {name: self._decoded(name, shared, images_B3HW, each) for name, each in chosen.items()}
+
+    def _nothing(self, name: str, images: Tensor) -> Tensor:
+        """The output for no image; it stays in the graph, as DistributedDataParallel waits for every gradient."""
+        parameters = list(self.decoders[name].parameters())
+        zero = torch.stack([parameter.sum() for parameter in parameters]).sum() * 0.0
+        return zero.new_zeros(0, self.heads[name], *images.shape[2:]) + zero
 
     def _decoded(self, name: str, shared: Tensor, images: Tensor, rows: Tensor | None) -> Tensor:
         size = images.shape[2:]
         if rows is not None and len(rows) == 0:
-            # The decoder stays in the graph, since DistributedDataParallel waits for every gradient.
-            nothing = sum(parameter.sum() for parameter in self.decoders[name].parameters()) * 0.0
-            return shared.new_zeros(0, self.heads[name], *size) + nothing
+            return self._nothing(name, images)
         if rows is not None and len(rows) < len(images):
             shared = shared[rows]
         return functional.interpolate(self.decoders[name](shared), size=size, mode="bilinear", align_corners=False)
+
+    def synchronize(self) -> None:
+        """Normalise batches over the images of all processes, but in the decoders.
+
+        Where no image of a process has a task's label, that process skips the decoder, and the others would
+        wait for it.
+        """
+        self.encoder.synchronize()
+        for part in (self.aspp, self.fusion):
+            if part is not None:
+                synchronized(part)
 
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """The parameters that all tasks share."""

@@ -28,12 +28,12 @@ class _Compiled(nn.Module):
         self.network = cast(nn.Module, torch.compile(network))
 
     def forward(self, *args: Any) -> Any:
-        from torch._dynamo.exc import BackendCompilerFailed
+        from torch._dynamo.exc import ShortenTraceback  # Of a backend that fails, triton that is missing, an old GPU.
 
         try:
             return self.network(*args)
-        except BackendCompilerFailed as error:
-            reason = str(error.inner_exception).strip().splitlines()[:1]
+        except ShortenTraceback as error:
+            reason = str(getattr(error, "inner_exception", error)).strip().splitlines()[:1]
             raise RunError(
                 f"training.compile: expected to compile the network, found: {''.join(reason):.200}: set it to "
                 "false, or install what PyTorch needs to compile (a C++ compiler on a CPU, triton on a GPU)"

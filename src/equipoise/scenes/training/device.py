@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -57,7 +58,7 @@ def _mps(option: str, processes: int) -> torch.device:
 
 def _gpu(wanted: str, number: str, option: str, processes: int) -> torch.device:
     gpus = gpu_count()
-    index = int(number or os.environ.get("LOCAL_RANK", "0"))
+    index = int(number or (os.environ.get("LOCAL_RANK", "0") if processes > 1 else "0"))
     if not gpus or (number and index >= gpus):
         built = "" if torch.version.cuda or torch.version.hip else "; this PyTorch was built without CUDA"
         raise UsageError(f"{option}: expected a device of this machine ({devices_here()}), found {wanted!r}{built}")
@@ -71,6 +72,15 @@ def _gpu(wanted: str, number: str, option: str, processes: int) -> torch.device:
             f"{option}: expected cuda for several processes, each of which takes its own, found {wanted!r}"
         )
     return torch.device("cuda", index)
+
+
+def as_current(device: torch.device) -> AbstractContextManager[object]:
+    """A context in which a CUDA GPU is the current one; nothing for other devices.
+
+    PyTorch pins memory for the current GPU, so that it would otherwise take memory of the first one for a run on
+    ``cuda:1``.
+    """
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def gpu_count() -> int:

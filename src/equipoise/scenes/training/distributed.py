@@ -13,6 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from equipoise.errors import RunError
+from equipoise.scenes.networks.network import SceneNetwork
 from equipoise.scenes.training.compiling import as_it_is
 from equipoise.scenes.training.device import CPU
 
@@ -78,16 +79,14 @@ class ProcessGroup:
     ) -> nn.Module:
         """The network, wrapped, with its gradients averaged over the processes.
 
-        On GPUs batch normalisation is over the images of all processes, but for the decoders: where no image of a
-        process has a task's label, that process skips the decoder, and the others would wait for it.
+        On GPUs batch normalisation is over the images of all processes; see ``SceneNetwork.synchronize``.
         """
         if self.world == 1:
             return wrap(network)
         if device.type != "cuda":
             return nn.parallel.DistributedDataParallel(wrap(network))
-        for name, part in network.named_children():
-            if name != "decoders":
-                setattr(network, name, nn.SyncBatchNorm.convert_sync_batchnorm(part))  # type: ignore[no-untyped-call]
+        if isinstance(network, SceneNetwork):
+            network.synchronize()
         return nn.parallel.DistributedDataParallel(wrap(network), device_ids=[device])
 
 

@@ -19,7 +19,7 @@ from equipoise.scenes.training.accumulate import steps
 from equipoise.scenes.training.average import Average
 from equipoise.scenes.training.batches import batches
 from equipoise.scenes.training.compiling import as_it_is, compiled
-from equipoise.scenes.training.device import CPU
+from equipoise.scenes.training.device import CPU, as_current
 from equipoise.scenes.training.distributed import ALONE, ProcessGroup
 from equipoise.scenes.training.entry import Speed, log_entry
 from equipoise.scenes.training.finite import expect_finite_steps
@@ -79,7 +79,8 @@ def train(
         DataError: an image of the training or validation split cannot be read.
     """
     options, identity = recipe.training, dict(identity or {})
-    state = new_state(recipe, dataset, camera, device, precision, encoder_weights)
+    with naming_memory(device, "the model and its average", "take a smaller model, or another device"):
+        state = new_state(recipe, dataset, camera, device, precision, encoder_weights)
     if resume:
         restore(state, recipe, identity, run, on_notice)
     state.network = group.parallel(state.model.network, device, compiled if options.compile else as_it_is)
@@ -100,7 +101,7 @@ def train(
     )
     state.model.train()
     started, speed = time.perf_counter() - state.seconds, Speed(state.step)
-    with stop_on_signals() as request, closing(drawn), float32_products(precision, device):
+    with stop_on_signals() as request, as_current(device), closing(drawn), float32_products(precision, device):
         validator = Validator(validation, state, options, run, group=group, request=request, on_notice=on_notice)
         validator.validate_if_due()  # A signal may have interrupted this one before the run was resumed.
         ended = state.stopped_early or validator.due

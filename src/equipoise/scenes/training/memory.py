@@ -7,8 +7,8 @@ import torch
 
 from equipoise.errors import OutOfMemoryError
 
-CAUSES = ("DefaultCPUAllocator", "MPS backend out of memory", "CUDA out of memory", "CUDNN_STATUS_ALLOC_FAILED")
-"""How allocators that raise a plain ``RuntimeError`` say it."""
+CAUSES = ("DefaultCPUAllocator", "out of memory", "STATUS_ALLOC_FAILED")
+"""How allocators that raise a plain ``RuntimeError`` say it: of CUDA, HIP and MPS, and of cuBLAS and cuDNN."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

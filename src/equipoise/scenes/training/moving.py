@@ -7,6 +7,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from equipoise.scenes.training.memory import naming_memory, training_remedy
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -38,8 +40,9 @@ class Batch:
         return self.each(torch.Tensor.pin_memory)
 
     def to(self, device: torch.device) -> Self:
-        """The same on a device; the copy may still be under way."""
-        return self.each(lambda tensor: tensor.to(device, non_blocking=True))
+        """The same on a device; to a CUDA GPU the copy may still be under way."""
+        # Only CUDA keeps pinned memory until a copy is done; MPS copies from memory that may be used again meanwhile.
+        return self.each(lambda tensor: tensor.to(device, non_blocking=device.type == "cuda"))
 
 
 def on_device(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
@@ -53,14 +56,19 @@ def on_device(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]
     elif device.type == "cuda":
         yield from _on_gpu(batches, device)
     else:
-        yield from (batch.to(device) for batch in batches)
+        yield from (_moved(batch, device) for batch in batches)
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    with naming_memory(device, f"a batch of {len(batch.images)} images", training_remedy("")):
+        return batch.to(device)
 
 
 def _on_gpu(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
     copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     for batch in batches:
         with torch.cuda.stream(copying):
-            moved = batch.to(device)
+            moved = _moved(batch, device)
         computing = torch.cuda.current_stream(device)
         computing.wait_stream(copying)
         moved.each(lambda tensor, stream=computing: _used_on(tensor, stream))  # type: ignore[misc]

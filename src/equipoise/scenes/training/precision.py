@@ -1,8 +1,8 @@
 """The number format of the network's forward pass."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -86,12 +86,32 @@ def float32_products(precision: Precision, device: torch.device) -> Iterator[Non
     if device.type != "cuda":
         yield
         return
-    kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)  # type: ignore[attr-defined]
-    before = [kind.fp32_precision for kind in kinds]
-    for kind in kinds:
-        kind.fp32_precision = products(precision)
+    before, switches = [kind.fp32_precision for kind in _kinds()], _switches()
+    chosen = products(precision)
+    _set_products([chosen] * len(before), (chosen == "tf32",) * 2)
     try:
         yield
     finally:
-        for kind, value in zip(kinds, before, strict=True):
-            kind.fp32_precision = value
+        _set_products(before, switches)
+
+
+def _kinds() -> tuple[Any, ...]:
+    """The operations with a setting of their own."""
+    cudnn: Any = torch.backends.cudnn
+    return torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn
+
+
+def _switches() -> tuple[bool, bool] | None:
+    """PyTorch's older switches; ``None`` where they contradict the settings, in which case PyTorch does not say."""
+    try:
+        return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    except RuntimeError:
+        return None
+
+
+def _set_products(values: Sequence[str], switches: tuple[bool, bool] | None) -> None:
+    """Set both interfaces: where they contradict each other PyTorch raises, in ``torch.compile`` for one."""
+    if switches is not None:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = switches
+    for kind, value in zip(_kinds(), values, strict=True):
+        kind.fp32_precision = value

@@ -1,6 +1,5 @@
 """One training step: forward, joint loss, backward, update. Off the CPU it reads nothing back from the device."""
 
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -43,11 +42,13 @@ def training_step(
     joint, unlabelled = _backward(state, parts, precision, group)
     for name in unlabelled:
         drop_gradients(state.model, name)
+    if len(unlabelled) == len(state.model.tasks):  # Nothing to learn from: the rest of the network stays, too.
+        state.model.network.zero_grad()
     is_scaled = _unscale(state)
-    norm = nn.utils.clip_grad_norm_(
-        [p for p in state.model.network.parameters() if p.grad is not None],
-        math.inf if gradient_clip is None else gradient_clip,
-    )
+    parameters = [p for p in state.model.network.parameters() if p.grad is not None]
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if gradient_clip is not None:
+        nn.utils.clip_grads_with_norm_(parameters, gradient_clip, norm)
     names = tuple(name for part in parts for name in part.names)
     if norm.device.type == "cpu":
         _update_or_raise(state, names, norm, group)

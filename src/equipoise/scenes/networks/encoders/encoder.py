@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from equipoise.scenes.networks.layers import initialize
+from equipoise.scenes.networks.layers import initialize, synchronized
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,10 @@ class EncoderModule(nn.Module, ABC):
     @abstractmethod
     def stages(self) -> Sequence[Sequence[nn.Parameter]]:
         """All parameters by stage, from the image on; ``RecipeError`` where the family has no stages."""
+
+    def synchronize(self) -> None:
+        """Normalise batches over the images of all processes."""
+        synchronized(self)
 
     def initialize(self) -> None:
         """Draw the first weights, as He et al. do."""

@@ -112,6 +112,11 @@ class TimmEncoder(EncoderModule):
     def initialize(self) -> None:
         """Leave the first weights as timm draws them."""
 
+    def synchronize(self) -> None:
+        """By timm's own function, as its layers of normalisation may hold an activation that PyTorch's would drop."""
+        if not self.frozen:
+            self.body = import_timm().layers.convert_sync_batchnorm(self.body)
+
     def train(self, mode: bool = True) -> "TimmEncoder":
         """As any module's, but frozen statistics stay as they are."""
         super().train(mode)
