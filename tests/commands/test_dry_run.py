@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ import torch
 from PIL import Image
 
 from equipoise.commands.callbacks import SILENT
-from equipoise.errors import UsageError
+from equipoise.commands.dry_run import lines, show_dry_run
+from equipoise.errors import RunError, UsageError
 from equipoise.scenes.config.recipe import ModelRecipe, read_recipe
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
-from equipoise.scenes.runs.dry_run import dry_run, flops, parameter_counts
+from equipoise.scenes.runs.dry_run import DryRun, dry_run, flops, parameter_counts
 from equipoise.scenes.training.moving import Batch
 from tests.scenes.training.test_loop import RECIPE as LOOP
 from tests.support.cityscapes import write_folder
@@ -39,10 +41,65 @@ def test_the_command_prints_costs_and_leaves_a_picture_alone(home: Path):
     for words in ("parameters ", "encoder ", "3 log-variances", "FLOP for an image of 32x40", "2 images in 2 parts"):
         assert words in said, done.stdout
     assert "images/s): " in said
-    assert "h for 1,000 steps" in said
+    assert " for 1,000 steps, but for reading and validation" in said
     assert set(home.rglob("*")) - before == {home / "runs", home / "runs/r-dry-run.png"}
     assert equipoise("train", "r.toml", "--dry-run", "--out", "here/run", cwd=home).returncode == 0
     assert [path.name for path in (home / "here").iterdir()] == ["run-dry-run.png"]
+
+
+COSTS = DryRun(
+    parameters={"encoder": 42_500_160, "shared": 15_206_656, "decoders.depth": 2_949_889, "noise": 1},
+    input_size=(512, 512),
+    flops_forward=1_230_000_000_000,
+    flops_step=59_100_000_000_000,
+    batch_size=16,
+    parts=4,
+    steps=100_000,
+    device="cpu",
+    precision="float32",
+    memory_bytes=7_340_000_000,
+    memory_of="counted",
+    first_step_s=3.21,
+    step_s=1.2,
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, "3.21 s for the first step, 1.2 s for the second (13.3 images/s): 33.3 h for 100,000 steps"),
+        ({"step_s": None}, "3.21 s for the first step (4.98 images/s): 3.72 days for 100,000 steps"),
+        ({"steps": 10, "step_s": 0.0248}, "24.8 ms for the second (645 images/s): 248 ms for 10 steps"),
+        ({"steps": 100, "batch_size": 1}, "1.2 s for the second (0.833 images/s): 2 min for 100 steps"),
+        ({"steps": 1}, "1.2 s for 1 step,"),
+    ],
+)
+def test_the_printed_times(changed: dict[str, Any], words: str):
+    """Worked out by hand from the numbers above."""
+    printed = dict(lines(replace(COSTS, **changed)))
+    assert words in printed["time"]
+
+
+def test_the_printed_counts():
+    printed = dict(lines(COSTS))
+    assert printed["parameters"] == "60.7 M (encoder 42.5 M, shared 15.2 M, depth 2.95 M), 1 log-variance"
+    assert printed["forward"] == "1.23 TFLOP for an image of 512x512"
+    assert printed["step"] == "59.1 TFLOP for 16 images in 4 parts"
+    assert printed["memory"] == "7.34 GB (counted)"
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_the_step(home: Path, monkeypatch: pytest.MonkeyPatch):
+    def step(*arguments: object) -> None:
+        raise AssertionError("a step was taken")
+
+    monkeypatch.setattr("equipoise.commands.dry_run.dry_run", step)
+    (home / "taken-dry-run.png").mkdir()
+    (home / "file").touch()
+    recipe = read_recipe(home / "r.toml")
+    for out, words in (("taken", "found a folder: choose another"), ("file/run", "found: Not a directory: choose")):
+        with pytest.raises(RunError, match=rf"--out: expected .* {words}"):
+            show_dry_run(recipe, home / out, torch.device("cpu"), json=False)
+    assert not (home / "runs").exists()
 
 
 def test_as_json(home: Path):

@@ -11,19 +11,23 @@ from PIL import Image
 
 from equipoise.commands.callbacks import run_callbacks
 from equipoise.commands.display import output, say
-from equipoise.errors import UsageError
+from equipoise.errors import RunError, UsageError
 from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.io.atomic import write_atomic
+from equipoise.scenes.io.room import expect_writable
 from equipoise.scenes.runs.dry_run import DryRun, dry_run
-from equipoise.scenes.wording import counted, number
+from equipoise.scenes.wording import counted, number, time_in_words
 
 
 def show_dry_run(recipe: Recipe, run: Path, device: torch.device, *, json: bool) -> None:
     """Take one training step, print what it costs, and draw its batch beside the folder that a run would get."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("--dry-run: expected a single process, found several: start it without torchrun")
-    found, drawn = dry_run(recipe, run_callbacks(), device)
     picture = run.with_name(f"{run.name}-dry-run.png")
+    if picture.is_dir():
+        raise RunError(f"--out: expected a picture or nothing at {picture}, found a folder: choose another")
+    expect_writable(picture)
+    found, drawn = dry_run(recipe, run_callbacks(), device)
     buffer = io.BytesIO()
     Image.fromarray(drawn).save(buffer, "PNG")
     picture.parent.mkdir(parents=True, exist_ok=True)
@@ -56,11 +60,11 @@ def lines(found: DryRun) -> list[tuple[str, str]]:
 
 def timing(found: DryRun) -> str:
     """How long steps take, and how long all of them would."""
-    first = f"{number(found.first_step_s)} s for the first step"
+    first = f"{time_in_words(found.first_step_s)} for the first step"
     step = found.first_step_s if found.step_s is None else found.step_s
-    second = "" if found.step_s is None else f", {number(step)} s for the second"
+    second = "" if found.step_s is None else f", {time_in_words(step)} for the second"
     rate = f"{number(found.batch_size / step)} images/s"
-    whole = f"{number(found.steps * step / 3600)} h for {counted(found.steps, 'step')}, but for reading and validation"
+    whole = f"{time_in_words(found.steps * step)} for {counted(found.steps, 'step')}, but for reading and validation"
     return f"{first}{second} ({rate}): {whole}"
 
 

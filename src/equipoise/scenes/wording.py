@@ -75,6 +75,18 @@ def bytes_in_words(size: float) -> str:
     return f"{number(size / 1e3)} kB"
 
 
+def time_in_words(seconds: float) -> str:
+    """Format a time with three digits, in the largest unit of days, hours, minutes, seconds and ms that it has one of.
+
+    >>> time_in_words(0.0248), time_in_words(7.25), time_in_words(90), time_in_words(120_000), time_in_words(180_000)
+    ('24.8 ms', '7.25 s', '1.5 min', '33.3 h', '2.08 days')
+    """
+    for unit, factor, least in (("days", 86400, 2), ("h", 3600, 1), ("min", 60, 1), ("s", 1, 1)):
+        if seconds >= least * factor:
+            return f"{number(seconds / factor)} {unit}"
+    return f"{number(1e3 * seconds)} ms"
+
+
 def counted(count: Any, thing: str, things: str = "") -> str:
     """Format a count with its noun; pass ``things`` if the plural does not just add an s.
 

@@ -7,6 +7,7 @@ import pytest
 
 from equipoise.errors import RunError
 from equipoise.scenes.export import folder as room
+from equipoise.scenes.export.export import export_run
 from equipoise.scenes.export.folder import write_folder
 
 FIRST = {"export.json": b"1", "model.onnx": b"one", "README.md": b"r"}
@@ -60,6 +61,25 @@ def test_a_folder_of_something_else(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(RunError, match="found something else"):
         write_folder(tmp_path / "file", FIRST, overwrite=True)
+
+
+def test_what_cannot_be_written_is_refused_before_tracing(tmp_path, monkeypatch):
+    """The run is not even read: there is none."""
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(RunError, match=r"--out: expected a folder that can be written at .*file, found: Not a dir"):
+        export_run(tmp_path / "run", tmp_path / "file/out")
+
+    def refuse(*arguments: object, **named: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("equipoise.scenes.io.room.tempfile.TemporaryDirectory", refuse)
+    with pytest.raises(RunError, match=rf"--out: expected a folder .* at {tmp_path}, found: Read-only file system: ch"):
+        export_run(tmp_path / "run", tmp_path / "new/out")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken/a").touch()
+    with pytest.raises(RunError, match=r"expected no files in .*taken, found some: choose another --out"):
+        export_run(tmp_path / "run", tmp_path / "taken")
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "taken"}
 
 
 @pytest.mark.parametrize("there", [False, True])

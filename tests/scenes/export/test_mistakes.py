@@ -1,5 +1,6 @@
 """Exports that are damaged, do not fit together, or lack a library: one line each; no code from a file is run."""
 
+import hashlib
 import json
 import shutil
 import sys
@@ -54,6 +55,31 @@ def test_a_flipped_byte(folder):
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     with pytest.raises(RunError, match="found another one or a damaged one: export the run again"):
+        load(folder)
+
+
+PYTORCH_S = ("model.pt2", "model.safetensors", "model.json")
+
+
+@pytest.mark.parametrize(
+    ("forms", "name"),
+    [(("torch-export",), name) for name in PYTORCH_S]
+    + [(("onnx", "torch-export"), name) for name in ("model.onnx", *PYTORCH_S)],
+)
+def test_every_file_is_checked_whichever_computes(folder, name, forms):
+    """Of a folder with both forms, and of one with PyTorch's alone; the content of the others does not matter here."""
+    others = {"model.pt2": b"program", "model.safetensors": b"weights"}
+    for other, data in others.items():
+        (folder / other).write_bytes(data)
+    if "onnx" not in forms:
+        (folder / "model.onnx").unlink()
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("model.*")}
+    edit(folder / "export.json", lambda table: table.update(forms=forms, sha256=found))
+    (folder / name).write_bytes((folder / name).read_bytes() + b" ")
+    with pytest.raises(RunError, match=rf"{name}: expected the file that export wrote, found another one"):
+        load(folder)
+    (folder / name).unlink()
+    with pytest.raises(RunError, match=rf"found none: export|found no {name}"):
         load(folder)
 
 

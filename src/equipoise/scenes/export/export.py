@@ -21,9 +21,10 @@ from equipoise.scenes.export.program import as_pt2, quiet, smallest_size, traced
 from equipoise.scenes.inference.onnx_predictor import ExportedModel, OnnxPredictor
 from equipoise.scenes.inference.predictor import NetworkPredictor
 from equipoise.scenes.io.json import as_json
+from equipoise.scenes.io.room import expect_writable
 from equipoise.scenes.io.run_files import CARD, DESCRIPTION, EXPORT, ONNX, TORCH_EXPORT, WEIGHTS
 from equipoise.scenes.io.tensors import tensors_as_bytes
-from equipoise.scenes.model.export_record import Agreement, ExportRecord, Form, Pixels, read_export_record
+from equipoise.scenes.model.export_record import Agreement, ExportRecord, Form, Pixels, check_files, read_export_record
 from equipoise.scenes.model.files import load_model
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.run_folder import RunFolder
@@ -50,11 +51,12 @@ def export_run(
         on_notice: gets a line for each stage.
 
     Raises:
-        RunError: there is no model, ``out`` is taken, or an exported form disagrees with PyTorch; nothing is left
-            behind.
+        RunError: there is no model, ``out`` is taken or cannot be written, or an exported form disagrees with PyTorch;
+            nothing is left behind.
         UsageError: a library is missing.
     """
     expect_room(out, overwrite=overwrite)
+    expect_writable(out.resolve())
     if "onnx" in forms:
         expect_onnx()
     model, precision, figures = _trained(run)
@@ -98,6 +100,8 @@ def _trained(run: Path) -> tuple[SceneModel, str, Figures | None]:
     record = read_export_record(run)
     if record is not None and "torch-export" not in record.forms:
         raise RunError(f"expected a run at {run}, found an export to ONNX, which holds no weights: name the run")
+    if record is not None:
+        check_files(run, record)
     folder = RunFolder(run)
     model = load_model(run)
     return model, record.trained_in if record else folder.precision(), folder.read_figures()

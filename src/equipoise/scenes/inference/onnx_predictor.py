@@ -1,6 +1,5 @@
 """An exported model as a ``Predictor``: onnxruntime computes, none of our network's code takes part."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +12,7 @@ from torch import Tensor
 from equipoise.errors import RecipeError, RunError, UsageError
 from equipoise.scenes.io.run_files import DESCRIPTION, EXPORT, ONNX
 from equipoise.scenes.model.description import ModelDescription, read_description
-from equipoise.scenes.model.export_record import ExportRecord
+from equipoise.scenes.model.export_record import ExportRecord, check_files
 from equipoise.scenes.tasks import Task, make_tasks
 
 INPUT = "images"
@@ -38,7 +37,7 @@ class ExportedModel:
 def read_exported(folder: Path, record: ExportRecord) -> ExportedModel:
     """The description of an exported model; raises ``RunError`` where its files do not fit together."""
     description = read_description(folder)
-    check_unchanged(folder / DESCRIPTION, record)
+    check_files(folder, record)
     try:
         tasks = make_tasks(description.tasks, description.vocabulary)
     except RecipeError as error:
@@ -59,13 +58,12 @@ class OnnxPredictor:
         model: its description.
 
     Raises:
-        RunError: the file is missing, damaged, or does not fit the description.
+        RunError: the file is damaged, or does not fit the description.
         UsageError: onnxruntime is not installed.
     """
 
     def __init__(self, folder: Path, model: ExportedModel) -> None:
         self.path = folder / ONNX
-        check_unchanged(self.path, model.record)
         self.session = open_session(self.path)
         self.names = tuple(model.tasks)
         self.smallest, self.multiple = model.record.smallest, model.record.multiple
@@ -87,21 +85,6 @@ class OnnxPredictor:
         except Exception as error:  # onnxruntime's errors have no class of their own.
             raise RunError(f"{self.path}: expected a model that runs, found: {first_line(error)}") from None
         return {name: torch.from_numpy(value) for name, value in zip(self.names, found, strict=True)}
-
-
-def check_unchanged(path: Path, record: ExportRecord) -> None:
-    """Raise ``RunError`` where a file is missing or is not the one that was written."""
-    try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError:
-        raise RunError(f"expected a model at {path}, found none: export the run again") from None
-    except OSError as error:
-        raise RunError(f"{path}: expected a file that can be read, found: {error.strerror}") from None
-    if record.sha256.get(path.name, found) != found:
-        raise RunError(
-            f"{path}: expected the file that export wrote, found another one or a damaged one: export the run again, "
-            f"or, if you changed it on purpose, remove its sha256 from {EXPORT}"
-        )
 
 
 def onnxruntime() -> ModuleType:

@@ -1,5 +1,6 @@
 """``export.json``: what an exported model takes and gives, its noise, and how well it agrees with PyTorch."""
 
+import hashlib
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from equipoise.errors import RecipeError, RunError
 from equipoise.scenes.config.toml import from_table
 from equipoise.scenes.io.files import path_exists
 from equipoise.scenes.io.json import read_format
-from equipoise.scenes.io.run_files import EXPORT, ONNX, TORCH_EXPORT
+from equipoise.scenes.io.run_files import DESCRIPTION, EXPORT, ONNX, TORCH_EXPORT, WEIGHTS
 
 FORMAT = 1
 Form = Literal["onnx", "torch-export"]
@@ -82,3 +83,26 @@ def read_export_record(folder: Path) -> ExportRecord | None:
         if not all(0 < each < math.inf for each in (sigma if isinstance(sigma, tuple) else (sigma,))):
             raise RunError(f"{path}: expected a finite σ above 0, found {sigma} for {task}: export the run again")
     return record
+
+
+def check_files(folder: Path, record: ExportRecord) -> None:
+    """Raise ``RunError`` where a file of an export is missing, or is not the one that was written."""
+    needed = (DESCRIPTION, ONNX if "onnx" in record.forms else WEIGHTS)
+    known = (DESCRIPTION, WEIGHTS, *FILES.values())
+    for name in dict.fromkeys((*needed, *(name for name in known if name in record.sha256))):
+        _check_file(folder / name, record.sha256.get(name))
+
+
+def _check_file(path: Path, expected: str | None) -> None:
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise RunError(f"expected a model at {path}, found none: export the run again") from None
+    except OSError as error:
+        raise RunError(f"{path}: expected a file that can be read, found: {error.strerror}") from None
+    if found != (expected or found):
+        raise RunError(
+            f"{path}: expected the file that export wrote, found another one or a damaged one: export the run again, "
+            f"or, if you changed it on purpose, remove its sha256 from {EXPORT}"
+        )

@@ -5,12 +5,12 @@ from pathlib import Path
 import torch
 
 from equipoise.errors import RunError, UsageError
-from equipoise.scenes.inference.onnx_predictor import OnnxPredictor, check_unchanged, read_exported
+from equipoise.scenes.inference.onnx_predictor import OnnxPredictor, read_exported
 from equipoise.scenes.inference.predictor import NetworkPredictor, Predictor, ScenePredictor
 from equipoise.scenes.io.files import path_exists
-from equipoise.scenes.io.run_files import DESCRIPTION, EXPORT, ONNX, WEIGHTS
+from equipoise.scenes.io.run_files import EXPORT, ONNX, WEIGHTS
 from equipoise.scenes.model.described import DescribedModel
-from equipoise.scenes.model.export_record import read_export_record
+from equipoise.scenes.model.export_record import check_files, read_export_record
 from equipoise.scenes.model.files import load_model
 from equipoise.scenes.runs.run_folder import RunFolder
 from equipoise.scenes.training.device import CPU, choose_device, described
@@ -66,8 +66,7 @@ def open_model(folder: Path, device: torch.device = CPU) -> tuple[DescribedModel
     if record is None and path_exists(folder / ONNX) and not path_exists(folder / WEIGHTS):
         raise RunError(f"expected {EXPORT} beside {folder / ONNX}, found none: name a folder that export wrote")
     if record is not None:
-        for name in (DESCRIPTION, WEIGHTS):
-            check_unchanged(folder / name, record)
+        check_files(folder, record)
     model = load_model(folder).to(device)
     return model, NetworkPredictor(model, precision_on(RunFolder(folder).precision(), device))
 
