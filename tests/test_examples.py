@@ -18,11 +18,12 @@ TABLE = ROOT / "../shared/data/tabular/enb/enb.arff"
     [
         ("plain_pytorch", "torch", "in 95%"),
         ("dominating_task", "torch", "cooling dominates"),
+        ("compare_table", "torch", "Relative to “equal”"),
         ("lightning_module", "lightning", "sigmas"),
         ("transformers_trainer", "transformers", "sigmas"),
     ],
 )
-def test_example(name, needs, words):
+def test_example(name, needs, words, tmp_path):
     if not TABLE.exists():
         pytest.skip(f"no table at {TABLE}: this test uses a folder beside the repository")
     if importlib.util.find_spec(needs) is None:
@@ -31,6 +32,6 @@ def test_example(name, needs, words):
     assert len(path.read_text().splitlines()) < 60
     command = [sys.executable, str(path), str(TABLE)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "tests/support/site")}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert words in done.stdout

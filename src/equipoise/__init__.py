@@ -1,7 +1,7 @@
 """Equipoise: weigh the losses of several tasks by their learned noise, in any PyTorch model."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equipoise import weighting
 from equipoise._joint import JointLoss
@@ -29,6 +29,9 @@ from equipoise.optim import param_groups
 from equipoise.uncertainty import UncertaintyWeighting
 from equipoise.version import __version__
 
+if TYPE_CHECKING:
+    from equipoise.comparison import compare
+
 __all__ = [
     "Bernoulli",
     "CalibrationReport",
@@ -53,13 +56,16 @@ __all__ = [
     "__version__",
     "audit_gradients",
     "calibration_report",
+    "compare",
     "param_groups",
     "weighting",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """``equipoise.scenes`` is loaded when it is first used: the core needs torch alone."""
-    if name == "scenes":
-        return import_module("equipoise.scenes")
+    """Load ``scenes``, ``comparison`` and ``compare`` when they are first used: most programs need none of them."""
+    if name in ("scenes", "comparison"):
+        return import_module(f"equipoise.{name}")
+    if name == "compare":
+        return import_module("equipoise.comparison").compare
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -47,8 +47,10 @@ class Row:
 
     def __post_init__(self) -> None:
         names = [candidate.name for candidate in self.candidates]
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"row {self.info.name!r}: expected candidates of different names, found {names}")
+        if not names:
+            raise ValueError(f"row {self.info.name!r}: expected at least one candidate, found none")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"row {self.info.name!r}: expected candidates of different names, found {twice} twice")
 
     @property
     def name(self) -> str:

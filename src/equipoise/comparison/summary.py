@@ -1,7 +1,7 @@
 """All figures of a comparison, row by row: what tables, pages and words are made of."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from equipoise.comparison.ranking import Ranking, ranking
@@ -43,7 +43,8 @@ class RowSummary:
         test: each metric on the test set, by ``Metric.key``.
         change: log(error / error of the reference row), the mean over tasks; ``None`` for the reference itself, and
             where no seed or no task is common.
-        tasks: the same for each task.
+        corrected: the same with an interval widened for the number of rows that are compared (Bonferroni).
+        tasks: the change of each task.
         alone: log(error / error of the task trained alone), for each task.
         delta_m: Δm against the tasks trained alone, in percent, above 0 where the row is better.
         rank: the mean rank among the rows that train all tasks.
@@ -53,6 +54,7 @@ class RowSummary:
     selected: Selected
     test: Mapping[str, Spread]
     change: Interval | None
+    corrected: Interval | None
     tasks: Mapping[str, Interval]
     alone: Mapping[str, Interval]
     delta_m: Interval | None
@@ -80,6 +82,8 @@ class Summary:
         seeds: all seeds.
         rows: in the order of the table.
         ranking: of the rows that train all tasks and have a result for every seed.
+        best: of these rows, the one with the lowest mean error.
+        to_best: log(error / error of the best row) of the others.
     """
 
     title: str
@@ -88,6 +92,8 @@ class Summary:
     seeds: tuple[int, ...]
     rows: tuple[RowSummary, ...]
     ranking: Ranking
+    best: str | None
+    to_best: Mapping[str, Interval]
 
     def __getitem__(self, name: str) -> RowSummary:
         """The figures of a row by its name."""
@@ -98,6 +104,7 @@ def summarize(comparison: Comparison) -> Summary:
     """Select on validation data, and compute everything that a table shows from the test set."""
     selected = select(comparison)
     ranked = _ranking(comparison, selected)
+    best = _best(comparison, selected, list(ranked.ranks))
     return Summary(
         title=comparison.title,
         metrics=comparison.metrics,
@@ -105,6 +112,12 @@ def summarize(comparison: Comparison) -> Summary:
         seeds=tuple(sorted({record.seed for record in comparison.records})),
         rows=tuple(_row(comparison, selected, row, ranked) for row in comparison.rows),
         ranking=ranked,
+        best=best,
+        to_best={
+            name: bootstrap(mean_over_tasks(log_ratios(comparison, selected, name, best)))
+            for name in ranked.ranks
+            if best is not None and name != best
+        },
     )
 
 
@@ -113,11 +126,14 @@ def _row(comparison: Comparison, selected: Mapping[str, Selected], row: RowInfo,
     ratios = {} if is_reference else log_ratios(comparison, selected, row.name, comparison.reference)
     alone = {} if row.is_single else log_ratios_to_single(comparison, selected, row.name)
     gains = {} if row.is_single else delta_m(comparison, selected, row.name)
+    changes = mean_over_tasks(ratios)
+    compared = sum(not other.is_single for other in comparison.rows) - 1
     return RowSummary(
         row=row,
         selected=selected[row.name],
         test=_spreads(comparison, selected[row.name]),
-        change=bootstrap(mean_over_tasks(ratios)) if ratios else None,
+        change=bootstrap(changes) if changes else None,
+        corrected=bootstrap(changes, level=1.0 - 0.05 / max(compared, 1)) if changes else None,
         tasks={task: bootstrap(values) for task, values in over_seeds(ratios).items()},
         alone={task: bootstrap(values) for task, values in over_seeds(alone).items()},
         delta_m=bootstrap(list(gains.values())) if gains else None,
@@ -147,6 +163,13 @@ def _ranking(comparison: Comparison, selected: Mapping[str, Selected]) -> Rankin
     # The ratios to one of the rows rank as the errors do.
     ratios = {name: mean_over_tasks(log_ratios(comparison, selected, name, complete[0])) for name in complete}
     return ranking(complete, [[ratios[name][block] for name in complete] for block in range(len(seeds))])
+
+
+def _best(comparison: Comparison, selected: Mapping[str, Selected], names: Sequence[str]) -> str | None:
+    means = {
+        name: statistics.fmean(mean_over_tasks(log_ratios(comparison, selected, name, names[0]))) for name in names
+    }
+    return min(means, key=means.__getitem__, default=None)
 
 
 def _worst(tasks: Mapping[str, Interval]) -> tuple[str, Interval] | None:
