@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from equipoise.scenes.evaluation.figures import Figures, SetFigures
+from equipoise.scenes.networks.encoders.weights import EncoderFile
 from equipoise.scenes.report.figures import Row, details, metric_rows
 from equipoise.scenes.report.words import facts, lead, unfinished, verdict
 from equipoise.scenes.runs.record import RunRecord
@@ -107,6 +108,13 @@ def test_lead():
 def test_skipped_images_are_told():
     assert dict(facts(RunRecord(skipped=("a: broken", "b: broken")), {}))["images skipped"] == "2"
     assert "images skipped" not in dict(facts(RunRecord(), {}))
+
+
+def test_first_weights_are_named_with_their_checksum():
+    file = EncoderFile(name="timm/resnet50.a1_in1k/model.safetensors", sha256="ab12", tensors=265, missing=1)
+    shown = dict(facts(RunRecord(encoder_weights=file), {}))["first weights"]
+    assert shown == "timm/resnet50.a1_in1k/model.safetensors, 265 tensors, 1 missing, SHA-256 ab12"
+    assert "first weights" not in dict(facts(RunRecord(), {}))
 
 
 @pytest.mark.parametrize(

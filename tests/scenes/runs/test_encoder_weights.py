@@ -78,6 +78,24 @@ def test_a_resumed_run_refuses_other_first_weights(home: Path):
         assert done.returncode == 5
 
 
+def test_a_resumed_run_compares_the_content_of_imagenet_weights(home: Path):
+    """Where the file is gone, its name is all there is to compare; the page says what the encoder started from."""
+    own = {"EQUIPOISE_WEIGHTS": str(home / "own")}
+    weights(home / "own/small.safetensors")
+    digest = hashlib.sha256((home / "own/small.safetensors").read_bytes()).hexdigest()
+    recipe(home, 'encoder_weights = "imagenet"')
+    assert equipoise("train", "recipe.toml", "--out", "run", cwd=home, **own).returncode == 0
+    assert f"SHA-256 {digest}" in (home / "run/report.html").read_text()
+    resume = ("train", "recipe.toml", "--out", "run", "--resume")
+    assert equipoise(*resume, cwd=home, **own).returncode == 0
+    weights(home / "own/small.safetensors", seed=6)
+    refused = equipoise(*resume, cwd=home, **own)
+    assert f"expected the file that this run's encoder started from (SHA-256 {digest[:12]}…)" in one_line(refused)
+    assert refused.returncode == 5
+    (home / "own/small.safetensors").unlink()
+    assert equipoise(*resume, cwd=home, **own).returncode == 0
+
+
 def test_frozen_statistics_stay_those_of_the_file(home: Path):
     tensors = weights(home / "weights/small.safetensors")
     recipe(home, SMALL, 'normalization = "frozen"')

@@ -118,12 +118,22 @@ def facts(record: RunRecord, recipe: dict[str, Any]) -> list[tuple[str, str]]:
         ("images skipped", number(len(record.skipped)) if record.skipped else ""),
         ("optimizer", _joined(optimizer.get("name"), of("rate", optimizer, "lr"), optimizer.get("schedule"))),
         ("encoder", _joined(model.get("encoder_name"), of("output stride", model, "output_stride"))),
+        ("first weights", first_weights(record)),
         ("parameters", number(record.parameters) if record.parameters else ""),
         ("input", "{} × {} px (height × width)".format(*record.input_size) if record.input_size else ""),
         ("precision", _joined(record.precision, record.device, *workers)),
         ("versions", _joined(*(f"{name} {version}" for name, version in versions if version is not None))),
     ]
     return [(name, str(value)) for name, value in known if value not in (None, "", "–")]
+
+
+def first_weights(record: RunRecord) -> str:
+    """Say which file the encoder started from; empty for random weights."""
+    file = record.encoder_weights
+    if file is None:
+        return ""
+    lacking = f", {number(file.missing)} missing" if file.missing else ""
+    return f"{file.name}, {counted(file.tensors, 'tensor')}{lacking}, SHA-256 {file.sha256}"
 
 
 def chosen(record: RunRecord) -> str:

@@ -11,6 +11,7 @@ from equipoise.scenes.networks.encoders.weights import (
     EncoderWeights,
     digest,
     encoder_weights,
+    imagenet_file_here,
     imagenet_name,
 )
 from equipoise.scenes.networks.settings import IMAGENET
@@ -39,7 +40,8 @@ def first_weights(recipe: Recipe, model: SceneModel, on_notice: Callable[[str], 
 def expect_same_weights(recipe: Recipe, record: RunRecord) -> None:
     """Raise ``RunError`` where a resumed run's recipe names other first weights; the file itself may be gone.
 
-    A file that is there is compared by its content, one that is gone by its name.
+    A file that is there is compared by its content, one that is gone by its name. For ``"imagenet"`` that is the file
+    which a new run would take, if this machine has it: nothing is downloaded.
     """
     asked, known = recipe.model.encoder_weights, record.encoder_weights
     if (asked is None) != (known is None) or (asked and known and not _may_be(asked, known.name, recipe)):
@@ -48,13 +50,21 @@ def expect_same_weights(recipe: Recipe, record: RunRecord) -> None:
             f"model.encoder_weights: expected {began}, which this run started from, found {asked or 'none'}: restore "
             "it, or start a new run with --out"
         )
-    if asked is None or known is None or asked == IMAGENET or not Path(asked).is_file():
+    if asked is None or known is None or (path := _file_here(asked, recipe.model.encoder_name)) is None:
         return
-    if (sha256 := digest(Path(asked))) != known.sha256:
+    if (sha256 := digest(path)) != known.sha256:
         raise RunError(
-            f"{asked}: expected the file that this run's encoder started from (SHA-256 {known.sha256[:12]}…), found "
+            f"{path}: expected the file that this run's encoder started from (SHA-256 {known.sha256[:12]}…), found "
             f"another ({sha256[:12]}…): restore it, or start a new run with --out"
         )
+
+
+def _file_here(asked: str, encoder_name: str) -> Path | None:
+    """The file that a recipe's words stand for, where this machine has it."""
+    if asked == IMAGENET:
+        found = imagenet_file_here(encoder_name)
+        return None if found is None else found[0]
+    return Path(asked) if Path(asked).is_file() else None
 
 
 def _may_be(asked: str, name: str, recipe: Recipe) -> bool:

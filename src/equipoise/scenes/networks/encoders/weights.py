@@ -110,23 +110,33 @@ def imagenet_file(encoder_name: str) -> tuple[Path, str]:
     Raises:
         RunError: none of them has it; says where to put the file.
     """
+    if (here := imagenet_file_here(encoder_name)) is not None:
+        return here
     local = weights_folder() / imagenet_name(encoder_name)
-    if local.exists():
-        return local, local.name
     repository = find_encoder(encoder_name).weights.get(IMAGENET)
     if repository is None:
         raise RunError(
             f'model.encoder_weights: expected a file, found "imagenet": {encoder_name} has no published weights; put '
             f"your own at {local}, or leave the key out"
         )
-    for fetch in (_cached, _downloaded):
-        if (path := fetch(repository)) is not None:
-            return path, f"{repository}/{ON_THE_HUB}"
+    if (path := _downloaded(repository)) is not None:
+        return path, f"{repository}/{ON_THE_HUB}"
     raise RunError(
         f"model.encoder_weights: expected the ImageNet weights of {encoder_name}, found none here and no way to "
         f"download https://huggingface.co/{repository}: put them at {local}; equipoise convert-weights FILE.pth makes "
         "such a file"
     )
+
+
+def imagenet_file_here(encoder_name: str) -> tuple[Path, str] | None:
+    """The same file and name where this machine has it; ``None`` where it would have to be downloaded."""
+    local = weights_folder() / imagenet_name(encoder_name)
+    if local.exists():
+        return local, local.name
+    repository = find_encoder(encoder_name).weights.get(IMAGENET)
+    if repository is None or (cached := _cached(repository)) is None:
+        return None
+    return cached, f"{repository}/{ON_THE_HUB}"
 
 
 def _cached(repository: str) -> Path | None:
