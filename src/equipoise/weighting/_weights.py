@@ -67,7 +67,11 @@ class Equal:
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
         """Add the gradients of Σ L_k/K. Arguments: see ``Weighting``."""
-        backward_of(_weighted({name: 1.0 / len(joint.tasks) for name in joint.tasks}, joint), joint, scaler)
+        backward_of(self._total(joint), joint, scaler)
+
+    def _total(self, joint: JointLoss) -> Tensor:
+        """Σ L_k/K with its graph, a scalar."""
+        return _weighted({name: 1.0 / len(joint.tasks) for name in joint.tasks}, joint)
 
 
 class Fixed:
@@ -97,11 +101,15 @@ class Fixed:
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
         """Add the gradients of Σ w_k·L_k. Arguments: see ``Weighting``."""
+        backward_of(self._total(joint), joint, scaler)
+
+    def _total(self, joint: JointLoss) -> Tensor:
+        """Σ w_k·L_k with its graph, a scalar. Raises ``ValueError`` as ``backward`` does."""
         if self.weights.keys() != joint.tasks.keys():
             raise ValueError(
                 f"Fixed: expected a weight for each of {sorted(joint.tasks)}, found {sorted(self.weights)}"
             )
-        backward_of(_weighted(self.weights, joint), joint, scaler)
+        return _weighted(self.weights, joint)
 
 
 def _weighted(weights: Mapping[str, float], joint: JointLoss) -> Tensor:
