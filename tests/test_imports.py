@@ -10,7 +10,7 @@ ROOT = Path(equipoise.__file__).parent
 
 ROOMS = [
     {"equipoise.commands"},
-    {f"equipoise.scenes.{room}" for room in ("report", "export", "reference")},
+    {f"equipoise.scenes.{room}" for room in ("comparison", "report", "export", "reference")},
     {"equipoise.scenes.runs"},
     {"equipoise.scenes.evaluation"},
     {f"equipoise.scenes.{room}" for room in ("inference", "outputs")},

@@ -51,6 +51,16 @@ BAD = {
     "training.early_stopping": "-1",
     "training.seed": "-1",
     "training.workers": "-1",
+    "comparison.rows": "[]",
+    "comparison.seeds": "0",
+    "comparison.lr_factors": "[1.0, 1.0]",
+    "comparison.steps": "0",
+    "comparison.validate_every": "0",
+    "comparison.draws": "0",
+    "comparison.levels": "[-1.0]",
+    "comparison.sweep": '["depth"]',
+    "comparison.sweep_shares": "[0.0, 0.5]",
+    "comparison.held_out": "95",
 }
 NAMES = {"also": "also.second", "likelihood": "likelihood.semantic"}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from equipoise.errors import RecipeError
+from equipoise.scenes.comparison.settings import COMPARISON_RANGES, ComparisonRecipe
 from equipoise.scenes.config.ranges import Range, check_ranges
 from equipoise.scenes.config.toml import from_table, read_toml
 from equipoise.scenes.data.augmentation import AUGMENTATION_RANGES, Augmentation, check_augmentation
@@ -19,6 +20,7 @@ from equipoise.scenes.networks.settings import IMAGENET, MODEL_RANGES, ModelReci
 from equipoise.scenes.tasks import DEFAULT_TASKS
 from equipoise.scenes.tasks.settings import LIKELIHOOD_RANGES, LikelihoodRecipe
 from equipoise.scenes.training.settings import OPTIMIZER_RANGES, TRAINING_RANGES, OptimizerRecipe, TrainingRecipe
+from equipoise.scenes.training.weighting_settings import WeightingRecipe, check_weighting
 
 S = TypeVar("S", bound=SetRecipe)
 
@@ -36,6 +38,8 @@ class Recipe:
         augmentation: random changes of training samples.
         likelihood: a table for each task; tasks without one use the defaults.
         optimizer: the optimizer.
+        weighting: how the tasks' losses are weighed.
+        comparison: what ``equipoise compare`` compares; it has no effect on a run.
     """
 
     data: DataRecipe
@@ -46,6 +50,8 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     likelihood: dict[str, LikelihoodRecipe] = field(default_factory=dict)
     optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
+    weighting: WeightingRecipe = field(default_factory=WeightingRecipe)
+    comparison: ComparisonRecipe = field(default_factory=ComparisonRecipe)
 
     @property
     def sets(self) -> dict[str, SetRecipe]:
@@ -99,6 +105,7 @@ RANGES: dict[str, Range] = {
             ("likelihood.NAME", LIKELIHOOD_RANGES),
             ("optimizer", OPTIMIZER_RANGES),
             ("training", TRAINING_RANGES),
+            ("comparison", COMPARISON_RANGES),
         )
         for key, each in ranges.items()
     },
@@ -123,6 +130,14 @@ def check_recipe(recipe: Recipe, where: str) -> None:
     check_augmentation(recipe.augmentation, recipe.data.size, where)
     check_ranges(recipe.optimizer, OPTIMIZER_RANGES, "optimizer", where)
     check_ranges(recipe.training, TRAINING_RANGES, "training", where)
+    training = recipe.training
+    if training.init_tasks and not set(recipe.tasks) <= set(training.init_tasks):
+        raise RecipeError(
+            f"{where}: training.init_tasks: expected all of the tasks {', '.join(recipe.tasks)} among them, found "
+            f"{', '.join(training.init_tasks)}"
+        )
+    check_weighting(recipe.weighting, recipe.tasks, where, accumulate=training.accumulate, compiled=training.compile)
+    check_ranges(recipe.comparison, COMPARISON_RANGES, "comparison", where)
     _check_accumulation(recipe, where)
     _check_validation(recipe, where)
 

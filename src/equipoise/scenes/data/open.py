@@ -5,6 +5,7 @@ from pathlib import Path
 from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.data.folder import FolderDataset
 from equipoise.scenes.data.sample import FileDataset
+from equipoise.scenes.data.slices import SlicedDataset, parse_slice
 
 
 def open_dataset(
@@ -22,7 +23,7 @@ def open_dataset(
     Args:
         kind: ``cityscapes`` or ``streets`` (the same layout), or ``folder``.
         path: the root of the layout, or the description of the folder.
-        split: the name of the split.
+        split: the name of the split; ``train[:80%]`` reads only a part of it, see ``slices``.
         root: for ``folder``: the folder of the data; ``None``: the folder of the description.
         sky_is_zero: give the sky zero inverse depth; otherwise it has no depth label.
         optional: images may lack labels.
@@ -31,6 +32,10 @@ def open_dataset(
     Raises:
         DataError, RecipeError: the data or the description are wrong; the message has one line.
     """
+    if (part := parse_slice(split)) is not None:
+        of, start, stop = part
+        whole = open_dataset(kind, path, of, root=root, sky_is_zero=sky_is_zero, optional=optional, strict=strict)
+        return SlicedDataset(whole, start, stop)
     if kind == "folder":
         return FolderDataset(path, split, root=root, sky_is_zero=sky_is_zero, optional=optional, strict=strict)
     return CityscapesDataset(path, split, sky_is_zero=sky_is_zero, optional=optional, strict=strict)

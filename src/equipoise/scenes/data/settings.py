@@ -16,8 +16,8 @@ class SetRecipe:
             ``folder`` (your own files, as a data description says).
         path: the root of the data set; for ``folder`` the description's TOML file. Relative to the recipe.
         root: for ``folder``: where the described files lie, if not beside the description. Relative to the recipe.
-        train: the split to train on.
-        validation: the split to evaluate on.
+        train: the split to train on. ``train[:80%]`` is a part of it, in the order of the names.
+        validation: the split to evaluate on, such as ``val``, or ``train[80%:]`` if there is no other.
         sky_is_zero: give pixels of the class sky zero inverse depth (as the paper does); ``false``: they have no
             depth label.
         classes: new names for some of its classes in this run. Two classes with one name become one class; an empty

@@ -27,7 +27,7 @@ from equipoise.scenes.training.checkpoint import checkpoints, remove_checkpoint
 from equipoise.scenes.training.log import Entry, read_log, read_validations
 from equipoise.scenes.training.precision import Precision
 from equipoise.scenes.training.selection import Validation
-from equipoise.scenes.training.state import FILES
+from equipoise.scenes.training.state import AVERAGE, FILES
 
 
 @dataclass(frozen=True)
@@ -109,15 +109,18 @@ class RunFolder:
         """Remove the files of an earlier run that a new one would not replace at once. Other files are kept."""
         logs = (run_files.LOG_JSONL, run_files.LOG_CSV, run_files.VALIDATION_JSONL, run_files.VALIDATION_CSV)
         names = (run_files.REPORT, run_files.WEIGHTS, run_files.DESCRIPTION, *logs)
+        self.remove_checkpoints()  # First, since without its log no checkpoint can be resumed.
         with self._writing():
-            for path in checkpoints(
-                self.path / run_files.CHECKPOINTS
-            ):  # First, since without its log no checkpoint can be resumed.
-                remove_checkpoint(path, FILES)
-            for path in checkpoints(self.path / run_files.BEST):
-                remove_checkpoint(path, BEST_FILES)
             for path in [*(self.path / name for name in names), *self._metrics_files(), *self._picture_files()]:
                 path.unlink(missing_ok=True)
+
+    def remove_checkpoints(self) -> None:
+        """Remove what training would be resumed from, and the best model so far; the finished model is kept."""
+        with self._writing():
+            for path in checkpoints(self.path / run_files.CHECKPOINTS):
+                remove_checkpoint(path, (*FILES, AVERAGE))
+            for path in checkpoints(self.path / run_files.BEST):
+                remove_checkpoint(path, BEST_FILES)
 
     def read(self) -> tuple[Recipe, RunRecord]:
         """Read the recipe and the record.

@@ -6,16 +6,17 @@ from typing import Any
 
 from torch import Tensor
 
-from equipoise import JointLoss
-from equipoise.scenes.training.accumulate import StepLoss
+from equipoise import JointLoss, TaskLoss
+from equipoise.scenes.training.accumulate import StepLoss, TaskTotal
 from equipoise.scenes.training.log import Entry
 from equipoise.scenes.training.state import State
 
 
 def log_entry(state: State, joint: JointLoss | StepLoss, gradient_norm: Tensor, epoch: float, rate: float) -> Entry:
     """The entry of the step just done; ``rate`` is in images per second. Reads values back from the device."""
+    weights = state.weighting.weights(joint)
     tasks = {
-        name: {key: _plain(getattr(term, key)) for key in ("loss", "nll", "weight", "sigma")}
+        name: {key: _plain(value) for key, value in _figures(term, weights[name]).items()}
         for name, term in joint.tasks.items()
     }
     return {
@@ -28,6 +29,10 @@ def log_entry(state: State, joint: JointLoss | StepLoss, gradient_norm: Tensor, 
         "seconds": state.seconds,
         "tasks": tasks,
     }
+
+
+def _figures(term: TaskLoss | TaskTotal, weight: Tensor | None) -> dict[str, Tensor | None]:
+    return {"loss": term.loss, "nll": term.nll, "weight": weight, "sigma": term.sigma}
 
 
 class Speed:

@@ -1,5 +1,6 @@
 """The training loop, to be read from top to bottom."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -36,6 +37,7 @@ from equipoise.scenes.training.signals import stop_on_signals
 from equipoise.scenes.training.state import State
 from equipoise.scenes.training.step import training_step
 from equipoise.scenes.training.validator import ValidationPlan, Validator
+from equipoise.scenes.training.weighting import make_weighting
 from equipoise.scenes.wording import counted
 
 
@@ -159,18 +161,31 @@ def new_state(
 
     The recipe's seed decides the weights, which are drawn on the CPU; ``encoder_weights`` replace those of the encoder.
     """
-    torch.manual_seed(recipe.training.seed)
-    model = SceneModel(describe(recipe, dataset.vocabulary, camera))
+    model = first_model(recipe, dataset, camera)
     if encoder_weights is not None:
         encoder_weights.load(model.network.encoder)
     model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    weighting = make_weighting(recipe.weighting, len(model.tasks), device)
     return State(
         model=model,
+        weighting=weighting,
         average=Average(model, recipe.training.ema) if recipe.training.ema else None,
         network=model.network,
-        optimizer=make_optimizer(model, recipe.optimizer),
+        optimizer=make_optimizer(model, recipe.optimizer, weighting.parameters),
         scaler=torch.amp.GradScaler(device.type) if precision == "float16" else None,
     )
+
+
+def first_model(recipe: Recipe, dataset: SceneDataset, camera: ModelCamera | None) -> SceneModel:
+    """The model before the first step, on the CPU."""
+    torch.manual_seed(recipe.training.seed)
+    model = SceneModel(describe(recipe, dataset.vocabulary, camera))
+    if among := recipe.training.init_tasks:
+        torch.manual_seed(recipe.training.seed)
+        whole = SceneModel(describe(dataclasses.replace(recipe, tasks=among), dataset.vocabulary, camera))
+        drawn = whole.network.state_dict()
+        model.network.load_state_dict({name: drawn[name] for name in model.network.state_dict()})
+    return model
 
 
 def step_in_words(parts: Sequence[Batch], precision: Precision) -> str:

@@ -1,10 +1,12 @@
 """The optimizer of a recipe, and its learning rates."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
-from equipoise.optim import param_groups
+from equipoise.optim import LOG_VARIANCE_FACTOR, param_groups
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.settings import OptimizerRecipe
 
@@ -14,11 +16,14 @@ WORKINGS = ("fused", "foreach", "capturable")
 """How an optimizer computes, which depends on the device and not on the run."""
 
 
-def make_optimizer(model: SceneModel, recipe: OptimizerRecipe) -> torch.optim.Optimizer:
+def make_optimizer(
+    model: SceneModel, recipe: OptimizerRecipe, weighting: Sequence[nn.Parameter] = ()
+) -> torch.optim.Optimizer:
     """The recipe's optimizer, fused on GPUs.
 
     The log-variances are a group of their own, without weight decay; so is the encoder, where its rate is another one,
     and each stage of it, where these have different rates. The first group holds the network, or the rest of it.
+    ``weighting`` are the parameters of a method of weighing; they learn as the log-variances do.
 
     Raises:
         RecipeError: the encoder has no stages.
@@ -32,6 +37,9 @@ def make_optimizer(model: SceneModel, recipe: OptimizerRecipe) -> torch.optim.Op
     )
     if recipe.encoder_lr_factor != 1 or recipe.encoder_lr_decay != 1:
         groups += _encoder_groups(model, groups[0], recipe)
+    if weighting:
+        rate = LOG_VARIANCE_FACTOR * recipe.lr if recipe.log_variance_lr is None else recipe.log_variance_lr
+        groups.append({"params": list(weighting), "lr": rate, "weight_decay": 0.0})
     fused = True if groups[0]["params"][0].device.type in FUSED else None
     optimizer: torch.optim.Optimizer
     if recipe.name == "sgd":

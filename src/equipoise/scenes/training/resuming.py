@@ -56,6 +56,7 @@ def restore(
     state.optimizer.load_state_dict({"state": packed, "param_groups": table["param_groups"]})
     align_state(state.optimizer)
     start_momentum(state.optimizer)
+    state.weighting.load_state_dict(table["weighting"], next(state.model.parameters()).device)
     if state.scaler is not None and table["loss_scale"] is not None:
         state.scaler.load_state_dict(table["loss_scale"])
     state.step, state.seconds = table["step"], table["seconds"]
@@ -80,6 +81,7 @@ def _read_state(path: Path) -> dict[str, Any]:
             "best_step": None if table.get("best_step") is None else int(table["best_step"]),
             "stopped_early": bool(table.get("stopped_early", False)),
             "loss_scale": table.get("loss_scale"),
+            "weighting": {str(key): float(value) for key, value in table.get("weighting", {}).items()},
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(f"{path / STATE}: expected the state of a run, found a damaged one: {error!r}") from None

@@ -38,6 +38,7 @@ def save(state: State, recipe: Recipe, identity: dict[str, str], run: Path) -> N
         "validations": state.validations,
         "best_step": state.best_step,
         "stopped_early": state.stopped_early,
+        "weighting": state.weighting.state_dict(),
         "loss_scale": None if state.scaler is None else state.scaler.state_dict(),
     }
     files = model_files(state.model) | {OPTIMIZER: tensors_as_bytes(tensors), STATE: json.dumps(table).encode()}

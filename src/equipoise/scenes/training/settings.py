@@ -54,6 +54,8 @@ class TrainingRecipe:
         ema: the decay of an exponential moving average of the model, such as 0.999; the average is validated, and is
             the model that the run ends with. 0: none, the model is that of a step.
         seed: of the network's first weights, the order of the images and the augmentation.
+        init_tasks: draw the first weights as for a network of these tasks, of which ``tasks`` are some, so that runs
+            with different tasks and one seed start from the same weights. Left out: as for ``tasks``.
         device: what to train on: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` (or another number) or ``mps``; ``auto``: a
             GPU if there is one. Resuming a run elsewhere is possible.
         precision: the number format of the network's forward pass; ``auto``: bfloat16 where the device computes in it,
@@ -77,6 +79,7 @@ class TrainingRecipe:
     accumulate: int = 1
     ema: float = 0.0
     seed: int = 0
+    init_tasks: tuple[str, ...] = ()
     device: str = "auto"
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     compile: bool = False

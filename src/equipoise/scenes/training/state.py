@@ -11,6 +11,8 @@ from equipoise.scenes.model.files import model_files
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.average import Average
 from equipoise.scenes.training.selection import Validation
+from equipoise.scenes.training.weighting import TrainedWeighting
+from equipoise.weighting import Learned
 
 OPTIMIZER, STATE, AVERAGE = "optimizer.safetensors", "state.json", "average.safetensors"
 FILES = (WEIGHTS, DESCRIPTION, OPTIMIZER, STATE)
@@ -37,6 +39,7 @@ class State:
         recent: on such devices, the images of every step since its values were last looked at, by its number.
         average: the moving average of the model, where the recipe asks for one.
         scaler: of the loss, where the forward pass is in float16.
+        weighting: how the tasks' losses are weighed.
     """
 
     model: SceneModel
@@ -51,6 +54,7 @@ class State:
     recent: dict[int, tuple[str, ...]] = field(default_factory=dict)
     average: Average | None = None
     scaler: torch.amp.GradScaler | None = None
+    weighting: TrainedWeighting = field(default_factory=lambda: TrainedWeighting(Learned()))
 
     def shown(self) -> AbstractContextManager[None]:
         """A context in which ``model`` is what a run validates and ends with: the average, if there is one."""

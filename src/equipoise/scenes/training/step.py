@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from torch import Tensor, nn
 
 from equipoise import JointLoss
-from equipoise.errors import NonFiniteError
+from equipoise.errors import NonFiniteError, RecipeError
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.accumulate import StepLoss, divisors, settle_units
 from equipoise.scenes.training.distributed import ProcessGroup
@@ -36,6 +36,7 @@ def training_step(
 
     Raises:
         DataError: a target's unit cannot be taken from the labels of a step in several parts.
+        RecipeError: the method of weighing does not suit the likelihoods or their losses.
         NonFiniteError: on the CPU, a loss or gradient is not finite; no weight was changed. See ``finite`` for others.
     """
     state.optimizer.zero_grad()
@@ -65,7 +66,11 @@ def _backward(
     """The joint loss, its gradients, and the tasks without labels."""
     if len(parts) == 1:
         joint = _joint_loss(state, parts[0], precision, group, None)
-        _scaled(state, joint.loss).backward()  # type: ignore[no-untyped-call]
+        state.weighting.begin(parts[0].epoch)
+        try:
+            state.weighting.method.backward(joint, state.model.network.shared_parameters(), scaler=state.scaler)
+        except ValueError as error:  # The message names the task, or TorchJD's method.
+            raise RecipeError(f"weighting: {error}") from None
         return joint, _unlabelled(joint, parts, group)
     divided = divisors(state.model, parts, group)
     unlabelled = _without_divisor(divided, parts, group)
