@@ -10,7 +10,7 @@ import equipoise as eq
 from equipoise import scenes
 
 ROOT = Path(__file__).parents[1]
-NEEDS_A_RUN = {"own-data.md", "export.md", "predicting.md"}
+NEEDS_A_RUN = {"comparing-scenes.md", "own-data.md", "export.md", "predicting.md"}
 PAGES = [ROOT / "README.md", *(p for p in sorted((ROOT / "docs").glob("*.md")) if p.name not in NEEDS_A_RUN)]
 SNIPPET = re.compile(r"```python\n(.*?)```", re.S)
 

@@ -127,6 +127,7 @@ COMMANDS = {
     "describe": "Look at a folder of images and labels, and draft its description.",
     "check": "Read a whole data set and report its contents and errors.",
     "train": "Train a network from a recipe, evaluate it, and write a report.",
+    "compare": "Compare ways of weighing the losses on your data: the table of the paper, with intervals.",
     "evaluate": "Compute the figures of a trained run.",
     "predict": "Predict the scene in an image, a folder of images, or the images that match a pattern.",
     "report": "Write the report of a run again.",

@@ -1,0 +1,162 @@
+"""The report of a comparison: one self-contained page, and its table as CSV, JSON, Markdown and LaTeX."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+import equipoise.scenes.report as report_room
+from equipoise.comparison.summary import Summary, summarize
+from equipoise.scenes.comparison.collect import Collected
+from equipoise.scenes.comparison.folder import ComparisonFolder
+from equipoise.scenes.comparison.plan import Plan
+from equipoise.scenes.comparison.plots import Plot, change_plot, rank_plot, sweep_plot, weight_plot
+from equipoise.scenes.comparison.table import Table, describes, main_table
+from equipoise.scenes.io.atomic import write_atomic
+from equipoise.scenes.report.words import duration, legible
+from equipoise.scenes.wording import counted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What a report says, for the terminal too.
+
+    Attributes:
+        path: of the page.
+        title: of the table.
+        columns: its titles.
+        rows: its cells.
+        words: the conclusions, a sentence or two each.
+        table: the same for programs.
+    """
+
+    path: Path
+    title: str
+    columns: tuple[str, ...]
+    rows: list[list[str]]
+    words: tuple[str, ...]
+    table: Any
+
+
+def write_report(found: Collected, plan: Plan, folder: ComparisonFolder) -> Page:
+    """Write the page and the tables beside it."""
+    summary = summarize(found.comparison)
+    table = main_table(summary)
+    words: tuple[str, ...] = ()
+    write_atomic(folder.report, _rendered(found, plan, summary, table, words).encode(errors="replace"))
+    return Page(
+        path=folder.report,
+        title=f"{plan.title}: figures on the test images, mean over seeds",
+        columns=("row", *table.titles),
+        rows=table.as_texts(),
+        words=words,
+        table=[dict(zip(("row", *table.titles), texts, strict=True)) for texts in table.as_texts()],
+    )
+
+
+def _rendered(found: Collected, plan: Plan, summary: Summary, table: Table, words: tuple[str, ...]) -> str:
+    environment = Environment(
+        loader=PackageLoader("equipoise.scenes.comparison", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=legible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = Path(report_room.__file__).parent / "style.css"
+    failed = [record for record in found.comparison.records if record.failed]
+    return environment.get_template("page.html").render(
+        style=Markup(style.read_text(encoding="utf-8")),
+        title=plan.title,
+        table=table,
+        summary=summary,
+        words=words,
+        lead=lead(found, plan),
+        missing=found.missing,
+        describes=describes(table.rows),
+        changes=change_plot(summary),
+        ranks=rank_plot(summary.ranking),
+        sweep=_sweep_plots(plan, summary),
+        weights=_weight_plots(summary),
+        failed=failed,
+        cost=cost(found, summary),
+        facts=facts(found, plan),
+        duration=duration,
+    )
+
+
+def lead(found: Collected, plan: Plan) -> str:
+    """Say what was compared, in how many runs."""
+    made = len(found.comparison.records)
+    return (
+        f"{counted(len(found.comparison.rows), 'way')} of training {', '.join(plan.recipe.tasks)}, "
+        f"{counted(made, 'run')} of {counted(plan.recipe.training.steps, 'step')} each"
+    )
+
+
+def facts(found: Collected, plan: Plan) -> list[tuple[str, str]]:
+    """Return how the comparison was made."""
+    images = ", ".join(f"{count} {purpose}" for purpose, count in found.counts.items())
+    factors = ", ".join(f"{factor:g}" for factor in plan.settings.lr_factors)
+    splits = [(name, plan.splits.sentence(name)) for name in plan.splits.test]
+    tuned = "every seed" if plan.settings.tune_every_seed else "seed 0"
+    return [
+        *splits,
+        ("images", images),
+        ("seeds", str(plan.settings.seeds)),
+        ("learning rates", f"{factors} × {plan.recipe.optimizer.lr:g}, chosen on validation images with {tuned}"),
+        ("steps", f"{plan.recipe.training.steps}, validated every {plan.recipe.training.validate_every}"),
+        ("batch size", str(plan.recipe.training.batch_size)),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a row cost, and which candidates were chosen."""
+
+    name: str
+    runs: int
+    steps: str
+    time: str
+    chosen: str
+
+
+def cost(found: Collected, summary: Summary) -> list[Cost]:
+    """Return the cost of each row, tuning included."""
+    rows = []
+    for row in summary.rows:
+        own = [record for record in found.comparison.records if record.row == row.row.name]
+        chosen = ", ".join(f"{name} ({counted(count, 'seed')})" for name, count in row.selected.candidates.items())
+        rows.append(
+            Cost(
+                name=row.row.name,
+                runs=len(own),
+                steps=f"{sum(record.steps for record in own):,}",
+                time=duration(sum(record.seconds for record in own)),
+                chosen=chosen or "none",
+            )
+        )
+    return rows
+
+
+def _weight_plots(summary: Summary) -> list[Plot]:
+    plots = [
+        weight_plot(row.row.name, row.selected.runs, row.row.tasks)
+        for row in summary.rows
+        if not row.row.is_single and not row.row.name.startswith("sweep-")
+    ]
+    return [plot for plot in plots if plot is not None]
+
+
+def _sweep_plots(plan: Plan, summary: Summary) -> list[Plot]:
+    if not plan.settings.sweep:
+        return []
+    one, other = plan.settings.sweep
+    shares = {f"sweep-{one}+{other}-{share:g}": share for share in plan.settings.sweep_shares}
+    shares |= {f"alone-{one}": 1.0, f"alone-{other}": 0.0}
+    made = {row.row.name for row in summary.rows}
+    kept = {name: share for name, share in shares.items() if name in made}
+    pair = "+".join(name for name in plan.recipe.tasks if name in (one, other))
+    return sweep_plot(summary, one, other, kept, f"pair-{pair}")
