@@ -42,8 +42,8 @@ def smallest_size(model: SceneModel) -> int:
 def traced(model: SceneModel, pixels: Pixels) -> tuple[ExportedProgram, int]:
     """The graph of a model in evaluation mode, and what its height and width must be multiples of: 1 as a rule.
 
-    Some encoders add features of different strides (HRNet), or pad as TensorFlow does (timm's ``tf_…``); these are
-    traced for multiples of the largest stride.
+    Some encoders add features of different strides (HRNet), or pad as the image's size demands (timm's ``tf_…``,
+    and ConvNeXt where it is dilated); these are traced for multiples of the largest stride.
 
     Raises:
         RunError: PyTorch cannot trace it.
