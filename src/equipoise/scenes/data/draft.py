@@ -1,22 +1,21 @@
 """Look at a folder, and draft its description."""
 
-import json
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from equipoise.errors import DataError
+from equipoise.scenes.data.outline_tables import Table, find_outlines
+from equipoise.scenes.data.patterns import aligned, find_patterns, split_of
 from equipoise.scenes.io.arrays import is_array
 from equipoise.scenes.io.files import list_files
 from equipoise.scenes.io.images import SUFFIXES, read_image
 from equipoise.scenes.io.names import is_hidden
-from equipoise.scenes.labels.drafts import Group, drafted_tables, read_group
+from equipoise.scenes.labels.drafts import Group, drafted_tables, guessed_table, read_group
+from equipoise.scenes.labels.outline_drafts import quoted
 from equipoise.scenes.wording import counted
 
-SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""Name of a folder or list → the split that it probably is."""
 SAMPLED = 50
 """Files of each kind that are read."""
 MOST_COLORS = 256
@@ -42,83 +41,79 @@ def draft_description(folder: Path) -> Draft:
     folder = folder.resolve()
     paths = {path.relative_to(folder).as_posix(): path for path in list_files(folder)}
     patterns = find_patterns([text for text in paths if not is_hidden(text, "{name}")])
-    readable = {p: names for p, names in patterns.items() if p.endswith(SUFFIXES) or is_array(p)}
-    files = {p: {name: paths[text] for name, text in names.items()} for p, names in readable.items()}
-    photos = {p: own for p, own in files.items() if _are_photos(p, own)}
+    readable = [p for p in patterns if p.lower().endswith(SUFFIXES) or is_array(p)]
+    photos = [p for p in readable if _are_photos(p, paths[next(iter(patterns[p].values()))])]
     if not photos:
         raise DataError(f"{folder}: expected images (PNG, JPEG or WebP), found none")
-    images = max(photos, key=lambda p: len(photos[p]))
-    labels = [p for p in files if p not in photos and set(files[p]) & set(files[images])]
-    some = sorted(set(files[images]).intersection(*(files[p] for p in labels)) or files[images])
-    groups = {p: read_group(p, files[p], _sample(some, files[p])) for p in labels}
-    tables = drafted_tables(groups)
-    splits, about = _splits(images, files[images], paths)
-    text = "\n".join(
-        [
-            "# Drafted by equipoise describe. Lines with CHECK are guesses: correct them, then run equipoise check.",
-            f"images = {quoted(images)}",
-            *splits,
-            *(line for table, lines in tables.items() for line in _table(table, lines, files[images])),
-        ]
+    images = max(photos, key=lambda p: len(patterns[p]))
+    names = patterns[images]
+    outlines = find_outlines(patterns, names, paths)
+    labels = [p for p in readable if p not in photos and p not in outlines.used]
+    groups, unread = _read_groups({p: aligned(p, patterns[p], names) for p in labels}, names, paths)
+    pictures = {name: _table(drafted, names) for name, drafted in drafted_tables(groups).items()}
+    tables, hidden = pictures, [table for name, table in outlines.tables.items() if name in pictures]
+    if not hidden:
+        tables = {name: (outlines.tables | pictures)[name] for name in (*outlines.tables, *pictures)}
+    splits, about = _splits(images, names, paths)
+    first = "# Drafted by equipoise describe. Lines with CHECK are guesses: correct them, then run equipoise check."
+    lines = [first, f"images = {quoted(images)}", *splits, *(line for n, t in tables.items() for line in t.text(n))]
+    used = {
+        images,
+        *outlines.used,
+        *(p for p, group in groups.items() if group.pattern in {t.files for t in pictures.values()}),
+    }
+    return Draft(
+        text="\n".join(lines) + "\n",
+        found=(
+            *(f"{counted(len(names), 'image')}: {images}", about),
+            *(f"{counted(table.count, 'label')} for [{name}]: {table.files}" for name, table in tables.items()),
+            *(
+                f"not described: {counted(len(patterns[p]), 'file')} {p}"
+                for p in patterns
+                if p not in used and not p.endswith(".toml")
+            ),
+            *(
+                f"could not decide: {line}"
+                for line in (*outlines.undecided, *unread, *_undescribed(groups, pictures), *_instead(hidden, pictures))
+            ),
+        ),
     )
-    found = [f"{counted(len(files[images]), 'image')}: {images}", about]
-    found += [f"{counted(len(own.files), 'label')} for [{table}]: {own.pattern}" for table, (own, _) in tables.items()]
-    left = [p for p in patterns if p != images and p not in [group.pattern for group, _ in tables.values()]]
-    found += [f"not described: {counted(len(patterns[p]), 'file')} {p}" for p in left if not p.endswith(".toml")]
-    return Draft(text=text + "\n", found=tuple(found))
 
 
-def find_patterns(paths: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Sort files into patterns: pattern → name → path.
-
-    >>> find_patterns(["rgb/train/a.png", "rgb/val/b.png"])
-    {'rgb/{split}/{name}.png': {'a': 'rgb/train/a.png', 'b': 'rgb/val/b.png'}}
-    """
-    places: dict[tuple[str, str], dict[str, str]] = {}
-    for path in paths:
-        prefix, stem = _prefix(PurePosixPath(path).with_suffix("").as_posix())
-        places.setdefault((prefix, PurePosixPath(path).suffix), {})[path] = stem
-    stems: dict[str, set[str]] = {}
-    for (prefix, _), found in places.items():
-        stems.setdefault(prefix, set()).update(found.values())
-    patterns: dict[str, dict[str, str]] = {}
-    for (prefix, suffix), found in places.items():
-        tails = {stem: _tail(stem) for stem in found.values()}
-        shared = len(set(tails.values())) == 1 and len(tails) > 1
-        for path, stem in found.items():
-            tail = tails[stem] if shared or stem.removesuffix(tails[stem]) in stems[prefix] else ""
-            name = stem.removesuffix(tail) if tail else stem
-            patterns.setdefault(f"{prefix}{{name}}{tail}{suffix}", {})[name] = path
-    return patterns
+def _undescribed(groups: Mapping[str, Group], pictures: Mapping[str, Table]) -> Iterator[str]:
+    """Say why label files were left out."""
+    described = {table.files for table in pictures.values()}
+    for group in groups.values():
+        if group.pattern not in described:
+            table, kind = guessed_table(group), "colours" if group.colors else "numbers"
+            found = f"{len(group.values):,} different {kind} in {counted(len(group.numbers), 'file')}"
+            why = f"[{table}] describes {pictures[table].files}" if table in pictures else found
+            yield f"what {group.pattern} means: {why}"
 
 
-def quoted(text: str) -> str:
-    """Return a string as TOML and JSON write it."""
-    return json.dumps(text, ensure_ascii=False)
+def _instead(hidden: Sequence[Table], pictures: Mapping[str, Table]) -> list[str]:
+    """Say which outlines could be described instead of pictures."""
+    other = " and ".join(table.files for table in pictures.values())
+    return [f"whether {table.files} is to be described instead of {other}" for table in hidden[:1]]
 
 
-def _prefix(path: str) -> tuple[str, str]:
-    """Split a path into its first folder, with a split's folder as ``{split}``, and the rest."""
-    *folders, _ = path.split("/")
-    head = 1 if folders else 0
-    if len(folders) > 1 and (folders[0] in SPLITS or folders[1] in SPLITS):
-        head = 2
-    words = ["{split}" if folder in SPLITS else folder for folder in folders[:head]]
-    return "".join(f"{word}/" for word in words), "/".join(path.split("/")[head:])
+def _read_groups(
+    labels: Mapping[str, tuple[str, Mapping[str, str]]], images: Mapping[str, str], paths: Mapping[str, Path]
+) -> tuple[dict[str, Group], list[str]]:
+    """Read some files of each group that has names of images; return a line for each group that has none."""
+    own = {p: {name: paths[text] for name, text in files.items()} for p, (_, files) in labels.items()}
+    fitting = {p: files for p, files in own.items() if set(files) & set(images)}
+    some = sorted(set(images).intersection(*fitting.values()) or images)
+    groups = {p: read_group(labels[p][0], files, _sample(some, files)) for p, files in fitting.items()}
+    return groups, [f"which images {p} belongs to: no name is that of an image" for p in own if p not in fitting]
 
 
-def _tail(stem: str) -> str:
-    """Return the last part of a name from an underscore on, unless it is a number."""
-    found = re.search(r"_[A-Za-z][A-Za-z0-9]*$", stem)
-    return found[0] if found else ""
-
-
-def _are_photos(pattern: str, files: Mapping[str, Path]) -> bool:
+def _are_photos(pattern: str, first: Path) -> bool:
     if is_array(pattern):
         return False
-    if not pattern.endswith(".png"):
+    if not pattern.lower().endswith(".png"):
         return True
-    picture = read_image(next(iter(files.values())))
+    picture = read_image(first)
     grey = (picture[..., 0] == picture[..., 1]).all() and (picture[..., 1] == picture[..., 2]).all()
     colors = len(set(map(tuple, picture[::2, ::2].reshape(-1, 3).tolist())))
     return not grey and colors > MOST_COLORS and "normal" not in pattern.lower()
@@ -129,24 +124,26 @@ def _sample(names: Sequence[str], files: Mapping[str, Path]) -> list[str]:
     return own[:: -(-len(own) // SAMPLED)]
 
 
-def _table(table: str, drafted: tuple[Group, list[str]], images: Mapping[str, Path]) -> list[str]:
+def _table(drafted: tuple[Group, list[str]], images: Mapping[str, str]) -> Table:
     group, lines = drafted
-    missing = len(set(images) - set(group.files))
-    optional = [f"optional = true   # {counted(missing, 'image')} without this label"] if missing else []
-    read = f"# from {len(group.numbers)} of {counted(len(group.files), 'file')}"
-    return ["", f"[{table}]", read, f"files = {quoted(group.pattern)}", *optional, *lines]
+    return Table(
+        files=group.pattern,
+        read=f"# from {len(group.numbers)} of {counted(len(group.files), 'file')}",
+        lines=tuple(lines),
+        missing=len(set(images) - set(group.files)),
+        count=len(group.files),
+    )
 
 
-def _splits(pattern: str, images: Mapping[str, Path], paths: Mapping[str, Path]) -> tuple[list[str], str]:
+def _splits(pattern: str, images: Mapping[str, str], paths: Mapping[str, Path]) -> tuple[list[str], str]:
     """Draft the splits: folders, else lists, else shares."""
     if "{split}" in pattern:
         place = pattern.split("/").index("{split}")
-        own = {path: text for text, path in paths.items()}
-        count = Counter(own[path].split("/")[place] for path in images.values())
-        lines = [line for name in sorted(count) for line in (f"[split.{SPLITS[name]}]", f"folder = {quoted(name)}")]
+        count = Counter(text.split("/")[place] for text in images.values())
+        lines = [line for name in sorted(count) for line in (f"[split.{split_of(name)}]", f"folder = {quoted(name)}")]
         return lines, "splits by folder: " + ", ".join(f"{name} ({n})" for name, n in sorted(count.items()))
-    lists = [text for text in sorted(paths) if text.endswith(".txt") and PurePosixPath(text).stem in SPLITS]
-    named = {SPLITS[PurePosixPath(text).stem]: text for text in lists if _lists_images(paths[text], images)}
+    lists = {text: split_of(PurePosixPath(text).stem) for text in sorted(paths) if text.endswith(".txt")}
+    named = {split: text for text, split in lists.items() if split and _lists_images(paths[text], images)}
     if named:
         lines = [line for split, text in named.items() for line in (f"[split.{split}]", f"list = {quoted(text)}")]
         return lines, "splits by list: " + ", ".join(named.values())
@@ -154,7 +151,7 @@ def _splits(pattern: str, images: Mapping[str, Path], paths: Mapping[str, Path])
     return [*lines, "[split.val]", "fraction = 0.2"], "no splits: 80 % and 20 % of the images at random"
 
 
-def _lists_images(path: Path, images: Mapping[str, Path]) -> bool:
+def _lists_images(path: Path, images: Mapping[str, str]) -> bool:
     lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
     first = next((line for line in lines if line and not line.startswith("#")), "")
-    return first in images or any(own.as_posix().endswith("/" + first) for own in images.values())
+    return first in images or any(f"/{text}".endswith("/" + first) for text in images.values())

@@ -66,7 +66,7 @@ def drafted_tables(groups: Mapping[str, Group]) -> dict[str, tuple[Group, list[s
     """Return for each table its group, the one with most files, and the drafted lines."""
     chosen: dict[str, Group] = {}
     for group in sorted(groups.values(), key=lambda group: -len(group.files)):
-        if group.bits or guessed_table(group) == "depth":
+        if group.bits or guessed_table(group) == "depth" or group.values.dtype.kind in "iu":
             chosen.setdefault(guessed_table(group), group)
     classes, objects, depth = (chosen.get(table) for table in ("semantic", "instance", "depth"))
     drafted = {
@@ -83,7 +83,7 @@ def drafted_tables(groups: Mapping[str, Group]) -> dict[str, tuple[Group, list[s
 def draft_classes(group: Group, instance: Group | None) -> list[str]:
     """Draft the lines of ``[semantic]``: a class for each number or colour."""
     values, key = group.values.tolist(), "color" if group.colors else "value"
-    special = [0] if group.colors else [255]
+    special = [0] if group.colors else [-1, 255]
     ignore = [v for v in values if v in special and len(values) > 1]
     classes = [v for v in values if v not in ignore]
     if len(classes) > MOST_CLASSES:
@@ -107,7 +107,11 @@ def draft_instances(group: Group, semantic: Group | None) -> list[str]:
     if (large.size and not classes.size) or (large.size and np.isin(large // 1000, classes).all()):
         below = values[values < 1000].tolist() if not classes.size else [0]
         return ['encoding = "class_factor"   # CHECK: class * 1000 + index', f"background = {below}"]
-    return ['encoding = "id"   # CHECK: each number outside background is one object of its image', "background = [0]"]
+    background = sorted({0, *values[values < 0].tolist()})
+    return [
+        'encoding = "id"   # CHECK: each number outside background is one object of its image',
+        f"background = {background}",
+    ]
 
 
 def draft_depth(group: Group) -> list[str]:

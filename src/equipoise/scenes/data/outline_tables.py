@@ -1,0 +1,168 @@
+"""Find files of outlines and COCO's panoptic labels in a folder, and draft their tables of a description."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from equipoise.scenes.data.patterns import SPLIT_WORD, aligned
+from equipoise.scenes.io.names import longest_end
+from equipoise.scenes.labels.outline_drafts import (
+    Labels,
+    drafted_tables,
+    look_at_some,
+    look_at_whole,
+    quoted,
+    yolo_names,
+)
+from equipoise.scenes.labels.panoptic import PANOPTIC
+from equipoise.scenes.wording import counted
+
+NAMES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
+"""Files with the names of YOLO's classes."""
+MOST_FILES = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One drafted table of a description.
+
+    Attributes:
+        files: the pattern.
+        read: a comment that says what it was drafted from.
+        lines: its other lines.
+        count: the number of files.
+        missing: the number of images without this label.
+    """
+
+    files: str
+    read: str
+    lines: tuple[str, ...]
+    count: int
+    missing: int = 0
+
+    def text(self, name: str) -> list[str]:
+        """Return the lines of the table."""
+        optional = [f"optional = true   # {counted(self.missing, 'image')} without this label"] if self.missing else []
+        return ["", f"[{name}]", self.read, f"files = {quoted(self.files)}", *optional, *self.lines]
+
+
+@dataclass(kw_only=True)
+class Outlines:
+    """What was found: tables by name, the patterns used, and what could not be decided."""
+
+    tables: dict[str, Table] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    undecided: list[str] = field(default_factory=list)
+
+
+def find_outlines(
+    patterns: Mapping[str, Mapping[str, str]], images: Mapping[str, str], paths: Mapping[str, Path]
+) -> Outlines:
+    """Look at all JSON and text files of a folder.
+
+    Args:
+        patterns: the files by pattern and name, as paths relative to the folder.
+        images: the images by name.
+        paths: the full paths, by relative path.
+    """
+    result = Outlines()
+    whole: list[str] = []
+    for pattern, files in patterns.items():
+        if not pattern.endswith((".json", ".txt")):
+            continue
+        own_pattern, own = aligned(pattern, files, images)
+        if set(own) & set(images):
+            _add_own(result, own_pattern, {n: paths[t] for n, t in own.items() if n in images}, images, paths)
+            result.used.add(pattern)
+        elif pattern.endswith(".json"):
+            whole += files.values()
+    _add_whole(result, whole, patterns, images, paths)
+    return result
+
+
+def _add_own(
+    result: Outlines, pattern: str, files: Mapping[str, Path], images: Mapping[str, str], paths: Mapping[str, Path]
+) -> None:
+    """Add files with the annotations of one image each."""
+    names = sorted(files)[:: -(-len(files) // MOST_FILES)]
+    found = look_at_some([files[name] for name in names])
+    result.undecided += [f"{counted(len(files), 'file')} {pattern}: {line}" for line in found.undecided]
+    if not found.encoding:
+        return
+    texts = [paths[t].read_text(encoding="utf-8", errors="replace") for t in paths if PurePosixPath(t).name in NAMES]
+    known = yolo_names(texts) if found.encoding == "yolo" else {}
+    read = f"# from {len(names)} of {counted(len(files), 'file')}"
+    missing = len(images) - len(files)
+    _add(result, found, Table(files=pattern, read=read, lines=(), count=len(files), missing=missing), known)
+
+
+def _add_whole(
+    result: Outlines,
+    files: Sequence[str],
+    patterns: Mapping[str, Mapping[str, str]],
+    images: Mapping[str, str],
+    paths: Mapping[str, Path],
+) -> None:
+    """Add files about all images: one, or one for each split."""
+    groups: dict[str, list[str]] = {}
+    for text in files:
+        groups.setdefault(SPLIT_WORD.sub("{split}", text), []).append(text)
+    split = any("{split}" in p for p, own in patterns.items() if own is images)
+    for pattern, texts in groups.items():
+        smallest = min(texts, key=lambda text: paths[text].stat().st_size)
+        found, table = look_at_whole(paths[smallest])
+        what = pattern if split else texts[0]
+        result.undecided += [f"{what}: {line}" for line in found.undecided]
+        if not found.encoding:
+            continue
+        result.used |= {p for p, own in patterns.items() if set(own.values()) & set(texts)}
+        if len(texts) > 1 and not split:
+            result.undecided.append(
+                f"which image belongs to which of {', '.join(texts)}: write a list of the images of each split, and "
+                f"describe files = {quoted(pattern)}"
+            )
+        else:
+            _add_one(
+                result, found, Table(files=what, read=f"# from {smallest}", lines=(), count=1), table, patterns, images
+            )
+
+
+def _add_one(
+    result: Outlines,
+    found: Labels,
+    drafted: Table,
+    content: Mapping[str, Any],
+    patterns: Mapping[str, Mapping[str, str]],
+    images: Mapping[str, str],
+) -> None:
+    """Add a file about all images (or with ``{split}`` several), if the images or PNGs that it names exist."""
+    names = {str(one.get("file_name")) for one in content["annotations" if found.encoding == PANOPTIC else "images"]}
+    if found.encoding != PANOPTIC:
+        if any(longest_end(Path(text), names) for text in images.values()):
+            _add(result, found, drafted, {})
+        else:
+            result.undecided.append(f"which images {drafted.files} is about: none has one of its file names")
+        return
+    for pattern, files in patterns.items():
+        if files is images or not any(longest_end(Path(text), names) for text in files.values()):
+            continue
+        own_pattern, own = aligned(pattern, files, images)
+        if own_pattern.endswith(".png") and set(own) & set(images):
+            result.used.add(pattern)
+            lines, missing = (f"segments = {quoted(drafted.files)}",), len(set(images) - set(own))
+            _add(result, found, replace(drafted, files=own_pattern, lines=lines, count=len(own), missing=missing), {})
+            return
+    result.undecided.append(f"which PNGs {drafted.files} is about: none has a file_name of its annotations")
+
+
+def _add(result: Outlines, found: Labels, table: Table, names: Mapping[str, str]) -> None:
+    """Add the tables of classes and instances, unless others were found before. ``table.lines`` come first in both."""
+    drafted = drafted_tables(found, names)
+    if not drafted:
+        result.undecided.append(f"the classes of {table.files}, which has {counted(len(found.things), 'label')}")
+    elif result.tables:
+        former = next(iter(result.tables.values())).files
+        result.undecided.append(f"whether {table.files} is to be described instead of {former}")
+    else:
+        result.tables = {name: replace(table, lines=(*table.lines, *lines)) for name, lines in drafted.items()}
