@@ -133,6 +133,7 @@ class Training:
         self.optimizer = budget.optimizer(groups)
         # Whatever was drawn to build it, training draws the same numbers in every row.
         torch.manual_seed(run.seed)
+        self._set_mode(training=True)
         self.step = 0
         self.weights: list[tuple[int, Mapping[str, float]]] = []
         self.update_norms: list[tuple[int, float]] = []
@@ -163,8 +164,6 @@ class Training:
             loss: JointLoss = self.likelihood({task: outputs[task] for task in self.run.tasks}, own)
             return loss
 
-        self.model.train()
-        self.likelihood.train()
         self.optimizer.zero_grad()
         loss = joint()
         self.weigher.backward(loss, self.problem.shared_parameters(self.model))
@@ -186,11 +185,15 @@ class Training:
             self.best = (found, self.step, values, self._state())
 
     def _values(self, split: Split) -> dict[str, float]:
-        self.model.eval()
-        self.likelihood.eval()
+        self._set_mode(training=False)
         with torch.no_grad():
             found = self.problem.evaluate(self.model, self.likelihood, split, self.run.seed)
+        self._set_mode(training=True)
         return {metric.key: _finite(metric, found, split, self.step) for metric in self.metrics}
+
+    def _set_mode(self, *, training: bool) -> None:
+        self.model.train(training)
+        self.likelihood.train(training)
 
     def _state(self) -> Any:
         return copy.deepcopy((self.model.state_dict(), self.likelihood.state_dict()))
