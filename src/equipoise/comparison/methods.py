@@ -62,7 +62,7 @@ class Learned:
 
     def weigher(self, likelihood: MultiTaskLikelihood) -> Weigher:
         """A fresh weigher for one run."""
-        return MatchedLearnedWeigher(likelihood) if self.matched else LearnedWeigher()
+        return MatchedLearnedWeigher() if self.matched else LearnedWeigher()
 
 
 @dataclass(frozen=True, kw_only=True)

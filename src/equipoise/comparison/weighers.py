@@ -5,16 +5,11 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from equipoise import weighting
 from equipoise._joint import JointLoss
-from equipoise.multitask import MultiTaskLikelihood
-from equipoise.optim import noise_parameters
 
-MOMENTUM = 0.99
-"""Of the running mean by which a grown sum is divided; that of the closed form."""
 Again = Callable[[], JointLoss]
 """Computes the joint loss of the same batch once more, after the optimizer's step."""
 
@@ -62,66 +57,43 @@ class FixedWeigher(Weigher):
 
     Args:
         given: w by task name.
-        rate: ``"own"``: the sum as it is. ``"matched"``: divided by its own value at the first batch. ``"grown"``:
-            divided by its own running mean, detached, this batch included.
+        rate: ``"own"``: the sum as it is. ``"matched"``: divided by its own value at the first batch. ``"grown"``: see
+            ``equipoise.weighting.Grown``.
     """
 
     def __init__(self, given: Mapping[str, float], rate: str) -> None:
-        super().__init__()
-        self.given, self.rate = dict(given), rate
-        self._scale: float | None = None
-        self._mean = RunningMean()
+        self._grown = weighting.Grown(given) if rate == "grown" else None
+        super().__init__(self._grown or weighting.Fixed(given))
+        self.given = dict(given)
+        self._is_due = rate == "matched"
 
     def backward(self, joint: JointLoss, shared_parameters: Iterable[Tensor]) -> None:
         """Add the gradients of the scaled sum."""
-        terms = [weight * joint.tasks[name].standardized_loss for name, weight in self.given.items()]
-        total = torch.stack(terms).sum()
-        value = float(total.detach())
-        if self.rate == "grown":
-            self._scale = 1.0 / self._mean.add(value)
-        elif self._scale is None:
-            self._scale = 1.0 / value if self.rate == "matched" else 1.0
-        (total * self._scale).backward()  # type: ignore[no-untyped-call]
+        if self._is_due:
+            self._is_due = False
+            first = sum(weight * joint.tasks[name].standardized_loss.item() for name, weight in self.given.items())
+            self.given = {name: weight / first for name, weight in self.given.items()}
+            self.method = weighting.Fixed(self.given)
+        super().backward(joint, shared_parameters)
 
     def weights(self, joint: JointLoss) -> dict[str, float]:
         """w_k times the present scale."""
-        scale = 1.0 if self._scale is None else self._scale
+        mean = None if self._grown is None else self._grown.mean
+        scale = 1.0 if mean is None else 1.0 / float(mean)
         return {name: weight * scale for name, weight in self.given.items()}
 
 
 class MatchedLearnedWeigher(Weigher):
-    """Learned weights whose scale is fixed: the network sees w_k/c, c = Σ_k w_k·L_k with L_k of the *first* batch.
+    """Learned weights whose effective rate is that of the first batch: see ``equipoise.weighting.RateMatched``."""
 
-    The ratios of the weights move as they do with learned weights, while the effective learning rate stays what it was
-    at the first batch. The noise learns from the joint likelihood as ever.
-
-    Args:
-        likelihood: whose noise is learned.
-    """
-
-    def __init__(self, likelihood: MultiTaskLikelihood) -> None:
-        super().__init__()
-        self._noise = list({id(parameter): parameter for parameter in noise_parameters(likelihood)}.values())
-        self._first: dict[str, float] = {}
-
-    def backward(self, joint: JointLoss, shared_parameters: Iterable[Tensor]) -> None:
-        """Add the gradients of Σ w_k/c·L_k to the network, and those of the joint loss to the noise."""
-        losses = {name: term.standardized_loss for name, term in joint.tasks.items()}
-        if not self._first:
-            self._first = {name: float(loss.detach()) for name, loss in losses.items()}
-        gradients = torch.autograd.grad(joint.loss, self._noise, retain_graph=True) if self._noise else ()
-        weights = self.weights(joint)
-        torch.stack([weights[name] * loss for name, loss in losses.items()]).sum().backward()  # type: ignore[no-untyped-call]
-        for parameter, gradient in zip(self._noise, gradients, strict=True):
-            parameter.grad = gradient
+    def __init__(self) -> None:
+        self._matched = weighting.RateMatched()
+        super().__init__(self._matched)
 
     def weights(self, joint: JointLoss) -> dict[str, float]:
-        """w_k/c."""
-        learned = learned_weights(joint)
-        if absent := sorted(joint.tasks.keys() - learned.keys()):
-            raise ValueError(f"tasks {absent}: expected one weight each, found likelihoods that have none or several")
-        scale = sum(weight * self._first[name] for name, weight in learned.items()) if self._first else 1.0
-        return {name: weight / scale for name, weight in learned.items()}
+        """c·w_k of the standardized losses."""
+        factor = 1.0 if self._matched.factor is None else float(self._matched.factor)
+        return {name: factor * weight for name, weight in learned_weights(joint).items()}
 
 
 class TorchJDWeigher(Weigher):
@@ -150,19 +122,6 @@ class TorchJDWeigher(Weigher):
                 update(self.method.values(again()).detach())
             elif epoch_ends and callable(step := getattr(self._instance, "step", None)):
                 step()
-
-
-class RunningMean:
-    """m ← 0.99·m + 0.01·value, corrected for its start at 0, the value included."""
-
-    def __init__(self) -> None:
-        self._sum, self._mass = 0.0, 0.0
-
-    def add(self, value: float) -> float:
-        """Take a value, and return the mean."""
-        self._sum = MOMENTUM * self._sum + (1.0 - MOMENTUM) * value
-        self._mass = MOMENTUM * self._mass + (1.0 - MOMENTUM)
-        return self._sum / self._mass
 
 
 def learned_weights(joint: JointLoss) -> dict[str, float]:
