@@ -1,7 +1,6 @@
 """``equipoise compare RECIPE``."""
 
 import dataclasses
-import json as json_format
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -97,7 +96,7 @@ def compare(
     found = collected(plan, folder)
     page = write_report(found, plan, folder)
     if json:
-        print(json_format.dumps(page.table, indent=1))
+        print(page.table)
     else:
         print_comparison(found, page)
     if not whole:

@@ -62,8 +62,7 @@ def print_comparison(found: Collected, page: Page) -> None:
     first, *others = page.columns
     columns = [Column(title=first), *(Column(title=title, numbers=True) for title in others)]
     print_table(page.title, columns, page.rows, screen)
-    for line in page.words:
-        say(line, screen)
+    screen.print(page.words, highlight=False)
     if found.missing:
         say(f"{counted(len(found.missing), 'run')} still to be made: {', '.join(found.missing[:3])} …", console())
     say(f"Report: {page.path}", screen)

@@ -8,6 +8,8 @@ from equipoise.scenes.comparison.folder import ComparisonFolder
 from equipoise.scenes.comparison.plan import Plan, PlannedRun, make_plan
 from equipoise.scenes.comparison.settings import ComparisonRecipe
 from tests.scenes.training.test_loop import RECIPE
+from tests.support.cityscapes import write_cityscapes
+from tests.support.commands import RECIPE as COMMAND_RECIPE
 
 SETTINGS = ComparisonRecipe(rows=("alone", "equal", "learned", "closed-form"), seeds=3, lr_factors=(0.5, 1.0))
 METRICS = [
@@ -15,6 +17,16 @@ METRICS = [
     Metric(name="mae_px", task="instance", unit="px"),
     Metric(name="mae", task="depth", unit="px"),
 ]
+
+
+def write_recipe(folder: Path, *lines: str) -> Path:
+    """Write a recipe for a few images in Cityscapes' layout, and return its path."""
+    for split, count in (("train", 4), ("val", 2)):
+        write_cityscapes(folder / "city", split, count)
+    text = COMMAND_RECIPE.format(steps=4).replace('"folder"', '"cityscapes"').replace("data/data.toml", "city")
+    path = folder / "recipe.toml"
+    path.write_text("\n".join([text, "[comparison]", "held_out = 50", *lines]))
+    return path
 
 
 def plan_of(**changes) -> Plan:

@@ -1,22 +1,29 @@
 """The report of a comparison: one self-contained page, and its table as CSV, JSON, Markdown and LaTeX."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import equipoise.scenes.report as report_room
+from equipoise.comparison.records import Comparison
 from equipoise.comparison.summary import Summary, summarize
+from equipoise.comparison.tables import as_json, write
+from equipoise.comparison.words import paragraph
 from equipoise.scenes.comparison.collect import Collected
 from equipoise.scenes.comparison.folder import ComparisonFolder
 from equipoise.scenes.comparison.plan import Plan
 from equipoise.scenes.comparison.plots import Plot, change_plot, rank_plot, sweep_plot, weight_plot
-from equipoise.scenes.comparison.table import Table, describes, main_table
+from equipoise.scenes.comparison.rows import SWEEP
+from equipoise.scenes.comparison.table import Table, main_table, short_table
 from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.report.words import duration, legible
 from equipoise.scenes.wording import counted
+
+SENTENCE = re.compile(r"(?<=[.]) (?=[A-Z])")
+"""Between two sentences of the conclusions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,35 +35,45 @@ class Page:
         title: of the table.
         columns: its titles.
         rows: its cells.
-        words: the conclusions, a sentence or two each.
-        table: the same for programs.
+        words: what is significant and what is not.
+        table: all figures, as JSON.
     """
 
     path: Path
     title: str
     columns: tuple[str, ...]
     rows: list[list[str]]
-    words: tuple[str, ...]
-    table: Any
+    words: str
+    table: str
 
 
 def write_report(found: Collected, plan: Plan, folder: ComparisonFolder) -> Page:
     """Write the page and the tables beside it."""
-    summary = summarize(found.comparison)
-    table = main_table(summary)
-    words: tuple[str, ...] = ()
+    summary = summarize(without_sweep(found.comparison))
+    table, short = main_table(summary), short_table(summary)
+    words = paragraph(summary)
     write_atomic(folder.report, _rendered(found, plan, summary, table, words).encode(errors="replace"))
+    write(found.comparison, folder.path)
     return Page(
         path=folder.report,
         title=f"{plan.title}: figures on the test images, mean over seeds",
-        columns=("row", *table.titles),
-        rows=table.as_texts(),
+        columns=("row", *short.titles),
+        rows=short.as_texts(),
         words=words,
-        table=[dict(zip(("row", *table.titles), texts, strict=True)) for texts in table.as_texts()],
+        table=as_json(summary),
     )
 
 
-def _rendered(found: Collected, plan: Plan, summary: Summary, table: Table, words: tuple[str, ...]) -> str:
+def without_sweep(comparison: Comparison) -> Comparison:
+    """Return the comparison without the points of a sweep, which have plots of their own."""
+    rows = tuple(row for row in comparison.rows if not row.name.startswith(SWEEP))
+    if comparison.reference not in [row.name for row in rows]:
+        return comparison
+    records = tuple(record for record in comparison.records if not record.row.startswith(SWEEP))
+    return replace(comparison, rows=rows, records=records)
+
+
+def _rendered(found: Collected, plan: Plan, summary: Summary, table: Table, words: str) -> str:
     environment = Environment(
         loader=PackageLoader("equipoise.scenes.comparison", "."),
         autoescape=True,
@@ -72,13 +89,12 @@ def _rendered(found: Collected, plan: Plan, summary: Summary, table: Table, word
         title=plan.title,
         table=table,
         summary=summary,
-        words=words,
+        words=SENTENCE.split(words),
         lead=lead(found, plan),
         missing=found.missing,
-        describes=describes(table.rows),
         changes=change_plot(summary),
         ranks=rank_plot(summary.ranking),
-        sweep=_sweep_plots(plan, summary),
+        sweep=_sweep_plots(plan, found),
         weights=_weight_plots(summary),
         failed=failed,
         cost=cost(found, summary),
@@ -143,18 +159,17 @@ def cost(found: Collected, summary: Summary) -> list[Cost]:
 
 def _weight_plots(summary: Summary) -> list[Plot]:
     plots = [
-        weight_plot(row.row.name, row.selected.runs, row.row.tasks)
-        for row in summary.rows
-        if not row.row.is_single and not row.row.name.startswith("sweep-")
+        weight_plot(row.row.name, row.selected.runs, row.row.tasks) for row in summary.rows if not row.row.is_single
     ]
     return [plot for plot in plots if plot is not None]
 
 
-def _sweep_plots(plan: Plan, summary: Summary) -> list[Plot]:
+def _sweep_plots(plan: Plan, found: Collected) -> list[Plot]:
     if not plan.settings.sweep:
         return []
+    summary = summarize(found.comparison)
     one, other = plan.settings.sweep
-    shares = {f"sweep-{one}+{other}-{share:g}": share for share in plan.settings.sweep_shares}
+    shares = {f"{SWEEP}{one}+{other}-{share:g}": share for share in plan.settings.sweep_shares}
     shares |= {f"alone-{one}": 1.0, f"alone-{other}": 0.0}
     made = {row.row.name for row in summary.rows}
     kept = {name: share for name, share in shares.items() if name in made}

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,12 +11,14 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from equipoise.comparison.ranking import Ranking
 from equipoise.comparison.records import Metric, RunRecord
 from equipoise.comparison.statistics import percent
 from equipoise.comparison.summary import Summary
 from equipoise.scenes.comparison.table import title
+from equipoise.scenes.wording import number
 
 COLORS = ("#2b6cb0", "#b7691b", "#7a4da0", "#2f7d6d", "#b03a6b", "#4a5560")
 INK, QUIET, RULE = "#1d2126", "#667079", "#dfdcd6"
@@ -79,7 +83,9 @@ def change_plot(summary: Summary) -> Plot | None:
             axis.grid(axis="x", color=RULE, linewidth=0.6)
             axis.tick_params(length=0)
         axes[0].set_yticks(range(len(rows)), [row.row.name for row in rows], color=INK)
-        axes[0].invert_yaxis()
+        axes[0].set_ylim(len(rows) - 0.5, -0.5)
+        for axis in axes:
+            axis.xaxis.set_major_locator(MaxNLocator(4))
         figure.supxlabel(f"error relative to {summary.reference}, % (left is better)", fontsize=9, color=QUIET)
     said = f"The change of the error relative to {summary.reference}, with 95 % bootstrap intervals over seeds."
     return Plot(title="Differences", source=source[0], alt=said, note=said)
@@ -92,8 +98,8 @@ def rank_plot(ranking: Ranking) -> Plot | None:
         return None
     groups = _groups([rank for _, rank in ranks], ranking.critical_difference)
     half = (len(ranks) + 1) // 2
-    depth = 0.55 + 0.3 * len(groups)
-    with _figure(8.0, 1.0 + 0.3 * half + 0.16 * len(groups)) as (figure, source):
+    depth = 1.2 + 0.3 * len(groups)
+    with _figure(8.0, 1.1 + 0.3 * half + 0.16 * len(groups)) as (figure, source):
         axis = figure.subplots()
         axis.set_xlim(0.3, len(ranks) + 0.7)
         axis.set_ylim(-(depth + 0.9 * half), 1.3)
@@ -138,20 +144,34 @@ def weight_plot(row: str, runs: Mapping[int, RunRecord], tasks: Sequence[str]) -
     """The course of each task's weight, one thin line a seed."""
     if not any(run.weights for run in runs.values()):
         return None
-    with _figure(3.6, 2.5) as (figure, source):
+    with _figure(3.6, 2.7) as (figure, source):
         axis = figure.subplots()
-        for number, task in enumerate(tasks):
+        for color, task in zip(itertools.cycle(COLORS), tasks, strict=False):
             for place, run in enumerate(runs.values()):
                 points = [(step, weights[task]) for step, weights in run.weights if weights.get(task, 0) > 0]
                 label = task if place == 0 else None
                 steps, values = [step for step, _ in points], [value for _, value in points]
-                axis.plot(steps, values, color=COLORS[number % len(COLORS)], linewidth=1.1, alpha=0.8, label=label)
+                axis.plot(steps, values, color=color, linewidth=1.1, alpha=0.8, label=label)
         axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        axis.yaxis.set_minor_formatter(NullFormatter())
+        axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        _widen(axis, [v for run in runs.values() for _, found in run.weights for v in found.values() if v > 0])
         axis.set_title(row, loc="left")
         axis.set_xlabel("step")
         axis.grid(axis="y", color=RULE, linewidth=0.6)
-        axis.legend(fontsize=8, handlelength=1.2)
+        figure.legend(
+            *axis.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, handlelength=1.2
+        )
     return Plot(title=row, source=source[0], alt=f"The weights of {', '.join(tasks)} over the steps of {row}.")
+
+
+def _widen(axis: Any, values: Sequence[float]) -> None:
+    """Give a logarithmic axis a range of at least a factor of 4, so that noise does not look like a trend."""
+    if values:
+        middle = math.sqrt(min(values) * max(values))
+        axis.set_ylim(min(min(values) * 0.9, middle / 2), max(max(values) * 1.1, middle * 2))
 
 
 def sweep_plot(summary: Summary, one: str, other: str, shares: Mapping[str, float], learned: str) -> list[Plot]:

@@ -30,6 +30,8 @@ LEARNED_FORMS: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
 BASELINES = {name.lower(): name for name in (*SCALARIZERS, *AGGREGATORS)}
 FIXED_FORMS = ("equal", "fixed", "grid", "tuned")
 UNITS = {"raw": (False, "targets in their own units"), "standardized": (True, "standardized targets")}
+SWEEP = "sweep-"
+"""The start of the names of rows that only show weights of one task against another."""
 RATES = {
     "grown": "divided by the running mean of the weighted sum",
     "matched": "with the effective rate fixed",
@@ -184,7 +186,7 @@ def _sweep(recipe: Recipe, settings: ComparisonRecipe, where: str) -> list[Row]:
     for weights in against(one, other, settings.sweep_shares):
         share = f"{weights[one]:g}"
         says = f"{one} and {other}, {_in_words(weights)}"
-        rows.append(_row(f"sweep-{one}+{other}-{share}", says, [("", vary.with_weights(both, weights))], settings))
+        rows.append(_row(f"{SWEEP}{one}+{other}-{share}", says, [("", vary.with_weights(both, weights))], settings))
     return [*rows, pair_row(recipe, settings.sweep, settings)]
 
 

@@ -1,12 +1,12 @@
 """The table of a comparison, as texts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from equipoise.comparison.records import Metric
 from equipoise.comparison.statistics import Interval, percent
 from equipoise.comparison.summary import RowSummary, Spread, Summary
 from equipoise.scenes.report.words import duration
+from equipoise.scenes.tasks import TASKS, Primary
 from equipoise.scenes.wording import decimals, fixed
 
 ARROWS = {True: "↑", False: "↓"}
@@ -44,8 +44,7 @@ class Table:
     def as_texts(self) -> list[list[str]]:
         """Return each row's name and cells as plain texts."""
         return [
-            [row.name, *(f"{cell.text} {cell.below}".strip() + (" *" if cell.verdict else "") for cell in row.cells)]
-            for row in self.rows
+            [row.name, *(" ".join(filter(None, [cell.text, cell.below])) for cell in row.cells)] for row in self.rows
         ]
 
 
@@ -68,10 +67,33 @@ def main_table(summary: Summary) -> Table:
     )
 
 
+def short_table(summary: Summary) -> Table:
+    """Return what fits into a terminal: the means, and the change of the error."""
+    whole = main_table(summary)
+    count = len(summary.metrics)
+    titles = [f"{metric.task} {ARROWS[metric.higher_is_better]}\n{metric.unit}".rstrip() for metric in summary.metrics]
+    rows = [
+        replace(row, cells=(*(replace(cell, below="") for cell in row.cells[:count]), _short(row.cells[count])))
+        for row in whole.rows
+    ]
+    return Table(titles=(*titles, f"error to {summary.reference}\n% (95 % interval)"), rows=tuple(rows))
+
+
+def _short(change: Cell) -> Cell:
+    return replace(change, text=change.text.removesuffix(" %"))
+
+
 def title(metric: Metric) -> str:
-    """Return the name of a figure for people, with its unit."""
-    unit = f", {metric.unit}" if metric.unit else ""
-    return f"{metric.task} {metric.name.replace('_', ' ')}{unit}"
+    """Return the name of a figure for people, with its task and unit."""
+    return f"{metric.task} {label(metric)}"
+
+
+def label(metric: Metric) -> str:
+    """Return the name of a figure for people, with its unit: as the reports of runs have it where they know it."""
+    *prefix, name = metric.name.split(".")
+    known = getattr(TASKS.get(metric.task), "primary", None)
+    says = known.label if isinstance(known, Primary) and known.metric == name else name.replace("_", " ")
+    return ", ".join(filter(None, [" ".join([*prefix, says]), metric.unit]))
 
 
 def _cells(summary: Summary, row: RowSummary) -> list[Cell]:
@@ -141,8 +163,3 @@ def interval(low: float, high: float) -> str:
     '[−1.2, +2.0]'
     """
     return f"[{fixed(low, 1, sign=True)}, {fixed(high, 1, sign=True)}]"
-
-
-def describes(rows: Sequence[TableRow]) -> list[tuple[str, str]]:
-    """Return the rows' names with what they are."""
-    return [(row.name, row.description) for row in rows]
