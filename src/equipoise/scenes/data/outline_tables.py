@@ -1,9 +1,8 @@
 """Find files of outlines and COCO's panoptic labels in a folder, and draft their tables of a description."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from equipoise.scenes.data.patterns import SPLIT_WORD, aligned
 from equipoise.scenes.io.names import longest_end
@@ -111,7 +110,7 @@ def _add_whole(
     split = any("{split}" in p for p, own in patterns.items() if own is images)
     for pattern, texts in groups.items():
         smallest = min(texts, key=lambda text: paths[text].stat().st_size)
-        found, table = look_at_whole(paths[smallest])
+        found, names = look_at_whole(paths[smallest])
         what = pattern if split else texts[0]
         result.undecided += [f"{what}: {line}" for line in found.undecided]
         if not found.encoding:
@@ -124,7 +123,7 @@ def _add_whole(
             )
         else:
             _add_one(
-                result, found, Table(files=what, read=f"# from {smallest}", lines=(), count=1), table, patterns, images
+                result, found, Table(files=what, read=f"# from {smallest}", lines=(), count=1), names, patterns, images
             )
 
 
@@ -132,12 +131,11 @@ def _add_one(
     result: Outlines,
     found: Labels,
     drafted: Table,
-    content: Mapping[str, Any],
+    names: Set[str],
     patterns: Mapping[str, Mapping[str, str]],
     images: Mapping[str, str],
 ) -> None:
     """Add a file about all images (or with ``{split}`` several), if the images or PNGs that it names exist."""
-    names = {str(one.get("file_name")) for one in content["annotations" if found.encoding == PANOPTIC else "images"]}
     if found.encoding != PANOPTIC:
         if any(longest_end(Path(text), names) for text in images.values()):
             _add(result, found, drafted, {})

@@ -40,10 +40,10 @@ def coco(path: Path, image: ImageFile) -> Iterator[Shape]:
     entry = _entry(content, path, image)
     height, width = image.size
     if (entry["height"], entry["width"]) != image.size:
-        found = f"{entry['width']}x{entry['height']}"
+        found = f"{entry['width']!r:.20}x{entry['height']!r:.20}"
         raise DataError(f"{path}: expected the size of the image, {width}x{height}, found {found} ({image.path})")
     for number, annotation in enumerate(content.annotations.get(entry["id"], ()), 1):
-        where = Path(f"{path}: annotation {annotation.get('id')}")
+        where = Path(f"{path}: annotation {annotation.get('id')!r:.40}")
         category = annotation["category_id"]
         if category not in content.categories:
             raise DataError(f"{where}: expected one of the file's categories, found category_id {category!r}")

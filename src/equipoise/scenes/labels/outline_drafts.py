@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.scenes.io.json import read_json
+from equipoise.scenes.io.names import to_nfc
 from equipoise.scenes.labels.cityscapes_classes import CLASSES
 from equipoise.scenes.labels.coco import read_whole_file
 from equipoise.scenes.labels.panoptic import PANOPTIC
@@ -64,21 +65,29 @@ def look_at_some(paths: Sequence[Path]) -> Labels:
     return result
 
 
-def look_at_whole(path: Path) -> tuple[Labels, Mapping[str, Any]]:
-    """Recognise a JSON about all images: COCO's instances or panoptic labels. Returns its table, too."""
+def look_at_whole(path: Path) -> tuple[Labels, set[str]]:
+    """Recognise a JSON about all images: COCO's instances, or panoptic labels.
+
+    Returns:
+        The labels, and the names of the files that they are about: images, or for panoptic labels PNGs.
+    """
     try:
         table = read_whole_file(path, path.stat().st_size)
         if not isinstance(table, dict) or not {"images", "annotations", "categories"} <= table.keys():
-            return Labels(), {}
+            return Labels(), set()
         names, things = [str(one["name"]) for one in table["categories"]], table["categories"]
         if "segments_info" in next(iter(table["annotations"]), ()):
             of_things = {str(one["name"]): bool(one.get("isthing")) for one in things}
-            return Labels(encoding=PANOPTIC, things=of_things), table
+            return Labels(encoding=PANOPTIC, things=of_things), _file_names(table["annotations"])
         if any(one.get("segmentation") for one in table["annotations"]):
-            return Labels(encoding="coco", things=dict.fromkeys(names, True)), table
+            return Labels(encoding="coco", things=dict.fromkeys(names, True)), _file_names(table["images"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return Labels(undecided=[f"a file that cannot be read: {' '.join(str(error).split())[:60]}"]), {}
-    return Labels(undecided=["COCO annotations without segmentations: boxes have no outline"]), {}
+        return Labels(undecided=[f"a file that cannot be read: {' '.join(str(error).split())[:60]}"]), set()
+    return Labels(undecided=["COCO annotations without segmentations: boxes have no outline"]), set()
+
+
+def _file_names(entries: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {to_nfc(str(entry["file_name"])) for entry in entries}
 
 
 def drafted_tables(found: Labels, names: Mapping[str, str]) -> dict[str, list[str]]:

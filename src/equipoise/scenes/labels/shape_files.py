@@ -77,6 +77,9 @@ def cityscapes(path: Path, image: ImageFile) -> Iterator[Shape]:
 
 def _expect_size(path: Path, found: tuple[Any, Any], image: ImageFile) -> None:
     """Raise ``DataError`` if a file is about an image of another size."""
+    for value in found:
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+            raise ValueError(f"a size that is no whole number: {value!r:.40}")
     if found != image.size and None not in found:
         (height, width), (h, w) = image.size, found
         raise DataError(
