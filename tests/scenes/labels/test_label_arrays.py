@@ -186,3 +186,10 @@ def test_key_is_for_files_with_several_arrays(tmp_path: Path, suffix: str):
     )
     with pytest.raises(RecipeError, match=r"semantic\.key: expected it for NPZ or OpenEXR, found files ="):
         FolderDataset(tmp_path / "data.toml", "train")
+
+
+def test_a_tiff_that_claims_too_many_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    dataset = opened(tmp_path, ".tif", picture(3, 7).astype(np.uint8), semantic=DESCRIBED)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(DataError, match=r"0\.tif: expected an intact TIF file, found something that cannot be decoded"):
+        _ = dataset.readers["semantic"].stored(tmp_path / "semantic/0.tif")

@@ -24,6 +24,7 @@ MOST_CHANNELS = 16
 DAMAGE = (
     *(OSError, RuntimeError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, OverflowError),
     *(MemoryError, zipfile.BadZipFile, zlib.error, NotImplementedError, AttributeError, TokenError),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
 """The exceptions of the decoders for damaged files. NumPy parses an NPY header as Python."""
 
