@@ -9,6 +9,7 @@ from benchmarks import (
     cost,
     evaluation,
     export,
+    gpu,
     grouping,
     import_time,
     inertia,
@@ -19,6 +20,8 @@ from benchmarks import (
     training,
     weighting,
 )
+from equipoise.errors import UserError
+from equipoise.scenes.training.device import gpu_count
 
 ALL = {
     "import": import_time.run,
@@ -34,17 +37,22 @@ ALL = {
     "export": export.run,
     "predict": predict.run,
     "training": training.run,
+    "gpu": gpu.run,
 }
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(ALL)
+    names = sys.argv[1:] or [name for name in ALL if name != "gpu" or gpu_count()]
     unknown = [name for name in names if name not in ALL]
     if unknown:
         sys.exit(f"benchmarks: expected names from {', '.join(ALL)}, found {unknown[0]!r}")
     print(f"torch {torch.__version__}, Python {platform.python_version()}, {torch.get_num_threads()} threads")
     for name in names:
-        for line in ALL[name]():
+        try:
+            lines = ALL[name]()
+        except UserError as error:
+            sys.exit(f"benchmarks: {error}")
+        for line in lines:
             print(f"{name}: {line}", flush=True)
 
 

@@ -16,6 +16,7 @@ from equipoise.scenes.data.cityscapes import CityscapesDataset
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.streets import generate
+from equipoise.scenes.training import compiling
 from equipoise.scenes.training.batches import batches
 from equipoise.scenes.training.distributed import ALONE
 from equipoise.scenes.training.loop import new_state
@@ -88,9 +89,11 @@ class Steps:
         state.model.train()
         return state
 
-    def ours(self, precision: Precision) -> Callable[[], Tensor]:
+    def ours(self, precision: Precision, *, compiled: bool = False) -> Callable[[], Tensor]:
         """A step as ``equipoise train`` does it; returns the joint loss."""
         state, order = self.state(precision), cycle(self.batches)
+        if compiled:
+            state.network = compiling.compiled(state.network)
 
         def step() -> Tensor:
             joint, _ = training_step(state, [next(order)], precision, None, ALONE)
