@@ -27,7 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_prints_the_differences_and_no_warnings(home):
     out, err = json.loads((home / "printed.json").read_text())
-    assert err.splitlines() == ["tracing the network", "writing and checking onnx"]
+    assert err.splitlines() == ["tracing the network, which can take a minute", "writing and checking onnx"]
     for task in ("semantic", "instance", "depth"):
         found = re.search(rf"^onnx +{task} +(\S+) +(\S+) +(\S+)$", out, re.MULTILINE)
         assert found, out

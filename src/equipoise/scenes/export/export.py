@@ -61,7 +61,7 @@ def export_run(
         expect_onnx()
     model, precision, figures = _trained(run)
     _expect_size(model)
-    on_notice("tracing the network")
+    on_notice("tracing the network, which can take a minute")
     program, multiple = traced(model, pixels)
     _expect_size(model, multiple)
     record = ExportRecord(
