@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from scipy import ndimage
 
 from equipoise.errors import UsageError
 from equipoise.scenes.grouping import group
-from equipoise.scenes.grouping.octaves import by_octaves
+from equipoise.scenes.grouping.octaves import by_octaves, halved, smoothed
 from equipoise.scenes.grouping.optics import by_optics
 from equipoise.scenes.grouping.roughness import roughness
 from equipoise.scenes.grouping.votes import Votes
@@ -122,6 +124,19 @@ def test_roughness_is_that_of_the_votes():
     }
     assert roughness(Votes(x=0 * x + 60.0, y=0 * y + 30.0, **common)) == 0
     assert roughness(Votes(x=60 + 0.1 * x, y=30 + 0.1 * y, **common)) == pytest.approx(0.2 - 0.05)
+
+
+@given(arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 50)))
+def test_maps_are_smoothed_and_halved(grid):
+    """As scipy smooths with zeros outside, and without losing a vote."""
+    expected = grid.astype(np.float64)
+    for axis in (0, 1):
+        expected = ndimage.correlate1d(expected, np.array([1, 4, 6, 4, 1]) / 16, axis, mode="constant")
+    np.testing.assert_allclose(smoothed(grid), expected, atol=1e-4)
+    half = halved(grid)
+    assert half.shape == tuple((side + 1) // 2 for side in grid.shape)
+    for row, column in np.ndindex(half.shape):
+        assert half[row, column] == grid[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].sum()
 
 
 @needs_scikit_learn

@@ -58,7 +58,7 @@ def fewest_pixels(size: tuple[int, int], minimum_pixels: int | None) -> int:
     return max(8, size[0] * size[1] // 5000) if minimum_pixels is None else minimum_pixels
 
 
-THINNED = 65536
+THINNED = 32768
 """Of more votes than about twice this, means need only some."""
 
 
