@@ -1,7 +1,7 @@
 """Objects described by runs are those described pixel by pixel."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -9,6 +9,7 @@ from equipoise.scenes.grouping.instances import instances_of
 from equipoise.scenes.grouping.pixel_runs import runs_of
 
 
+@settings(deadline=None)
 @given(st.data(), st.integers(1, 9), st.integers(1, 9))
 def test_runs_describe_every_pixel(data, height, width):
     """Owners −1 … 2 at the pixels of a mask, with classes 0 … 2."""
@@ -31,6 +32,7 @@ def test_runs_describe_every_pixel(data, height, width):
     assert np.array_equal(drawn, owner)
 
 
+@settings(deadline=None)
 @given(arrays(np.intp, (6, 7), elements=st.integers(-1, 3)), arrays(np.uint8, (6, 7), elements=st.integers(0, 3)))
 def test_objects_have_the_box_count_and_class_of_their_pixels(owner, semantic):
     runs = runs_of(owner.reshape(-1), np.arange(owner.size), semantic, owner.shape)

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from equipoise.scenes.grouping.roughness import roughness
 from equipoise.scenes.grouping.votes import Members, Votes, nobody, thinned
 
-SHARE = 0.3
+SHARE = 0.25
 """The radius of a centre as a share of the mean length of the vectors to it, noise included.
 
-benchmarks/results/grouping.md: 0.25 … 0.4 give about the same.
+Chosen with ``NOISE`` and ``APART`` on streets that are not those of benchmarks/results/grouping.md.
 """
-NOISE = 2.0
+NOISE = 6.0
 """What the roughness of an image's votes adds to the length of its vectors."""
 APART = 0.6
 """The least distance of two centres, as a share of the smaller one's mean length of vectors, noise included."""

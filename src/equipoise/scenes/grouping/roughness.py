@@ -19,8 +19,10 @@ USUAL = 0.05
 def roughness(votes: Votes) -> float:
     """Return the median distance [px] between the mean votes of neighbouring blocks; 0 where there are no such blocks.
 
-    ``USUAL`` is taken off, as noise in proportion to the object is not the image's. Blocks count by 1/(mean length of
-    vectors)², so that the blocks of each object together count about the same.
+    What white noise explains is taken off, since it averages out: the mean distance of votes from the mean of their
+    block, divided by √(their number), of both blocks. So is ``USUAL``, as noise in proportion to the object is not the
+    image's. Blocks count by 1/(mean length of vectors)², so that the blocks of each object together count about the
+    same.
     """
     height, width = votes.size
     side = max(1, round(width / BLOCKS))
@@ -28,18 +30,26 @@ def roughness(votes: Votes) -> float:
     some = thinned(len(votes.x))
     block = (votes.row[some] // side * shape[1] + votes.column[some] // side).astype(np.intp)
     count = np.bincount(block, minlength=shape[0] * shape[1])
-    x, y, length = (
-        (np.bincount(block, weights=values[some], minlength=len(count)) / np.maximum(count, 1)).reshape(shape)
-        for values in (votes.x, votes.y, votes.length)
-    )
+    x, y, length = (_means(block, values[some], count) for values in (votes.x, votes.y, votes.length))
+    white = _means(block, np.hypot(votes.x[some] - x[block], votes.y[some] - y[block]), count)
+    white /= np.sqrt(np.maximum(count, 1))
     full = (count >= FULL * side * side / (some.step or 1)).reshape(shape)
+    x, y, length, white = (each.reshape(shape) for each in (x, y, length, white))
     distances, weights = [np.empty(0)], [np.empty(0)]
     for a, b in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
         both = full[a] & full[b]
         longer = np.maximum(length[a], length[b])[both]
-        distances.append(np.maximum(np.hypot(x[a] - x[b], y[a] - y[b])[both] - USUAL * longer, 0))
+        explained = np.hypot(white[a], white[b])[both] + USUAL * longer
+        distances.append(np.maximum(np.hypot(x[a] - x[b], y[a] - y[b])[both] - explained, 0))
         weights.append(1 / (longer + 1) ** 2)
     return _weighted_median(np.concatenate(distances), np.concatenate(weights))
+
+
+def _means(
+    block: npt.NDArray[np.intp], values: npt.NDArray[np.floating], count: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    means: npt.NDArray[np.float64] = np.bincount(block, weights=values, minlength=len(count)) / np.maximum(count, 1)
+    return means
 
 
 def _weighted_median(values: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> float:
