@@ -114,7 +114,8 @@ def smoothed(grid: Map) -> Map:
     for step in (1, 1, width, width):
         np.add(now[:-step], now[step:], out=then[:-step])  # Once each way, so that the sum stays where it is.
         np.add(then[:-step], then[step:], out=now[step:])
-    return now.reshape(height, width)[2:-2, 2:-2]
+    result: Map = now.reshape(height, width)[2:-2, 2:-2]
+    return result
 
 
 def halved(grid: Map) -> Map:
@@ -123,7 +124,8 @@ def halved(grid: Map) -> Map:
     rows = np.zeros(((height + 1) // 2, width + width % 2), np.float32)
     rows[:, :width] = grid[::2]
     rows[: height // 2, :width] += grid[1::2]
-    return rows[:, ::2] + rows[:, 1::2]
+    result: Map = rows[:, ::2] + rows[:, 1::2]
+    return result
 
 
 def _is_peak(grid: Map, places: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
