@@ -12,16 +12,17 @@ from PIL import Image
 
 from equipoise.commands.callbacks import SILENT
 from equipoise.commands.dry_run import lines, show_dry_run
-from equipoise.errors import RunError, UsageError
+from equipoise.errors import OutOfMemoryError, RunError, UsageError
 from equipoise.scenes.config.recipe import ModelRecipe, read_recipe
 from equipoise.scenes.model.description import describe
 from equipoise.scenes.model.joint import SceneModel
-from equipoise.scenes.runs.dry_run import DryRun, dry_run, flops, parameter_counts
+from equipoise.scenes.runs.dry_run import DryRun, dry_run, flops, parameter_counts, timed_step
+from equipoise.scenes.training.loop import new_state
 from equipoise.scenes.training.moving import Batch
 from tests.scenes.training.test_loop import RECIPE as LOOP
 from tests.support.cityscapes import write_folder
 from tests.support.commands import RECIPE, equipoise, one_line
-from tests.support.tiny import VOCABULARY
+from tests.support.tiny import VOCABULARY, TinyDataset
 
 CROPS = "accumulate = 2\n[augmentation]\ncrop = [32, 40]\nscale = [1.0, 1.5]\n"
 
@@ -100,6 +101,20 @@ def test_a_picture_that_cannot_be_written_is_refused_before_the_step(home: Path,
         with pytest.raises(RunError, match=rf"--out: expected .* {words}"):
             show_dry_run(recipe, home / out, torch.device("cpu"), json=False)
     assert not (home / "runs").exists()
+
+
+def test_too_little_memory_names_the_step(home: Path, monkeypatch: pytest.MonkeyPatch):
+    def step(*arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    recipe = read_recipe(home / "r.toml")
+    state, cpu = new_state(recipe, TinyDataset(), None, torch.device("cpu"), "float32"), torch.device("cpu")
+    batch = Batch(images=torch.zeros(1, 3, 32, 40), targets={}, rows={}, epoch=0, names=())
+    monkeypatch.setattr("equipoise.scenes.runs.dry_run.training_step", step)
+    with pytest.raises(
+        OutOfMemoryError, match="on cpu for a training step of 1 image of 32x40 px in float32, found too"
+    ):
+        timed_step(state, [batch], recipe, "float32", cpu)
 
 
 def test_as_json(home: Path):

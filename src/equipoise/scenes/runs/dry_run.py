@@ -18,8 +18,10 @@ from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.runs.callbacks import RunCallbacks
 from equipoise.scenes.runs.encoder_start import first_weights
 from equipoise.scenes.training.batches import batches, places, sample_at
+from equipoise.scenes.training.device import as_current
 from equipoise.scenes.training.distributed import ALONE
-from equipoise.scenes.training.loop import new_state
+from equipoise.scenes.training.loop import new_state, step_in_words
+from equipoise.scenes.training.memory import naming_memory, training_remedy
 from equipoise.scenes.training.moving import Batch
 from equipoise.scenes.training.optimizer import make_optimizer, set_rate
 from equipoise.scenes.training.precision import Precision, choose_precision, float32_products
@@ -95,7 +97,8 @@ def dry_run(recipe: Recipe, callbacks: RunCallbacks, device: torch.device) -> tu
     if (weights := first_weights(recipe, state.model, callbacks.on_notice)) is not None:
         weights.load(state.model.network.encoder)
     expect_labels(dataset, state.model.tasks)
-    parts = first_batch(recipe, dataset, state.model, device)
+    with as_current(device):
+        parts = first_batch(recipe, dataset, state.model, device)
     forward, step = flops(recipe, state.model, parts)
     state.model.train()
     with float32_products(precision, device):
@@ -171,9 +174,10 @@ def timed_step(
     """Take a step; returns how many seconds it took on the device."""
     set_rate(state.optimizer, rate_factor(state.step, recipe.training.steps, recipe.optimizer))
     started = time.perf_counter()
-    training_step(state, parts, precision, recipe.optimizer.gradient_clip, ALONE)
-    if device.type != "cpu":
-        torch.accelerator.synchronize(device)
+    with naming_memory(device, step_in_words(parts, precision), training_remedy(precision)):
+        training_step(state, parts, precision, recipe.optimizer.gradient_clip, ALONE)
+        if device.type != "cpu":
+            torch.accelerator.synchronize(device)
     state.step += 1
     return time.perf_counter() - started
 
