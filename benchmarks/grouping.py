@@ -1,143 +1,60 @@
 """Methods of grouping: how good with true, noisy and predicted vectors, and how fast at 1024×2048.
 
-Noise is in proportion to the object and heavy-tailed: Student's t with two degrees of freedom times 0.5 px + 8 % of
-√(the object's pixels). F1 counts a found object as right if it has the class of a true one and IoU > 0.5 with it; true
-objects below the minimum size are ignored. AP and PQ are those of ``equipoise evaluate``. It needs a run of generated
-streets: ``runs/demo``, which ``make demo`` writes, or another one in EQUIPOISE_RUN.
+Inputs and figures: benchmarks/grouping_inputs.py. Parameters: benchmarks/grouping_tuning.py. Plain OPTICS takes minutes
+at 1024×2048, so its time is extrapolated: t = a · nᵇ is fitted to the times for some thousand of the votes, and gives
+that for all votes of a group.
 """
 
-import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from benchmarks.grouping_methods import COMPARED
-from equipoise.scenes.data.cityscapes import CityscapesDataset
-from equipoise.scenes.data.sample import Sample
-from equipoise.scenes.data.transforms import resize_image
-from equipoise.scenes.grouping import Grouping, countable_groups, group
-from equipoise.scenes.grouping.group import METHODS
-from equipoise.scenes.grouping.votes import Method, fewest_pixels
-from equipoise.scenes.labels.vocabulary import SceneVocabulary
-from equipoise.scenes.metrics.overlaps import Kind, Overlaps, count_overlaps
-from equipoise.scenes.metrics.panoptic import PanopticQuality
-from equipoise.scenes.metrics.precision import InstancePrecision
-from equipoise.scenes.model.files import load_model
-from equipoise.scenes.model.joint import SceneModel
+from benchmarks.grouping_inputs import group_with, grouped_by, make_inputs, quality, read, run_is_missing
+from benchmarks.grouping_methods import COMPARED, optics_method
+from benchmarks.grouping_oracles import with_true_centres
+from equipoise.scenes.grouping.votes import Method
 from equipoise.scenes.tasks.instance import centroid_offsets
-from equipoise.scenes.tasks.upsampling import upsampled
 
-RUN = Path(os.environ.get("EQUIPOISE_RUN", "runs/demo"))
-STREETS = Path(os.environ.get("EQUIPOISE_STREETS", RUN / "streets"))
-IMAGES = int(os.environ.get("EQUIPOISE_IMAGES", "100"))
-Input = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], npt.NDArray[np.float32] | None]
-"""Vectors, classes, and the probability of the classes."""
+SIZES = (1000, 2000, 4000, 8000, 16000)
+"""Numbers of votes that plain OPTICS is timed with."""
 
 
 def run() -> Iterator[str]:
     """Qualities, then times."""
-    if (RUN / "model.safetensors").exists():
-        samples, vocabulary = _samples()
-        for title, inputs in _inputs(samples).items():
-            for name, method in COMPARED.items():
-                yield f"{title}, {name}: {_figures(method, inputs, samples, vocabulary)}"
+    if missing := list(run_is_missing()):
+        yield from missing
     else:
-        yield f"qualities are skipped: expected a trained run at {RUN}, found none: run make demo first"
-    for name, method in COMPARED.items():
-        yield f"1024x2048, {name}: {_milliseconds(method):.0f} ms"
+        samples, vocabulary = read()
+        for title, inputs in make_inputs(samples).items():
+            for name, method in COMPARED.items():
+                yield f"{title}, {name}: {quality(grouped_by(method), inputs, samples, vocabulary)}"
+            found = quality(with_true_centres, inputs, samples, vocabulary)
+            yield f"{title}, true centres (an oracle): {found}"
+    yield from times()
 
 
-def oracles() -> list[str]:
-    """What limits a run: AP and PQ with its own classes and vectors, and with either replaced by the truth."""
-    if not (RUN / "model.safetensors").exists():
-        return [f"skipped: expected a trained run at {RUN}, found none: run make demo first"]
-    samples, vocabulary = _samples()
-    inputs = _inputs(samples)
-    true, own = inputs["true"], inputs["predicted"]
-    table = {
-        "predicted classes and vectors": own,
-        "true classes": [(o, c, None) for (o, _, _), (_, c, _) in zip(own, true, strict=True)],
-        "true vectors": [(o, c, p) for (_, c, p), (o, _, _) in zip(own, true, strict=True)],
-        "true classes and vectors": true,
-    }
-    return [f"{title}: {_figures(METHODS['votes'], each, samples, vocabulary)}" for title, each in table.items()]
-
-
-def _samples() -> tuple[list[Sample], SceneVocabulary]:
-    dataset = CityscapesDataset(STREETS, "val")
-    return [dataset[index] for index in range(min(IMAGES, len(dataset)))], dataset.vocabulary
-
-
-def _inputs(samples: list[Sample]) -> dict[str, list[Input]]:
-    rng, model = np.random.default_rng(0), load_model(RUN)
-    true: list[Input] = []
-    noisy: list[Input] = []
-    for sample in samples:
-        ids, classes = sample.labels["instance"], sample.labels["semantic"]
-        offsets = np.nan_to_num(centroid_offsets(ids, {}))
-        classes = np.where(classes == 255, 0, classes).astype(np.uint8)
-        scale = 0.5 + 0.08 * np.sqrt(np.bincount(ids.reshape(-1)))[ids]
-        noise = (rng.standard_t(2, offsets.shape) * scale).astype(np.float32)
-        true.append((offsets, classes, None))
-        noisy.append((offsets + noise, classes, None))
-    predicted = [_predicted(model, sample.image) for sample in samples]
-    classes_known: list[Input] = [(o, c, None) for (o, _, _), (_, c, _) in zip(predicted, true, strict=True)]
-    return {"true": true, "noisy": noisy, "predicted": predicted, "predicted, true classes": classes_known}
-
-
-def _predicted(model: SceneModel, image: npt.NDArray[np.uint8]) -> Input:
-    pixels = torch.from_numpy(resize_image(image, model.description.input_size)).permute(2, 0, 1)[None]
-    locations = {name: value[0] for name, value in model.locations(pixels).items()}
-    size = (image.shape[0], image.shape[1])
-    offsets, classes = (model.tasks[n].prediction(locations[n], size) for n in ("instance", "semantic"))
-    probability = upsampled(locations["semantic"].softmax(0).amax(0, keepdim=True), size)[0].numpy()
-    return offsets, classes, probability
-
-
-def _grouped(method: Method, one: Input, groups: tuple[tuple[int, ...], ...]) -> Grouping:
-    METHODS["compared"] = method
-    try:
-        return group(one[0], one[1], groups, confidence_HW=one[2], method="compared")
-    finally:
-        del METHODS["compared"]
-
-
-def _figures(method: Method, inputs: list[Input], samples: list[Sample], vocabulary: SceneVocabulary) -> str:
-    classes, countable = len(vocabulary.classes), vocabulary.countable
-    precision, quality, counts = InstancePrecision(classes), PanopticQuality(classes, countable), np.zeros(3, int)
-    for one, sample in zip(inputs, samples, strict=True):
-        found = _grouped(method, one, countable_groups(vocabulary))
-        maps = (sample.labels["semantic"], one[1]), (sample.labels["instance"], found.instance)
-        overlaps = count_overlaps(*maps, found.instances, classes=classes, countable=countable)
-        precision.update(overlaps)
-        quality.update(overlaps)
-        counts += _counts(overlaps, fewest_pixels((sample.size[0], sample.size[1]), None))
-    right, found_count, true_count = counts.tolist()
-    ap, pq = precision.compute(), quality.compute()["pq_things"]
-    return (
-        f"F1 {2 * right / max(1, found_count + true_count):.3f}, AP {ap['ap']:.1%}, AP50 {ap['ap50']:.1%}, PQ things "
-        f"{pq:.1%}; {right} right of {true_count} true, {found_count} found"
+def times() -> Iterator[str]:
+    """Milliseconds at 1024×2048, and those of plain OPTICS relative to the default."""
+    scene = large_scene()
+    found = {name: _milliseconds(method, scene) for name, method in COMPARED.items()}
+    for name, (wall, processor) in found.items():
+        yield f"1024x2048, {name}: {wall:.1f} ms, {processor:.1f} ms of processor time"
+    seconds, power = _extrapolated(scene)
+    yield (
+        f"1024x2048, plain OPTICS: {seconds:.0f} s, extrapolated from {', '.join(map(str, SIZES))} votes "
+        f"(t ~ n^{power:.2f}): {1000 * seconds / found['votes'][0]:.0f} times the default"
     )
 
 
-def _counts(overlaps: Overlaps, smallest: int) -> tuple[int, int, int]:
-    """Right, found and true objects; a true one that is too small is ignored, with what matches it."""
-    rows, columns = overlaps.truth.kinds == Kind.OBJECT, overlaps.found.kinds == Kind.OBJECT
-    true, found = overlaps.pixels.sum(1)[rows], overlaps.pixels.sum(0)[columns]
-    shared = overlaps.pixels[rows][:, columns]
-    same = overlaps.truth.classes[rows][:, None] == overlaps.found.classes[columns]
-    match = same & (2 * shared > true[:, None] + found - shared)
-    large = true >= smallest
-    return int(match[large].any(1).sum()), int((~match[~large].any(0)).sum()), int(large.sum())
+Scene = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]
 
 
-def _milliseconds(method: Method) -> float:
-    """The processor time of grouping 35 objects in an image of 1024×2048, the median of up to 9 runs."""
-    rng = np.random.default_rng(0)
+def large_scene(seed: int = 0) -> Scene:
+    """Noisy vectors and classes of 35 boxes of two classes at 1024×2048."""
+    rng = np.random.default_rng(seed)
     ids, classes = np.zeros((1024, 2048), np.int32), np.zeros((1024, 2048), np.uint8)
     for k in range(35):
         height = int(np.exp(rng.uniform(np.log(25), np.log(230))))
@@ -146,9 +63,32 @@ def _milliseconds(method: Method) -> float:
         ids[y : y + height, x : x + width], classes[y : y + height, x : x + width] = k + 1, rng.integers(1, 3)
     scale = 0.05 * np.sqrt(np.bincount(ids.reshape(-1)))[ids]
     offsets = np.nan_to_num(centroid_offsets(ids, {})) + (rng.normal(0, 1, (2, 1024, 2048)) * scale)
-    times: list[float] = []
-    while len(times) < 9 and sum(times) < 3:
-        start = time.process_time()
-        _grouped(method, (offsets.astype(np.float32), classes, None), ((1,), (2,)))
-        times.append(time.process_time() - start)
-    return 1000 * float(np.median(times))
+    return offsets.astype(np.float32), classes
+
+
+def _milliseconds(method: Method, scene: Scene) -> tuple[float, float]:
+    """The median time of up to 15 runs, and that of the processor."""
+    taken: list[tuple[float, float]] = []
+    while len(taken) < 15 and sum(wall for wall, _ in taken) < 3:
+        taken.append(_timed(lambda: group_with(method, (*scene, None), ((1,), (2,)))))
+    wall, processor = np.median(np.array(taken), 0)
+    return 1000 * float(wall), 1000 * float(processor)
+
+
+def _timed(work: Callable[[], object]) -> tuple[float, float]:
+    wall, processor = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
+def _extrapolated(scene: Scene) -> tuple[float, float]:
+    """The seconds of plain OPTICS for all votes, and the power of their number that its time grows with."""
+    offsets, classes = scene
+    pixels, rng, taken = np.flatnonzero(classes == 1), np.random.default_rng(0), []
+    for votes in SIZES:
+        some = np.zeros(classes.size, np.uint8)
+        some[rng.choice(pixels, votes, replace=False)] = 1
+        one = (offsets, some.reshape(classes.shape), None)
+        taken.append(_timed(partial(group_with, optics_method(most=1 << 30), one, ((1,),)))[0])
+    power, scale = np.polyfit(np.log(SIZES), np.log(taken), 1)
+    return sum(float(np.exp(scale) * (classes == k).sum() ** power) for k in (1, 2)), float(power)
