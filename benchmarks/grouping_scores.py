@@ -20,7 +20,6 @@ SCORES: dict[str, Score] = {
     "class probability": lambda probability, closeness, pixels: probability,
     "closeness": lambda probability, closeness, pixels: closeness,
     "class probability × √closeness": lambda probability, closeness, pixels: probability * np.sqrt(closeness),
-    "class probability² × closeness": lambda probability, closeness, pixels: probability**2 * closeness,
     "pixels": lambda probability, closeness, pixels: pixels,
     "class probability × closeness × √pixels": lambda probability, closeness, pixels: (
         probability * closeness * np.sqrt(pixels)
