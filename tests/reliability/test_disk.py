@@ -8,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.scenes.inference.test_predictor import write_run
-from tests.support.cityscapes import write_cityscapes
+from tests.support.cityscapes import save, write_cityscapes
 from tests.support.commands import RECIPE
 
 UNSHARE = ["unshare", "--map-root-user", "--mount"]
@@ -113,6 +114,32 @@ def test_other_commands_on_a_full_disk(home, run):
         assert "No space left on device" in line, lines
     statuses = [line.split()[0] for line in lines]
     assert statuses[:3] == ["5", "3", "5"]
+
+
+def test_a_disk_that_fills_while_predictions_are_written(home, run):
+    """Several are done and others wait in the writer threads: one line, and no record of what is not there."""
+    for name in range(40):
+        pixels = np.random.default_rng(name).integers(0, 256, (120, 160, 3)).astype(np.uint8)
+        save(home / f"photos/{name:02d}.png", pixels)
+    (home / "disk").mkdir()
+    (line,) = endings(
+        in_namespace(
+            home,
+            """
+            mount -t tmpfs -o size=600k tmpfs disk
+            equipoise predict model photos --out disk/out
+            cp -r disk/out kept
+            """,
+        )
+    )
+    assert line.startswith("5 "), line
+    assert "No space left on device" in line
+    records = [json.loads(path.read_text() or "{}") for path in (home / "kept").glob("*.json")]
+    done = [record for record in records if record and not record.get("unfinished")]
+    assert 1 <= len(done) < 40
+    for record in done:
+        assert all((home / "kept" / file).stat().st_size for file in record["files"])
+    assert len(records) - len(done) <= 8, "the rest was not begun"
 
 
 def test_read_only_outputs(home, run):

@@ -7,9 +7,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from equipoise.scenes.training.log import read_log
+from tests.scenes.inference.test_predictor import write_run
+from tests.support.cityscapes import save
 from tests.support.commands import RECIPE, command, environment, equipoise, one_line
 
 
@@ -108,3 +111,30 @@ print(made)
     ends = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], ends
     assert sum(int(said) for said, _ in ends) == 30 * 3
+
+
+@pytest.mark.slow
+def test_two_predictions_into_one_folder(home: Path):
+    """The second is refused, whether it comes in the middle or too late, and the first one's files are whole."""
+    (home / "model").mkdir()
+    write_run(home / "model", ("semantic", "instance", "depth"))
+    for name in range(60):
+        save(home / f"photos/{name}.png", np.full((64, 96, 3), name, np.uint8))
+    arguments = ("predict", "model", "photos", "--out", "out", "--write", "labels,panoptic")
+    first = started(home, *arguments)
+    wait_for(home / "out/0.json", first)
+    first.send_signal(signal.SIGSTOP)
+    for option in ((), ("--overwrite",)):
+        second = equipoise(*arguments, *option, cwd=home)
+        assert second.returncode == 5
+        assert "found another process there" in one_line(second)
+    first.send_signal(signal.SIGCONT)
+    _, said = first.communicate(timeout=120)
+    assert first.returncode == 0, said
+    assert len(json.loads((home / "out/coco_panoptic.json").read_text())["images"]) == 60
+    records = [json.loads((home / f"out/{name}.json").read_text()) for name in range(60)]
+    assert not any(record.get("unfinished") for record in records)
+    assert not list((home / "out").glob(".*"))
+    both = [started(home, "predict", "model", "photos", "--out", "new") for _ in range(2)]
+    ended = sorted((process.communicate(timeout=120)[1], process.returncode)[1] for process in both)
+    assert ended == [0, 5]

@@ -6,7 +6,7 @@ from pathlib import Path
 from equipoise.commands.display import console, counting, say
 from equipoise.commands.inputs import Inputs, found_images
 from equipoise.commands.predict_video import predict_video, video_name
-from equipoise.commands.predicting import Job, Report, contents_of
+from equipoise.commands.predicting import Job, Report, alone_in, contents_of
 from equipoise.commands.sizes import parsed_tiling
 from equipoise.errors import RunError, UsageError, UserError
 from equipoise.scenes.data.cityscapes import read_camera
@@ -100,7 +100,9 @@ def predict(
     elif every > 1:
         raise UsageError(f"--every: expected it with a video, found {input}")
     else:
-        _predict_images(job, contents, found_images(input, out), Report(lines=json))
+        inputs = found_images(input, out)
+        with alone_in(out):
+            _predict_images(job, contents, inputs, Report(lines=json))
 
 
 BY_VOTES = (

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.commands.display import console, counting
-from equipoise.commands.predicting import Job, Report
+from equipoise.commands.predicting import Job, Report, alone_in
 from equipoise.errors import RunError, UserError
 from equipoise.scenes.inference.pipeline import Done, Item, pipeline
 from equipoise.scenes.inference.scene import Scene
@@ -60,7 +60,7 @@ def predict_video(job: Job, contents: Contents, source: str, every: int, report:
     """Predict a video or a camera, which runs until Ctrl-C."""
     name, camera = video_name(source), CAMERA.fullmatch(source)
     reader = open_camera(int(camera[1]), every=every) if camera else VideoReader(Path(source), source, every=every)
-    with closing(reader):
+    with closing(reader), alone_in(job.out):
         others = [output for output in job.outputs if output.name != Overlays.name]
         run = VideoRun(replace(job, outputs=others), contents, reader, name, report)
         run.drawn = len(others) < len(job.outputs)

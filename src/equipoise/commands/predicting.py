@@ -3,7 +3,8 @@
 import errno
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from equipoise.commands.display import output, say
 from equipoise.commands.inputs import too_large
 from equipoise.commands.line import printable
-from equipoise.errors import OutOfMemoryError, UserError
+from equipoise.errors import OutOfMemoryError, RunError, UserError
 from equipoise.scenes.cameras.camera import Camera, camera_doubts
 from equipoise.scenes.cameras.metres import default_camera
 from equipoise.scenes.cameras.model_camera import ModelCamera
@@ -20,12 +21,27 @@ from equipoise.scenes.inference.pipeline import Item
 from equipoise.scenes.inference.predictor import ScenePredictor
 from equipoise.scenes.inference.scene import Scene
 from equipoise.scenes.inference.tiles import Tiling
+from equipoise.scenes.io.lock import exclusive_lock
 from equipoise.scenes.outputs.output import Contents, Output, OutputSettings
 from equipoise.scenes.outputs.writer import Written, write_scene
 from equipoise.scenes.training.memory import is_out_of_memory
 
 NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EFBIG)
 """Errors of one file after which no other file can be written either."""
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make a folder for predictions, and keep other processes from writing predictions there meanwhile.
+
+    Raises ``RunError`` if another process does, or if nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: expected a folder to write to, found: {error.strerror}") from None
+    with exclusive_lock(folder):
+        yield
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
