@@ -109,3 +109,15 @@ def test_a_process_that_ends_without_a_record_is_a_failure(plan: Plan, folder: C
     for run in runs:
         error = folder.read_record(run.name).error
         assert error.startswith(f"its process ended with status 4: expected a TOML file at no-such-{run.name}.toml")
+
+
+def test_every_data_set_has_its_own_figures(tmp_path: Path):
+    also = ("", "[also.more]", 'kind = "cityscapes"', 'path = "city"')
+    recipe = read_recipe(write_recipe(tmp_path, *also))
+    plan = make_plan(recipe, replace(SETTINGS, rows=("equal",), steps=2), tmp_path / "recipe.toml")
+    metrics = plan_metrics(plan, RecipeData(plan.recipe))
+    run, folder = plan.run("equal-lr1-0"), ComparisonFolder(tmp_path / "out")
+    assert make_run(plan, run, folder, callbacks(), CPU) == 0
+    record = folder.read_record(run.name)
+    assert set(record.test) == set(record.validation) == {metric.key for metric in metrics}
+    assert record.test["depth.data.mae"] == record.test["depth.more.mae"]  # The same images by another name.
