@@ -41,6 +41,8 @@ def test_another_encoder_is_one_entry(monkeypatch: pytest.MonkeyPatch):
     assert make_encoder("thumbnail", 32, "batch")(torch.zeros(1, 3, 64, 96))[32].shape == (1, 3, 2, 3)
     with pytest.raises(RecipeError, match=r"model.output_stride: expected one of \(32,\), found 8"):
         make_encoder("thumbnail", 8, "batch")
+    with pytest.raises(RecipeError, match="encoder_lr_decay: expected 1 for Thumbnail, which has no stages"):
+        make_encoder("thumbnail", 32, "batch").stages()
 
 
 def test_an_unknown_name_gets_a_suggestion():

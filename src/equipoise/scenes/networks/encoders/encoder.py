@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from equipoise.errors import RecipeError
 from equipoise.scenes.networks.layers import initialize, synchronized
 
 
@@ -50,9 +51,11 @@ class EncoderModule(nn.Module, ABC):
         timm's round down.
         """
 
-    @abstractmethod
     def stages(self) -> Sequence[Sequence[nn.Parameter]]:
-        """All parameters by stage, from the image on; ``RecipeError`` where the family has no stages."""
+        """All parameters by stage, from the image on; ``RecipeError`` where the encoder has no stages."""
+        raise RecipeError(
+            f"optimizer.encoder_lr_decay: expected 1 for {type(self).__name__}, which has no stages: leave the key out"
+        )
 
     def synchronize(self) -> None:
         """Normalise batches over the images of all processes."""
