@@ -70,3 +70,17 @@ def test_labels_that_some_images_lack(tmp_path):
     assert report.faults == []
     assert (report.readable, report.missing) == (3, {"inverse_depth": 1})
     assert report.labels == {"semantic": 3, "instance": 3, "inverse_depth": 2}
+
+
+@pytest.mark.parametrize("missing", [0, 1, 3])
+def test_images_without_a_camera_are_reported_if_others_have_one(tmp_path: Path, missing: int):
+    write_cityscapes(tmp_path, "train", 3)
+    for path in sorted((tmp_path / "camera").rglob("*.json"))[:missing]:
+        path.unlink()
+    report = check_split(CityscapesDataset(tmp_path, "train"))
+    assert report.faults == []
+    lines = [line for line in report.notes if "expected a camera" in line]
+    assert len(lines) == (missing == 1)
+    for line in lines:
+        assert line.endswith("so it has no errors in metres (1 such image)")
+        assert "town_000000_000000_leftImg8bit.png" in line

@@ -12,6 +12,7 @@ from equipoise.scenes.io.prefetch import prefetch
 from equipoise.scenes.labels import LABELS
 from equipoise.scenes.labels.split_report import SplitReport
 from equipoise.scenes.labels.values import such
+from equipoise.scenes.wording import counted
 
 
 def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: None) -> SplitReport:
@@ -27,6 +28,9 @@ def check_split(dataset: FileDataset, *, on_image: Callable[[], None] = lambda: 
     report.faults += [line for kind in kinds for line in LABELS[kind].split_faults(report)]
     report.notes += [*dataset.left_out().lines(), *dataset.remarks(), *_nowhere(report, kinds)]
     report.notes += [line for kind in kinds for line in LABELS[kind].suspicions(report)]
+    if 0 < (count := len(report.blind)) < report.readable:
+        message = "expected a camera, as other images have one, found none, so it has no errors in metres"
+        report.notes.append(f"{report.blind[0]}: {message} ({counted(count, 'such image')})")
     report.notes += such(report.unused, "expected pixels for each segment that the JSON lists, found none for some")
     report.notes += [line for kind in kinds if LABELS[kind].mixed_bits == "note" for line in mixed[kind]]
     return report

@@ -15,11 +15,12 @@ def counts(dataset: FileDataset, index: int) -> SplitReport:
         files = dataset.files(index)
         report.missing.update(set(dataset.vocabulary.labels) - files.keys())
         sample = dataset[index]
-        dataset.camera(index)
+        camera = dataset.camera(index)
     except DataError as error:
         report.faults.append(str(error))
         return report
     report.readable = 1
+    report.blind += [str(files["image"])] * (camera is None)
     report.sizes[f"{sample.size[1]}x{sample.size[0]}"] = 1
     report.labels.update(sample.labels.keys())
     image = LabelledImage(labels=sample.labels, files=files, vocabulary=dataset.vocabulary, readers=dataset.readers)

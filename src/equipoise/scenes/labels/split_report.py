@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-WORKING = frozenset({"depth", "largest", "pixels"})
+WORKING = frozenset({"depth", "largest", "pixels", "blind"})
 """Working counts that are not part of the JSON output, except for a summary of ``depth``."""
 
 
@@ -36,6 +36,7 @@ class SplitReport:
         agreement: the number of instances on the class that their id implies, minus the number on another class.
         crossed: a line for each label with instances on another class than their id implies.
         void: class labels without any class.
+        blind: images without a camera.
         unused: labels that announce segments which no pixel shows.
         faults: a line for each mistake, with the path.
         notes: a line for each probable mistake.
@@ -63,6 +64,7 @@ class SplitReport:
     agreement: int = 0
     crossed: list[str] = field(default_factory=list)
     void: list[str] = field(default_factory=list)
+    blind: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
