@@ -9,8 +9,8 @@ is above its median. There learned weights starve the class.
 Regressions come z-scored, and in raw units. In raw units a fixed weight is one on the raw loss, as someone has it who
 writes the sum by hand; the rows "standardized" are the same in the target's spread.
 
-Seeds are the outer loop, so that a comparison stopped by ``--minutes`` has the same seeds everywhere. A second call
-goes on. One thread.
+Seeds are the outer loop, so that a comparison stopped by ``--minutes`` has about as many seeds of each table. A second
+call goes on; ``--minutes 0`` only prints. One thread.
 """
 
 import argparse
@@ -28,6 +28,18 @@ OWN_UNIT = Form(standardize=True)
 BUDGET = Budget(steps=400, validations=10, optimizer=functools.partial(torch.optim.Adam, fused=True))
 RATES = (0.003, 0.01)
 DRAWS = 5
+IN_SPREAD = ", in the target's spread"
+OTHERS = (
+    (
+        "learned, closed form",
+        "weights at the optimum of a running mean",
+        IN_SPREAD,
+        replace(rows.CLOSED, standardize=True),
+    ),
+    ("learned, first batch", "learned weights that start at the optimum of the first batch", "", rows.FIRST_BATCH),
+    ("learned, paper's form", "learned weights from σ = 1, at the network's rate", "", rows.PAPER),
+)
+"""Other forms of learned weights; where nothing is said, in the target's own unit."""
 TEMPERATURE, COMPRESSOR = 7, 16
 """Columns of naval: the turbine's exit temperature, and the compressor's decay coefficient."""
 
@@ -79,7 +91,7 @@ def z_scored(values: Tensor) -> Tensor:
 def compared(problem: Table) -> tuple[Row, ...]:
     """The rows; in raw units also equal weights of standardized losses, plain and grown."""
     tasks = problem.tasks
-    learned = rows.learned(tasks, form=OWN_UNIT)
+    learned = rows.learned(tasks, text="learned weights, the library's default", form=OWN_UNIT)
     raw = [] if problem.name.endswith("z-scored") else [standardized(rows.equal(tasks, form=OWN_UNIT))]
     raw += [standardized(rows.equal(tasks, rate="grown", form=OWN_UNIT))] if raw else []
     return (
@@ -90,9 +102,7 @@ def compared(problem: Table) -> tuple[Row, ...]:
         rows.tuned(tasks, draws=DRAWS, rate="grown"),
         *raw,
         learned,
-        rows.learned(tasks, name="learned, closed form", form=replace(rows.CLOSED, standardize=True)),
-        rows.learned(tasks, name="learned, first batch", form=rows.FIRST_BATCH),
-        rows.learned(tasks, name="learned, paper's form", form=rows.PAPER),
+        *(rows.learned(tasks, name=name, text=f"{text}{unit}", form=form) for name, text, unit, form in OTHERS),
         rows.control(learned),
     )
 
@@ -115,18 +125,22 @@ def plan(problem: Table, folder: Path, seeds: tuple[int, ...]) -> Plan:
     )
 
 
-def make(found: list[Table], folder: Path, seeds: int, end: float) -> tuple[int, ...]:
-    """Make runs seed by seed until the time is over, and return the seeds that are whole everywhere."""
+def make(found: list[Table], folder: Path, seeds: int, end: float) -> None:
+    """Make runs seed by seed until the time is over."""
     for seed in range(seeds):
         start = time.monotonic()
         for problem in found:
             one = plan(problem, folder, (seed,))
             for index in one.pending():
                 if time.monotonic() > end:
-                    return tuple(range(seed))
+                    return
                 one.make(index)
         print(f"seed {seed}: {time.monotonic() - start:.0f} s", flush=True)
-    return tuple(range(seeds))
+
+
+def whole(problem: Table, folder: Path, seeds: int) -> tuple[int, ...]:
+    """The seeds of which all runs are made."""
+    return tuple(seed for seed in range(seeds) if not plan(problem, folder, (seed,)).pending())
 
 
 def shown(comparison: Comparison, folder: Path) -> str:
@@ -145,11 +159,11 @@ def main() -> None:
     torch.set_num_threads(1)
     found = problems(arguments.data)
     end = time.monotonic() + 60.0 * arguments.minutes
-    whole = make(found, arguments.folder, arguments.seeds, end)
-    print(f"seeds {whole}")
-    for problem in found if whole else []:
-        one = plan(problem, arguments.folder, whole)
-        print(shown(one.collect(), one.folder))
+    make(found, arguments.folder, arguments.seeds, end)
+    for problem in found:
+        if seeds := whole(problem, arguments.folder, arguments.seeds):
+            one = plan(problem, arguments.folder, seeds)
+            print(shown(one.collect(), one.folder))
 
 
 if __name__ == "__main__":
