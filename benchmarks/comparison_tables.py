@@ -155,9 +155,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("build/comparison"), help="where the runs are kept")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--minutes", type=float, default=600.0, help="stop after this time")
+    parser.add_argument("--only", default="", help="a part of the names of the tables to compare on")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    found = problems(arguments.data)
+    found = [problem for problem in problems(arguments.data) if arguments.only in problem.name]
     end = time.monotonic() + 60.0 * arguments.minutes
     make(found, arguments.folder, arguments.seeds, end)
     for problem in found:
