@@ -46,7 +46,7 @@ def param_groups(
     >>> [(len(g["params"]), g["lr"], g["weight_decay"]) for g in groups]
     [(2, 0.1, 0.01), (1, 1.0, 0.0)]
     """
-    noise = [p for module in (model, likelihood) for p in noise_parameters(module)]
+    noise = [p for module in (model, likelihood) for p in _noise_parameters(module)]
     noise = list({id(p): p for p in noise}.values())
     own = {id(p) for p in noise}
     network = [p for p in (*model.parameters(), *likelihood.parameters()) if id(p) not in own and p.requires_grad]
@@ -58,6 +58,5 @@ def param_groups(
     return groups
 
 
-def noise_parameters(module: nn.Module) -> list[nn.Parameter]:
-    """The log-variances and covariances of all likelihoods in a module that require gradients; some may come twice."""
+def _noise_parameters(module: nn.Module) -> list[nn.Parameter]:
     return [p for m in module.modules() if isinstance(m, Noise) for p in m.parameters() if p.requires_grad]
