@@ -7,6 +7,7 @@ clock, so other work on the machine affects them; the line names the load.
 """
 
 import os
+from collections.abc import Iterator
 
 import torch
 
@@ -20,12 +21,13 @@ CASES = (
     Case(encoder="resnet18", size=(128, 256)),
     Case(encoder="resnet18", size=(256, 512), batch_size=4),
 )
-ROUNDS = 11
+ROUNDS = 5
 CPU = torch.device("cpu")
 
 
-def run() -> list[str]:
-    return [line for case in CASES for line in measured(case, ROUNDS)]
+def run() -> Iterator[str]:
+    for case in CASES:
+        yield from measured(case, ROUNDS)
 
 
 def measured(case: Case, rounds: int) -> list[str]:
