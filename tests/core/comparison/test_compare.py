@@ -63,6 +63,7 @@ def test_an_interrupted_run_leaves_no_record(tmp_path, monkeypatch):
 
 
 def test_failures_are_recorded_shown_and_retried_if_asked(tmp_path, made):
+    pytest.importorskip("torchjd")
     broken = rows.torchjd(TABLE.tasks, "CAGrad")
     call = functools.partial(COMPARE, folder=tmp_path, rows=(*ROWS, broken), lrs=(0.01,), seeds=(0,))
     found = call()

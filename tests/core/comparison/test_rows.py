@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from sklearn.metrics import roc_auc_score
 
 from equipoise.comparison import Fixed, Learned, Table, rows
 from equipoise.comparison.figures import auc
@@ -72,10 +71,11 @@ def test_fixed_weights_that_are_none(wrong):
 
 @pytest.mark.parametrize("levels", [3, 1000])
 def test_auc_equals_scikit_learn(levels):
+    metrics = pytest.importorskip("sklearn.metrics")
     generator = torch.Generator().manual_seed(levels)
     scores = torch.randint(levels, (300,), generator=generator) / levels
     positive = torch.rand(300, generator=generator) < 0.2 + 0.5 * scores
-    assert auc(scores, positive) == pytest.approx(roc_auc_score(positive.numpy(), scores.numpy()))
+    assert auc(scores, positive) == pytest.approx(metrics.roc_auc_score(positive.numpy(), scores.numpy()))
     with pytest.raises(ValueError, match="both classes"):
         auc(scores, torch.ones(300, dtype=torch.bool))
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -32,10 +33,14 @@ def run_of(row: rows.Row, *, lr: float = 0.01, seed: int = 0) -> Run:
     return Run(row=row.name, candidate="c", tasks=row.info.tasks, method=method, lr=lr, seed=seed)
 
 
+needs_torchjd = pytest.mark.skipif(find_spec("torchjd") is None, reason="torchjd is not installed")
 ROWS = [
     *rows.standard(tuple(TARGETS), draws=2),
     rows.grid(tuple(TARGETS)),
-    *(rows.torchjd(tuple(TARGETS), name) for name in ("DWA", "FAMO", "IMTLL", "UPGrad", "PCGrad")),
+    *(
+        pytest.param(rows.torchjd(tuple(TARGETS), name), marks=needs_torchjd)
+        for name in ("DWA", "FAMO", "IMTLL", "UPGrad", "PCGrad")
+    ),
 ]
 
 
@@ -214,6 +219,7 @@ def test_forms_reach_the_likelihoods():
     assert built["Laplace"].noise.settings.init == "first_batch"
 
 
+@needs_torchjd
 def test_imtl_has_its_parameters_trained():
     training = Training(table(), run_of(rows.torchjd(tuple(TARGETS), "IMTLL")), BUDGET)
     before = [p.detach().clone() for p in training.weigher.parameters()]
@@ -230,6 +236,7 @@ def test_imtl_has_its_parameters_trained():
         (lambda: Fixed(weights={"a": 1.0}), "a weight for each of"),
     ],
 )
+@needs_torchjd
 def test_methods_that_do_not_fit_are_named_in_the_record(make, words):
     run = Run(row="x", candidate="", tasks=("sum", "sign"), method=make(), lr=0.01, seed=0)
     assert words in execute(table(), run, BUDGET).error

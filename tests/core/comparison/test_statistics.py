@@ -35,7 +35,7 @@ def test_the_bootstrap_agrees_with_scipy(count):
     values = np.random.default_rng(count).normal(0.3, 1.0, count)
     found = bootstrap(values.tolist())
     expected = stats.bootstrap(
-        (values,), np.mean, method="percentile", n_resamples=50_000, rng=np.random.default_rng(0)
+        (values,), np.mean, method="percentile", n_resamples=50_000, random_state=np.random.default_rng(0)
     ).confidence_interval
     assert found.mean == pytest.approx(values.mean())
     # The quantiles of 10,000 resamples are exact to about a hundredth of the spread of the mean.
