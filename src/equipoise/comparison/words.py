@@ -67,7 +67,7 @@ def _multiplicity(summary: Summary, many: int, significant: Sequence[str]) -> st
 
 
 def _best(summary: Summary) -> list[str]:
-    """The best row, and those that cannot be told from it."""
+    """Name the row of lowest mean error, and the rows whose difference from it may be zero."""
     if summary.best is None or not summary.to_best:
         return []
     level = [_quoted(name) for name, interval in summary.to_best.items() if not interval.low > 0.0]
