@@ -71,7 +71,7 @@ def _best(summary: Summary) -> list[str]:
     if summary.best is None or not summary.to_best:
         return []
     level = [_quoted(name) for name, interval in summary.to_best.items() if not interval.low > 0.0]
-    text = f"The lowest mean error has {_quoted(summary.best)}"
+    text = f"{_quoted(summary.best)} has the lowest mean error"
     if not level:
         return [f"{text}; the 95 % intervals of all other rows that train all tasks lie above it."]
     return [f"{text}; no difference from it is shown for {_listed(level)}."]
