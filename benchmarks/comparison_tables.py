@@ -25,9 +25,10 @@ from torch import Tensor
 from equipoise.comparison import Budget, Comparison, Form, Plan, Row, Table, paragraph, rows, summarize, tables
 
 OWN_UNIT = Form(standardize=True)
+TEN_TIMES = replace(OWN_UNIT, log_variance_factor=10.0)
 BUDGET = Budget(steps=400, validations=10, optimizer=functools.partial(torch.optim.Adam, fused=True))
-RATES = (0.003, 0.01)
-DRAWS = 5
+RATES = (0.003, 0.01, 0.03)
+DRAWS = 12
 IN_SPREAD = ", in the target's spread"
 OTHERS = (
     (
@@ -91,7 +92,7 @@ def z_scored(values: Tensor) -> Tensor:
 def compared(problem: Table) -> tuple[Row, ...]:
     """The rows; in raw units also equal weights of standardized losses, plain and grown."""
     tasks = problem.tasks
-    learned = rows.learned(tasks, text="learned weights, the library's default", form=OWN_UNIT)
+    learned = rows.learned(tasks, form=OWN_UNIT)
     raw = [] if problem.name.endswith("z-scored") else [standardized(rows.equal(tasks, form=OWN_UNIT))]
     raw += [standardized(rows.equal(tasks, rate="grown", form=OWN_UNIT))] if raw else []
     return (
@@ -101,9 +102,13 @@ def compared(problem: Table) -> tuple[Row, ...]:
         rows.tuned(tasks, draws=DRAWS),
         rows.tuned(tasks, draws=DRAWS, rate="grown"),
         *raw,
+        rows.damped(tasks, form=OWN_UNIT),
+        rows.damped(tasks, damping=0.25, name="learned, damped by 0.25", form=OWN_UNIT),
         learned,
+        rows.learned(tasks, name="learned, σ at 10 ×", text="learned weights, σ at 10 × the rate", form=TEN_TIMES),
         *(rows.learned(tasks, name=name, text=f"{text}{unit}", form=form) for name, text, unit, form in OTHERS),
         rows.control(learned),
+        *(rows.torchjd(tasks, name) for name in ("IMTLL", "DWA", "UPGrad")),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
@@ -78,8 +79,10 @@ class JointLoss:
     def tasks(self) -> dict[str, TaskLoss]:
         """Each task's ``TaskLoss``, by task name."""
         found = dict(self._single)
-        for part in self._parts:
-            found |= {name: part.task_loss(name) for name in part.members}
+        # They are kept, so they must have their graph even where they are first read to be logged.
+        with torch.enable_grad():
+            for part in self._parts:
+                found |= {name: part.task_loss(name) for name in part.members}
         return {name: found[name] for name in self._names}
 
     def __repr__(self) -> str:

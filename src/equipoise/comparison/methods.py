@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
 from equipoise.comparison.weighers import (
+    DampedWeigher,
     FixedWeigher,
     LearnedWeigher,
     MatchedLearnedWeigher,
@@ -13,7 +14,7 @@ from equipoise.comparison.weighers import (
 )
 from equipoise.likelihoods import NoiseOptions
 from equipoise.multitask import MultiTaskLikelihood
-from equipoise.optim import LOG_VARIANCE_FACTOR
+from equipoise.optim import log_variance_rate
 
 Rate = Literal["own", "matched", "grown"]
 
@@ -26,13 +27,18 @@ class Form:
         laplace: whether regressions are to have Laplace noise and absolute error, whatever they have otherwise.
         standardize: whether regressions own their target's unit; ``None``: as the problem has it.
         noise: settings of the noise of every task, see ``NoiseSettings``.
-        log_variance_factor: how much faster than the network the log-variances learn.
+        log_variance_factor: how much faster than the network the log-variances learn; ``None``: as in
+            ``param_groups``.
     """
 
     laplace: bool = False
     standardize: bool | None = None
     noise: NoiseOptions = field(default_factory=NoiseOptions)
-    log_variance_factor: float = LOG_VARIANCE_FACTOR
+    log_variance_factor: float | None = None
+
+    def log_variance_rate(self, lr: float) -> float:
+        """The learning rate of the log-variances for that of the network."""
+        return log_variance_rate(lr) if self.log_variance_factor is None else lr * self.log_variance_factor
 
 
 class Method(Protocol):
@@ -55,13 +61,24 @@ class Learned:
     Attributes:
         form: how the likelihoods are built.
         matched: whether the effective rate is that of the first batch throughout: the control.
+        damping: see ``equipoise.weighting.Damped``; ``None``: the joint likelihood itself.
+
+    Raises:
+        ValueError: both.
     """
 
     form: Form = field(default_factory=Form)
     matched: bool = False
+    damping: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.matched and self.damping is not None:
+            raise ValueError("Learned: expected matched or a damping, found both")
 
     def weigher(self, likelihood: MultiTaskLikelihood) -> Weigher:
         """A fresh weigher for one run."""
+        if self.damping is not None:
+            return DampedWeigher(self.damping)
         return MatchedLearnedWeigher() if self.matched else LearnedWeigher()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from equipoise.comparison.methods import Fixed, Form, Learned, Method, Rate, TorchJD
 from equipoise.comparison.records import RowInfo
+from equipoise.weighting import DAMPING
 
 DRAWS = 12
 """How many weights a random search tries, equal ones among them."""
@@ -103,9 +104,25 @@ def tuned(
     return _searched(f"tuned{_NAMED[rate]}", text, tasks, weights, rate, form)
 
 
-def learned(tasks: Sequence[str], *, name: str = "learned", text: str = "", form: Form | None = None) -> Row:
-    """Weights that the likelihoods learn."""
-    return _row(name, text or "learned weights", tasks, Learned(form=form or Form()))
+def learned(
+    tasks: Sequence[str],
+    *,
+    name: str = "learned",
+    text: str = "",
+    form: Form | None = None,
+    damping: float | None = None,
+) -> Row:
+    """Weights that the likelihoods learn; with ``damping`` as ``equipoise.weighting.Damped`` uses them."""
+    return _row(name, text or "learned weights", tasks, Learned(form=form or Form(), damping=damping))
+
+
+def damped(
+    tasks: Sequence[str], *, damping: float = DAMPING, name: str = "learned, damped", form: Form | None = None
+) -> Row:
+    """Learned weights whose ratios are damped: see ``equipoise.weighting.Damped``."""
+    return learned(
+        tasks, name=name, text=f"learned weights, their ratios damped by {damping:g}", form=form, damping=damping
+    )
 
 
 def pairs(tasks: Sequence[str], *, form: Form | None = None) -> list[Row]:
@@ -154,25 +171,26 @@ def sweep(
 def standard(tasks: Sequence[str], *, draws: int = DRAWS, seed: int = 0, controls: bool = True) -> list[Row]:
     """The rows of ``equipoise.compare`` unless others are given.
 
-    Each task alone; equal weights, also grown; tuned weights, also grown; learned weights: the default, from the first
-    batch, in closed form, the paper's form and with Laplace noise; every pair, where there are more than two tasks; and
-    the control of each learned row.
+    Each task alone; equal weights, also grown; tuned weights, also grown; learned weights: damped, as they are, from
+    the first batch, in closed form, the paper's form and with Laplace noise; every pair, where there are more than two
+    tasks; and the control of each learned row but the damped one.
     """
     own = [learned(tasks, name=name, text=text, form=form) for name, text, form in LEARNED]
+    shown = [damped(tasks), *own]
     searches = [tuned(tasks, draws=draws, seed=seed), tuned(tasks, draws=draws, seed=seed, rate="grown")]
     return [
         *(single(task) for task in tasks),
         equal(tasks),
         equal(tasks, rate="grown"),
         *searches,
-        *own,
+        *shown,
         *(pairs(tasks) if len(tasks) > 2 else ()),
         *(control(row) for row in own if controls),
     ]
 
 
 LEARNED: tuple[tuple[str, str, Form], ...] = (
-    ("learned", "learned weights, the library's default", Form()),
+    ("learned", "learned weights, as the joint likelihood has them", Form()),
     ("learned, first batch", "learned weights that start at the optimum of the first batch", FIRST_BATCH),
     ("learned, closed form", "weights at the optimum of a running mean of the losses", CLOSED),
     ("learned, paper's form", "learned weights from σ = 1 in the target's unit, at the network's rate", PAPER),

@@ -96,6 +96,23 @@ class MatchedLearnedWeigher(Weigher):
         return {name: factor * weight for name, weight in learned_weights(joint).items()}
 
 
+class DampedWeigher(Weigher):
+    """Learned weights with damped ratios: see ``equipoise.weighting.Damped``.
+
+    Args:
+        damping: 0 to 1.
+    """
+
+    def __init__(self, damping: float) -> None:
+        self._damped = weighting.Damped(damping)
+        super().__init__(self._damped)
+
+    def weights(self, joint: JointLoss) -> dict[str, float]:
+        """c_k·w_k of the standardized losses."""
+        factors = self._damped.factors(joint)
+        return {name: float(factors[name]) * weight for name, weight in learned_weights(joint).items()}
+
+
 class TorchJDWeigher(Weigher):
     """A scalarizer or aggregator of TorchJD, given what it wants once a step or once an epoch.
 

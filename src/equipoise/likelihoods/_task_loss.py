@@ -73,7 +73,8 @@ class TaskLoss:
         return self._raw_loss(0)
 
     def _raw_loss(self, power: int) -> Tensor:
-        return mean_over_channels(self._likelihood._raw_losses(self._means, power), self._shares)
+        with torch.enable_grad():  # They are kept; see JointLoss.tasks.
+            return mean_over_channels(self._likelihood._raw_losses(self._means, power), self._shares)
 
     def figures(self) -> list[str]:
         """``FIGURES`` as text; reads them back from the device."""

@@ -4,13 +4,26 @@
 ``Scalarized`` and ``Aggregated`` adapt the methods of TorchJD, which they need (``pip install
 'equipoise[baselines]'``).
 
-All methods but ``Learned`` and ``RateMatched`` set the weights themselves. They work on ``standardized_loss``, the raw
-loss in the network's own numbers, which does not depend on the target's unit where the likelihood owns it.
+All methods but ``Learned``, ``Damped`` and ``RateMatched`` set the weights themselves. They work on
+``standardized_loss``, the raw loss in the network's own numbers, which does not depend on the target's unit where the
+likelihood owns it.
 """
 
 from equipoise.weighting._aggregated import Aggregated
+from equipoise.weighting._damped import DAMPING, Damped
 from equipoise.weighting._rates import Grown, RateMatched
 from equipoise.weighting._scalarized import Scalarized
 from equipoise.weighting._weights import Equal, Fixed, Learned, Weighting
 
-__all__ = ["Aggregated", "Equal", "Fixed", "Grown", "Learned", "RateMatched", "Scalarized", "Weighting"]
+__all__ = [
+    "DAMPING",
+    "Aggregated",
+    "Damped",
+    "Equal",
+    "Fixed",
+    "Grown",
+    "Learned",
+    "RateMatched",
+    "Scalarized",
+    "Weighting",
+]

@@ -1,6 +1,7 @@
 """Methods of weighing in training runs: their gradients, what is logged of them, and how runs resume."""
 
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor
 from equipoise.errors import RecipeError, UsageError
 from equipoise.scenes.config.recipe import check_recipe
 from equipoise.scenes.runs.run import expect_shares
+from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.training.distributed import ProcessGroup
 from equipoise.scenes.training.log import read_log
 from equipoise.scenes.training.loop import new_state
@@ -18,6 +20,8 @@ from tests.scenes.training.test_loop import RECIPE, run, stop_after
 from tests.support.tiny import TinyDataset
 
 SHARES = {"semantic": 0.2, "instance": 0.3, "depth": 0.5}
+RATIOS = {"instance": lambda sigma: 2**0.5 / sigma, "depth": lambda sigma: 2**0.5 / sigma}
+"""The weight of a Laplace loss for its σ."""
 
 
 def weighed(method: str, rate: str = "free"):
@@ -35,7 +39,7 @@ def first_weights(recipe) -> dict[str, Tensor]:
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_trains(tmp_path: Path, method: str):
     recipe = replace(weighed(method), training=replace(RECIPE.training, steps=4))
-    if method not in ("learned", "equal", "fixed"):
+    if method not in ("learned", "damped", "equal", "fixed"):
         pytest.importorskip("torchjd")
     outcome = run(recipe, tmp_path / "run")
     before = first_weights(recipe)
@@ -44,7 +48,7 @@ def test_every_method_trains(tmp_path: Path, method: str):
         changed = [name for name in after if name.startswith(part) and not torch.equal(before[name], after[name])]
         assert changed, part
     log_variances = [float(outcome.model.likelihood[task].log_variance.detach()) for task in RECIPE.tasks]
-    assert any(value != 0 for value in log_variances) == (method == "learned")
+    assert any(value != 0 for value in log_variances) == (method in ("learned", "damped"))
 
 
 @pytest.mark.parametrize(("method", "rate"), [("equal", "grown"), ("fixed", "grown"), ("learned", "matched")])
@@ -77,6 +81,17 @@ def test_the_log_has_the_weights_that_were_used(tmp_path: Path):
         assert sum(task["weight"] * first[name] for name, task in entry["tasks"].items()) == pytest.approx(1, rel=1e-4)
 
 
+def test_the_log_has_damped_weights(tmp_path: Path):
+    recipe = replace(weighed("damped"), likelihood={name: LikelihoodRecipe(standardize=False) for name in RATIOS})
+    run(recipe, tmp_path / "run")
+    for entry in read_log(tmp_path / "run"):
+        tasks = {name: entry["tasks"][name] for name in SHARES}
+        mean = prod(task["sigma"] for task in tasks.values()) ** (1 / 3)
+        for name, learned in RATIOS.items():  # with a damping of ½, the learned weight times σ/σ̄
+            found, sigma = tasks[name]["weight"], tasks[name]["sigma"]
+            assert found == pytest.approx(learned(sigma) * sigma / mean, rel=1e-3)
+
+
 def read_log_of(folder: Path, method: str, rate: str):
     run(weighed(method, rate), folder / f"{method}-{rate}")
     return read_log(folder / f"{method}-{rate}")
@@ -91,6 +106,11 @@ def read_log_of(folder: Path, method: str, rate: str):
         ({"method": "fixed", "weights": SHARES | {"depth": -1.0}}, "weighting.weights: expected 0 or more each"),
         ({"method": "fixed", "weights": dict.fromkeys(SHARES, 0.0)}, "weighting.weights: expected one above 0"),
         ({"method": "learned", "rate": "grown"}, "expected 'grown' with method = 'equal' or 'fixed', found 'learned'"),
+        (
+            {"method": "learned", "damping": 0.3},
+            "weighting.damping: expected it with method = 'damped', found 'learned'",
+        ),
+        ({"method": "damped", "damping": 1.5}, "weighting.damping: expected 0 to 1, found 1.5"),
         ({"method": "DWA", "rate": "matched"}, "expected 'matched' with method = 'learned', found 'DWA'"),
     ],
 )

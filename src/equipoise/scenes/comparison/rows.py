@@ -10,7 +10,7 @@ from equipoise.scenes.comparison.settings import ComparisonRecipe
 from equipoise.scenes.comparison.weights import against, draws, grid
 from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.config.toml import suggestion
-from equipoise.scenes.training.weighting_settings import AGGREGATORS, SCALARIZERS
+from equipoise.scenes.training.weighting_settings import AGGREGATORS, DAMPED, SCALARIZERS
 
 LEARNED_FORMS: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "learned": ("learned weights, as the recipe says", lambda recipe: recipe),
@@ -27,7 +27,7 @@ LEARNED_FORMS: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "closed-form": ("learned weights in closed form, from a running mean of the losses", vary.closed_form),
 }
 """Forms of learned weights by the names of their rows, each with its description."""
-BASELINES = {name.lower(): name for name in (*SCALARIZERS, *AGGREGATORS)}
+BASELINES = {DAMPED: DAMPED} | {name.lower(): name for name in (*SCALARIZERS, *AGGREGATORS)}
 FIXED_FORMS = ("equal", "fixed", "grid", "tuned")
 UNITS = {"raw": (False, "targets in their own units"), "standardized": (True, "standardized targets")}
 SWEEP = "sweep-"
@@ -121,9 +121,8 @@ def _rows(name: str, recipe: Recipe, settings: ComparisonRecipe, where: str) -> 
         yield _row(name, _described(says, units, rate), [("", made)], settings, control)
     elif base in BASELINES:
         method = BASELINES[base]
-        yield _row(
-            name, _described(f"TorchJD's {method}", units, rate), [("", vary.with_method(varied, method))], settings
-        )
+        says = "learned weights, their ratios damped" if method == DAMPED else f"TorchJD's {method}"
+        yield _row(name, _described(says, units, rate), [("", vary.with_method(varied, method))], settings)
     else:
         says, weights = _fixed_weights(base, recipe, settings, where)
         if base == "equal":

@@ -6,7 +6,7 @@ from equipoise.scenes.config.ranges import Range, between
 
 DEFAULT_ROWS = (
     *("alone", "equal", "equal-grown", "tuned", "tuned-grown"),
-    *("pairs", "learned", "learned-matched", "closed-form", "paper"),
+    *("pairs", "damped", "learned", "learned-matched", "closed-form", "paper"),
 )
 """Those of the paper's Table 1, and what tells the ratio of the weights from the growth of the effective rate."""
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from equipoise import JointLoss
 from equipoise.errors import UsageError
 from equipoise.scenes.training.accumulate import StepLoss
-from equipoise.scenes.training.weighting_settings import EQUAL, FIXED, LEARNED, SCALARIZERS, WeightingRecipe
-from equipoise.weighting import Aggregated, Equal, Fixed, Grown, Learned, RateMatched, Scalarized, Weighting
+from equipoise.scenes.training.weighting_settings import DAMPED, EQUAL, FIXED, LEARNED, SCALARIZERS, WeightingRecipe
+from equipoise.weighting import Aggregated, Damped, Equal, Fixed, Grown, Learned, RateMatched, Scalarized, Weighting
 
 ARGUMENTS: dict[str, dict[str, Any]] = {"CAGrad": {"c": 0.4}, "FairGrad": {"alpha": 2.0}, "STCH": {"mu": 0.5}}
 """Arguments without a default in TorchJD: those that LibMTL recommends."""
@@ -45,7 +45,10 @@ class TrainedWeighting:
     def weights(self, joint: JointLoss | StepLoss) -> Weights:
         """Each task's weight in the last batch, ∂(what was minimised)/∂(raw loss); ``None`` where it is unknown."""
         method = self.method
-        if isinstance(method, Learned) or isinstance(joint, StepLoss):  # Only learned weights take steps in parts.
+        if isinstance(method, Damped):
+            factors = method.factors(joint.parts[0] if isinstance(joint, StepLoss) else joint)
+            return {name: _product(term.weight, factors[name]) for name, term in joint.tasks.items()}
+        if isinstance(method, Learned) or isinstance(joint, StepLoss):  # No others take steps in parts.
             return {name: term.weight for name, term in joint.tasks.items()}
         tasks = joint.tasks
         if isinstance(method, RateMatched):
@@ -90,6 +93,8 @@ def make_weighting(recipe: WeightingRecipe, tasks: int, device: torch.device) ->
     """
     if recipe.method == LEARNED:
         return TrainedWeighting(RateMatched() if recipe.rate == "matched" else Learned())
+    if recipe.method == DAMPED:
+        return TrainedWeighting(Damped(recipe.damping), DAMPED)
     if recipe.method in (EQUAL, FIXED):
         weights = recipe.weights if recipe.method == FIXED else None
         if recipe.rate == "grown":

@@ -5,8 +5,9 @@ from typing import Literal
 
 from equipoise.errors import RecipeError
 from equipoise.scenes.config.toml import suggestion
+from equipoise.weighting import DAMPING
 
-LEARNED, EQUAL, FIXED = "learned", "equal", "fixed"
+LEARNED, DAMPED, EQUAL, FIXED = "learned", "damped", "equal", "fixed"
 SCALARIZERS = ("DWA", "GeometricMean", "IMTLL", "Random", "STCH", "UW")
 """TorchJD's methods on the losses. Its FAMO needs a second forward pass a step, which training does not make."""
 AGGREGATORS = (
@@ -14,7 +15,7 @@ AGGREGATORS = (
     *("NashMTL", "PCGrad", "UPGrad"),
 )
 """TorchJD's methods on each task's gradient."""
-METHODS = (LEARNED, EQUAL, FIXED, *SCALARIZERS, *AGGREGATORS)
+METHODS = (LEARNED, DAMPED, EQUAL, FIXED, *SCALARIZERS, *AGGREGATORS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +23,11 @@ class WeightingRecipe:
     """How the tasks' losses are weighed.
 
     Attributes:
-        method: ``learned`` (from each task's noise), ``equal``, ``fixed``, or a method of TorchJD by name, such as
-            ``DWA`` or ``UPGrad`` (extra ``baselines``). All but ``learned`` weigh losses in the network's own numbers,
-            which do not depend on a target's unit where its likelihood owns it (``standardize``).
+        method: ``learned`` (from each task's noise), ``damped`` (the same with damped ratios, so that an easy task does
+            not starve the others), ``equal``, ``fixed``, or a method of TorchJD by name, such as ``DWA`` or ``UPGrad``
+            (extra ``baselines``). All but the first two weigh losses in the network's own numbers, which do not depend
+            on a target's unit where its likelihood owns it (``standardize``).
+        damping: with ``damped`` only: 0 (learned weights as they are) to 1 (their common scale alone).
         weights: the weight of each task, 0 or more, with ``fixed`` only.
         rate: ``free``; ``grown``: with ``equal`` and ``fixed``, the weighted sum is divided by its own running mean, so
             that the effective rate grows as the losses fall, as it does with learned weights; ``matched``: with
@@ -32,6 +35,7 @@ class WeightingRecipe:
     """
 
     method: str = LEARNED
+    damping: float = DAMPING
     weights: dict[str, float] = field(default_factory=dict)
     rate: Literal["free", "grown", "matched"] = "free"
 
@@ -61,7 +65,13 @@ def check_weighting(
         raise RecipeError(f"{where}: weighting.rate: expected {rate!r} with method = {suited}, found {method!r}")
     if compiled and method in AGGREGATORS:
         raise RecipeError(f"{where}: training.compile: expected false with weighting.method = {method!r}, found true")
-    if accumulate > 1 and (method != LEARNED or rate != "free"):
+    if method != DAMPED and recipe.damping != DAMPING:
+        raise RecipeError(
+            f"{where}: weighting.damping: expected it with method = 'damped', found {method!r}: leave it out"
+        )
+    if not 0 <= recipe.damping <= 1:
+        raise RecipeError(f"{where}: weighting.damping: expected 0 to 1, found {recipe.damping}")
+    if accumulate > 1 and (method not in (LEARNED, DAMPED) or rate != "free"):
         raise RecipeError(
             f"{where}: training.accumulate: expected 1 with weighting.method = {method!r} and rate = {rate!r}, which "
             f"weigh whole batches, found {accumulate}"
