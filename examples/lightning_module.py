@@ -16,12 +16,13 @@ class JointModule(L.LightningModule):
         super().__init__()
         self.network = Network(inputs)
         self.likelihood = eq.MultiTaskLikelihood({"heating": eq.Gaussian(), "cooling": eq.Laplace()})
+        self.weighting = eq.weighting.Damped()
 
     def training_step(self, batch: list[torch.Tensor], index: int) -> torch.Tensor:
         inputs, heating, cooling = batch
         joint = self.likelihood(self.network(inputs), {"heating": heating, "cooling": cooling})
         self.log_dict({f"{name}_loss": term.loss for name, term in joint.tasks.items()}, on_epoch=True, on_step=False)
-        return joint.loss
+        return self.weighting.loss(joint)
 
     def predict_step(self, batch: list[torch.Tensor], index: int) -> dict[str, torch.Tensor]:
         return self.likelihood.predict(self.network(batch[0]))  # in the targets' units

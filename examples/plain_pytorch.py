@@ -9,6 +9,7 @@ inputs, targets = read(path_from_command_line())
 model = Network(inputs.shape[1])
 likelihood = eq.MultiTaskLikelihood({"heating": eq.Gaussian(), "cooling": eq.Laplace()})
 optimizer = torch.optim.Adam(eq.param_groups(model, likelihood, lr=1e-2))
+weighting = eq.weighting.Damped()
 for step in range(401):
     optimizer.zero_grad()
     joint = likelihood(model(inputs), targets)
@@ -16,7 +17,7 @@ for step in range(401):
         figures = ", ".join(f"{name}: loss {t.loss:.3g}, σ {t.sigma:.3g}" for name, t in joint.tasks.items())
         print(f"step {step}: joint loss {joint.loss:.3f}; {figures}")
         print(eq.audit_gradients(joint, model.shared.parameters()))
-    joint.loss.backward()
+    weighting.backward(joint)
     optimizer.step()
 likelihood.eval()
 with torch.no_grad():

@@ -1,6 +1,6 @@
 """Equipoise in Hugging Face's Trainer: python examples/transformers_trainer.py enb.arff
 
-The model returns the joint loss; the optimizer is built from ``param_groups`` and handed to the Trainer.
+The model returns the weighted loss; the optimizer is built from ``param_groups`` and handed to the Trainer.
 """
 
 import tempfile
@@ -19,11 +19,12 @@ class JointModel(torch.nn.Module):
         super().__init__()
         self.network = Network(inputs)
         self.likelihood = eq.MultiTaskLikelihood({"heating": eq.Gaussian(), "cooling": eq.Laplace()})
+        self.weighting = eq.weighting.Damped()
 
     def forward(self, inputs: Tensor, heating: Tensor, cooling: Tensor) -> dict[str, Tensor]:
         outputs = self.network(inputs)
         joint = self.likelihood(outputs, {"heating": heating, "cooling": cooling})
-        return {"loss": joint.loss, **self.likelihood.predict(outputs)}  # predictions in the targets' units
+        return {"loss": self.weighting.loss(joint), **self.likelihood.predict(outputs)}  # predictions in the targets' units
 
 
 def main() -> None:
