@@ -25,7 +25,7 @@ from torch import Tensor
 from equipoise.comparison import Budget, Comparison, Form, Plan, Row, Table, paragraph, rows, summarize, tables
 
 OWN_UNIT = Form(standardize=True)
-TEN_TIMES = replace(OWN_UNIT, log_variance_factor=10.0)
+SLOWER = replace(OWN_UNIT, log_variance_limit=0.03)
 BUDGET = Budget(steps=400, validations=10, optimizer=functools.partial(torch.optim.Adam, fused=True))
 RATES = (0.003, 0.01, 0.03)
 DRAWS = 12
@@ -37,7 +37,12 @@ OTHERS = (
         IN_SPREAD,
         replace(rows.CLOSED, standardize=True),
     ),
-    ("learned, first batch", "learned weights that start at the optimum of the first batch", "", rows.FIRST_BATCH),
+    (
+        "learned, first batch, σ slower",
+        "learned weights that start at the optimum of the first batch",
+        "",
+        replace(rows.FIRST_BATCH, log_variance_limit=0.03),
+    ),
     ("learned, paper's form", "learned weights from σ = 1, at the network's rate", "", rows.PAPER),
 )
 """Other forms of learned weights; where nothing is said, in the target's own unit."""
@@ -92,7 +97,9 @@ def z_scored(values: Tensor) -> Tensor:
 def compared(problem: Table) -> tuple[Row, ...]:
     """The rows; in raw units also equal weights of standardized losses, plain and grown."""
     tasks = problem.tasks
-    learned = rows.learned(tasks, form=OWN_UNIT)
+    slower = rows.learned(
+        tasks, name="learned, σ slower", text="learned weights, σ at a rate of 0.03 at most", form=SLOWER
+    )
     raw = [] if problem.name.endswith("z-scored") else [standardized(rows.equal(tasks, form=OWN_UNIT))]
     raw += [standardized(rows.equal(tasks, rate="grown", form=OWN_UNIT))] if raw else []
     return (
@@ -103,11 +110,12 @@ def compared(problem: Table) -> tuple[Row, ...]:
         rows.tuned(tasks, draws=DRAWS, rate="grown"),
         *raw,
         rows.damped(tasks, form=OWN_UNIT),
-        rows.damped(tasks, damping=0.25, name="learned, damped by 0.25", form=OWN_UNIT),
-        learned,
-        rows.learned(tasks, name="learned, σ at 10 ×", text="learned weights, σ at 10 × the rate", form=TEN_TIMES),
+        rows.damped(tasks, name="learned, damped, σ slower", form=SLOWER),
+        rows.damped(tasks, damping=0.25, name="learned, damped by 0.25, σ slower", form=SLOWER),
+        rows.learned(tasks, form=OWN_UNIT),
+        slower,
         *(rows.learned(tasks, name=name, text=f"{text}{unit}", form=form) for name, text, unit, form in OTHERS),
-        rows.control(learned),
+        rows.control(slower),
         *(rows.torchjd(tasks, name) for name in ("IMTLL", "DWA", "UPGrad")),
     )
 

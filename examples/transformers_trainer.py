@@ -24,7 +24,10 @@ class JointModel(torch.nn.Module):
     def forward(self, inputs: Tensor, heating: Tensor, cooling: Tensor) -> dict[str, Tensor]:
         outputs = self.network(inputs)
         joint = self.likelihood(outputs, {"heating": heating, "cooling": cooling})
-        return {"loss": self.weighting.loss(joint), **self.likelihood.predict(outputs)}  # predictions in the targets' units
+        return {
+            "loss": self.weighting.loss(joint),
+            **self.likelihood.predict(outputs),
+        }  # predictions in the targets' units
 
 
 def main() -> None:

@@ -8,17 +8,6 @@ from equipoise.likelihoods._noise import Noise
 
 LOG_VARIANCE_FACTOR = 10.0
 """How much faster than the network log-variances learn by default; measured in docs/choosing-the-default.md."""
-LOG_VARIANCE_LIMIT = 0.03
-"""The highest learning rate of the log-variances by default: an Adam step of 0.03 changes σ by 1.5 %."""
-
-
-def log_variance_rate(lr: float, factor: float = LOG_VARIANCE_FACTOR) -> float:
-    """Return the log-variances' learning rate for that of the network.
-
-    >>> [log_variance_rate(lr) for lr in (1e-3, 1e-2, 1e-1)]
-    [0.01, 0.03, 0.1]
-    """
-    return max(lr, min(factor * lr, LOG_VARIANCE_LIMIT))
 
 
 def param_groups(
@@ -32,9 +21,7 @@ def param_groups(
     """Make parameter groups for any ``torch.optim`` optimizer: the network's parameters, and the log-variances.
 
     Log-variances get no weight decay, which would pull every σ towards 1 in whatever unit, and a learning rate of their
-    own. The default of ten times the network's rate lets them follow their optimum. It stops at 0.03, unless the
-    network's own rate is higher: s is a logarithm, so its steps need not grow with the network's, and with larger ones
-    it follows the noise of single batches.
+    own. The default of ten times the network's rate lets them follow their optimum.
 
     To add a task to a running optimizer:
 
@@ -48,17 +35,16 @@ def param_groups(
         likelihood: a ``MultiTaskLikelihood``, a single likelihood, or any module that holds likelihoods.
         lr: the network's learning rate.
         weight_decay: the network's weight decay.
-        log_variance_lr: the log-variances' learning rate; ``None``: 10 · ``lr``, at most 0.03,
-            but not less than ``lr``.
+        log_variance_lr: the log-variances' learning rate; ``None``: 10 · ``lr``.
 
     Returns:
         The network's group and, where a log-variance requires gradients, a group of log-variances. Parameters without
         gradients are left out.
 
     >>> from equipoise.likelihoods import Gaussian
-    >>> groups = param_groups(nn.Linear(2, 1), Gaussian(), lr=0.001, weight_decay=0.01)
+    >>> groups = param_groups(nn.Linear(2, 1), Gaussian(), lr=0.1, weight_decay=0.01)
     >>> [(len(g["params"]), g["lr"], g["weight_decay"]) for g in groups]
-    [(2, 0.001, 0.01), (1, 0.01, 0.0)]
+    [(2, 0.1, 0.01), (1, 1.0, 0.0)]
     """
     noise = [p for module in (model, likelihood) for p in _noise_parameters(module)]
     noise = list({id(p): p for p in noise}.values())
@@ -67,7 +53,7 @@ def param_groups(
     network = list({id(p): p for p in network}.values())
     groups = [{"params": network, "lr": lr, "weight_decay": weight_decay}]
     if noise:
-        rate = log_variance_rate(lr) if log_variance_lr is None else log_variance_lr
+        rate = LOG_VARIANCE_FACTOR * lr if log_variance_lr is None else log_variance_lr
         groups.append({"params": noise, "lr": rate, "weight_decay": 0.0})
     return groups
 

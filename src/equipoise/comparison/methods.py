@@ -14,7 +14,7 @@ from equipoise.comparison.weighers import (
 )
 from equipoise.likelihoods import NoiseOptions
 from equipoise.multitask import MultiTaskLikelihood
-from equipoise.optim import log_variance_rate
+from equipoise.optim import LOG_VARIANCE_FACTOR
 
 Rate = Literal["own", "matched", "grown"]
 
@@ -27,18 +27,20 @@ class Form:
         laplace: whether regressions are to have Laplace noise and absolute error, whatever they have otherwise.
         standardize: whether regressions own their target's unit; ``None``: as the problem has it.
         noise: settings of the noise of every task, see ``NoiseSettings``.
-        log_variance_factor: how much faster than the network the log-variances learn; ``None``: as in
-            ``param_groups``.
+        log_variance_factor: how much faster than the network the log-variances learn.
+        log_variance_limit: their highest learning rate; ``None``: none.
     """
 
     laplace: bool = False
     standardize: bool | None = None
     noise: NoiseOptions = field(default_factory=NoiseOptions)
-    log_variance_factor: float | None = None
+    log_variance_factor: float = LOG_VARIANCE_FACTOR
+    log_variance_limit: float | None = None
 
-    def log_variance_rate(self, lr: float) -> float:
+    def log_variance_lr(self, lr: float) -> float:
         """The learning rate of the log-variances for that of the network."""
-        return log_variance_rate(lr) if self.log_variance_factor is None else lr * self.log_variance_factor
+        rate = lr * self.log_variance_factor
+        return rate if self.log_variance_limit is None else min(rate, self.log_variance_limit)
 
 
 class Method(Protocol):

@@ -127,7 +127,7 @@ class Training:
         self.likelihood = MultiTaskLikelihood({task: problem.likelihood(task, form) for task in run.tasks})
         self.likelihood.to(next(self.model.parameters()).device)
         self.weigher: Weigher = run.method.weigher(self.likelihood)
-        groups = param_groups(self.model, self.likelihood, lr=run.lr, log_variance_lr=form.log_variance_rate(run.lr))
+        groups = param_groups(self.model, self.likelihood, lr=run.lr, log_variance_lr=form.log_variance_lr(run.lr))
         if own := self.weigher.parameters():
             groups.append({"params": own, "lr": run.lr, "weight_decay": 0.0})
         self.optimizer = budget.optimizer(groups)

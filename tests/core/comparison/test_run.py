@@ -201,7 +201,7 @@ def test_matched_fixed_weights_are_divided_by_the_first_sum():
 
 
 def test_the_noise_learns_at_its_own_rate():
-    for row, factor in ((rows.learned(tuple(TARGETS)), 3.0), (rows.learned(tuple(TARGETS), form=rows.PAPER), 1.0)):
+    for row, factor in ((rows.learned(tuple(TARGETS)), 10.0), (rows.learned(tuple(TARGETS), form=rows.PAPER), 1.0)):
         groups = Training(table(), run_of(row), BUDGET).optimizer.param_groups
         assert [group["lr"] for group in groups] == pytest.approx([0.01, 0.01 * factor])
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from equipoise.optim import log_variance_rate, param_groups
+from equipoise.optim import LOG_VARIANCE_FACTOR, param_groups
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.settings import OptimizerRecipe
 
@@ -38,7 +38,7 @@ def make_optimizer(
     if recipe.encoder_lr_factor != 1 or recipe.encoder_lr_decay != 1:
         groups += _encoder_groups(model, groups[0], recipe)
     if weighting:
-        rate = log_variance_rate(recipe.lr) if recipe.log_variance_lr is None else recipe.log_variance_lr
+        rate = LOG_VARIANCE_FACTOR * recipe.lr if recipe.log_variance_lr is None else recipe.log_variance_lr
         groups.append({"params": list(weighting), "lr": rate, "weight_decay": 0.0})
     fused = True if groups[0]["params"][0].device.type in FUSED else None
     optimizer: torch.optim.Optimizer

@@ -15,7 +15,7 @@ class OptimizerRecipe:
         name: ``adamw`` or ``sgd`` (with Nesterov momentum).
         lr: the network's learning rate, before the schedule's factor.
         log_variance_lr: the learning rate of the log-variances, which follows the same schedule; left out: ten times
-            ``lr``, at most 0.03, but not less than ``lr``.
+            ``lr``.
         weight_decay: of the network's parameters; log-variances have none.
         momentum: of ``sgd``.
         schedule: with p = step / steps, the factor is (1 − p)^power for ``polynomial`` (the paper's), (1 + cos πp) / 2
