@@ -110,19 +110,44 @@ def grouped_by(method: Method) -> Grouped:
     return lambda one, sample, groups: group_with(method, one, groups)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageQuality:
+    """What one image adds to the figures: ``counts`` are right, found and true objects."""
+
+    precision: InstancePrecision
+    panoptic: PanopticQuality
+    counts: npt.NDArray[np.int64]
+
+
+def image_qualities(
+    grouped: Grouped, inputs: Sequence[Input], samples: Sequence[Sample], vocabulary: SceneVocabulary
+) -> list[ImageQuality]:
+    """Group and score each image."""
+    return [_image_quality(grouped, *pair, vocabulary) for pair in zip(inputs, samples, strict=True)]
+
+
+def _image_quality(grouped: Grouped, one: Input, sample: Sample, vocabulary: SceneVocabulary) -> ImageQuality:
+    classes, countable = len(vocabulary.classes), vocabulary.countable
+    found = grouped(one, sample, countable_groups(vocabulary))
+    maps = (sample.labels["semantic"], one[1]), (sample.labels["instance"], found.instance)
+    overlaps = count_overlaps(*maps, found.instances, classes=classes, countable=countable)
+    precision, panoptic = InstancePrecision(classes), PanopticQuality(classes, countable)
+    precision.update(overlaps)
+    panoptic.update(overlaps)
+    counts = _counts(overlaps, fewest_pixels((sample.size[0], sample.size[1]), None))
+    return ImageQuality(precision=precision, panoptic=panoptic, counts=counts)
+
+
 def quality(
     grouped: Grouped, inputs: Sequence[Input], samples: Sequence[Sample], vocabulary: SceneVocabulary
 ) -> Quality:
     """The figures over all images."""
     classes, countable = len(vocabulary.classes), vocabulary.countable
     precision, panoptic, counts = InstancePrecision(classes), PanopticQuality(classes, countable), np.zeros(3, int)
-    for one, sample in zip(inputs, samples, strict=True):
-        found = grouped(one, sample, countable_groups(vocabulary))
-        maps = (sample.labels["semantic"], one[1]), (sample.labels["instance"], found.instance)
-        overlaps = count_overlaps(*maps, found.instances, classes=classes, countable=countable)
-        precision.update(overlaps)
-        panoptic.update(overlaps)
-        counts += _counts(overlaps, fewest_pixels((sample.size[0], sample.size[1]), None))
+    for image in image_qualities(grouped, inputs, samples, vocabulary):
+        precision.merge(image.precision)
+        panoptic.merge(image.panoptic)
+        counts += image.counts
     right, found_count, true_count = counts.tolist()
     ap = precision.compute()
     return Quality(

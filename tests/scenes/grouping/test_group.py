@@ -39,6 +39,17 @@ def test_concentrated_votes_score_higher():
     assert sharp > blurred + 0.1
 
 
+def test_pixels_that_surround_their_centre_score_higher():
+    """Half of a square votes for the middle of the whole: its mean vector is (5, 0), and its √pixels √200."""
+    semantic, y, x = np.zeros((64, 64), np.uint8), *np.mgrid[:64, :64]
+    semantic[20:40, 20:40] = 1
+    offsets = np.stack([29.5 - x, 29.5 - y]).astype(np.float32)
+    half = np.where(x < 30, semantic, 0).astype(np.uint8)
+    whole, piece = (group(offsets, classes, ((1,),)).instances[0] for classes in (semantic, half))
+    assert (whole.pixels, piece.pixels) == (400, 200)
+    assert piece.score / whole.score == pytest.approx(np.exp(-0.25 * 5 / 200**0.5), rel=1e-3)
+
+
 def test_no_countable_pixels():
     empty = group(np.zeros((2, 8, 8), np.float32), np.zeros((8, 8), np.uint8), ((1,),))
     assert empty.instances == ()
@@ -79,7 +90,7 @@ def test_votes_between_two_cells_are_one_object_and_score_high(place):
     assert found.pixels == 400
     assert found.score > 0.65
     (sharp,) = group(offsets - np.stack([half, 0 * half]).astype(np.float32), semantic, ((1,),)).instances
-    assert sharp.score == pytest.approx(1.0, abs=1e-3)
+    assert sharp.score == pytest.approx(np.exp(-0.25 * place / 20), abs=1e-3)  # The centre is ``place`` px aside.
 
 
 def test_touching_neighbours_are_separated():

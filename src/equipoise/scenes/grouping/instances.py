@@ -16,7 +16,8 @@ class Instance:
         id: its value in the instance map.
         semantic: the class of most of its pixels; ``None`` if classes are not predicted.
         score: confidence in 0 … 1: the mean closeness of its votes to its centre (1 = on it), times the mean
-            probability of its pixels' class if that is known. (The paper defines no score.)
+            probability of its pixels' class if that is known; by default also times how well its pixels surround the
+            centre. (The paper defines no score.)
         box: (left, top, right, bottom), px; right and bottom are exclusive.
         pixels: the number of its pixels.
     """

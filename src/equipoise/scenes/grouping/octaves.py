@@ -25,6 +25,8 @@ APART = 0.6
 """The least distance of two centres, as a share of the smaller one's mean length of vectors, noise included."""
 FITS = 0.6
 """How far the radius may be from the octave it is looked for in, in octaves; half would leave no overlap."""
+ASIDE = 0.25
+"""How fast the score falls with the distance between the middle of an object's pixels and its votes, in 1/√pixels."""
 DISC = 0.376
 """The mean length of the vectors of a disc with area 1: ⅔ · √(1/π)."""
 FINEST = 1 / 512
@@ -72,7 +74,8 @@ def by_octaves(votes: Votes) -> Members:
     table = np.zeros(len(count), np.intp)
     table[occupied] = _likeliest((column + 0.5) * cell, (row + 0.5) * cell, centres)
     own = table[place]
-    return Members(own=own, closeness=_closeness(votes, own, centres))
+    closeness = _closeness(votes, own, centres) * _surrounding(votes, own, len(centres.x))
+    return Members(own=own, closeness=closeness)
 
 
 def _centres(count: Map, length: Map, cell: float, votes: Votes) -> Centres:
@@ -175,6 +178,20 @@ def _closeness(votes: Votes, own: npt.NDArray[np.intp], centres: Centres) -> npt
     dx -= _means(own[near], dx[near], count).astype(np.float32)[own]
     dy -= _means(own[near], dy[near], count).astype(np.float32)[own]
     return _means(own, np.exp(-np.sqrt(dx * dx + dy * dy) / r), count)
+
+
+def _surrounding(votes: Votes, own: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.float64]:
+    """How well each centre's pixels surround it: exp(−ASIDE · |mean vector| / √pixels).
+
+    The mean of an object's pixels is its centroid, so its vectors cancel out. Those of a piece of it do not.
+    """
+    some = thinned(len(own))
+    own, step = own[some], some.step or 1
+    dx = _means(own, votes.x[some] - votes.column[some], count)
+    dy = _means(own, votes.y[some] - votes.row[some], count)
+    pixels = np.maximum(np.bincount(own, minlength=count) * step, 1)
+    result: npt.NDArray[np.float64] = np.exp(-ASIDE * np.hypot(dx, dy) / np.sqrt(pixels))
+    return result
 
 
 def _means(own: npt.NDArray[np.intp], values: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.float64]:

@@ -38,7 +38,7 @@ class Members:
 
     Attributes:
         own: the number of each vote's centre, −1 for none; there may be numbers that no vote has.
-        closeness: of each centre, the mean over its votes: 1 on the centre, towards 0 far from it.
+        closeness: of each centre, how well its votes agree: 1 if all are on it, towards 0 if they are far from it.
     """
 
     own: npt.NDArray[np.intp]
