@@ -32,7 +32,7 @@ from equipoise.scenes.outputs import chosen
 from equipoise.scenes.streets import generate
 from equipoise.scenes.tasks import make_tasks
 
-SIZE, IMAGES, ROUNDS = (512, 1024), 4, 3
+SIZE, IMAGES, ROUNDS = (512, 1024), 20, 3
 
 
 def run() -> list[str]:

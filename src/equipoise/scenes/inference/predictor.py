@@ -138,7 +138,7 @@ class ScenePredictor:
         size = (pixels.shape[0], pixels.shape[1])
         images = network_input([pixels], self.model.description.input_size)
         locations = {name: value[0] for name, value in network(images).items()}
-        if wild := [name for name, value in locations.items() if not torch.isfinite(value).all()]:
+        if wild := [name for name, value in locations.items() if not is_finite(value)]:
             raise RunError(f"expected finite predictions, found others of {wild[0]}: the model's weights are damaged")
         tasks, vocabulary = self.model.tasks, self.model.description.vocabulary
         answers = {name: task.prediction(locations[name], size) for name, task in tasks.items()}
@@ -176,6 +176,14 @@ class ScenePredictor:
 
     def _tiled(self, tiling: Tiling) -> Predictor:
         return tiled(self._network, tiling, self.model.description.model.output_stride)
+
+
+def is_finite(values: Tensor) -> bool:
+    """Whether all values are finite.
+
+    Their sum says so several times faster than testing each one, unless it overflows.
+    """
+    return bool(values.sum().isfinite() or values.isfinite().all())
 
 
 def as_array(image: "str | Path | Image.Image | npt.NDArray[np.uint8]") -> npt.NDArray[np.uint8]:

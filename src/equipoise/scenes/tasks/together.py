@@ -1,12 +1,13 @@
 """Figures of several tasks' predictions together, such as AP, which needs classes and objects."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from equipoise.errors import UsageError
@@ -96,9 +97,25 @@ def find_objects(
     offsets, semantic = predictions[InstanceLabel.name], predictions.get(SemanticLabel.name)
     if semantic is None or not vocabulary.countable:
         return group_by_votes(offsets, semantic)
-    size = (semantic.shape[0], semantic.shape[1])
-    probability = upsampled(locations[SemanticLabel.name].softmax(0).amax(0, keepdim=True), size)[0].numpy()
+    probability = class_probability(locations[SemanticLabel.name], semantic, vocabulary.countable)
     return group(offsets, semantic, countable_groups(vocabulary), confidence_HW=probability, method=method)
+
+
+def class_probability(
+    logits_CHW: Tensor, semantic_HW: npt.NDArray[np.uint8], chosen: Sequence[int]
+) -> npt.NDArray[np.float32]:
+    """The largest probability of each pixel whose class is among ``chosen``, float32 (H, W); others may hold 0."""
+    size = (semantic_HW.shape[0], semantic_HW.shape[1])
+    if tuple(logits_CHW.shape[1:]) != size:
+        interpolated: npt.NDArray[np.float32] = upsampled(logits_CHW.softmax(0).amax(0, keepdim=True), size)[0].numpy()
+        return interpolated
+    table = np.zeros(256, bool)
+    table[list(chosen)] = True
+    pixels = np.flatnonzero(table[semantic_HW])
+    result = np.zeros(size, np.float32)
+    few = logits_CHW.reshape(len(logits_CHW), -1)[:, torch.from_numpy(pixels)]
+    result.reshape(-1)[pixels] = few.softmax(0).amax(0).numpy()
+    return result
 
 
 def finds_objects(tasks: Collection[str], vocabulary: SceneVocabulary) -> bool:
