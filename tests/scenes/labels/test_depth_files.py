@@ -187,7 +187,7 @@ FAULTS: dict[str, tuple[str, Callable[[Path], object], str, str]] = {
     ),
     "no such key": (".npz", lambda p: np.savez(p, a=DEPTH), METRES + '\nkey = "b"', "the array 'b', found a"),
     "no such channel": (".exr", lambda p: exr(p, {"Z": DEPTH}), METRES + '\nkey = "Y"', "the channel 'Y', found Z"),
-    "EXR without colours": (".exr", lambda p: exr(p, {"Z": DEPTH}), CARLA, "3 of the channels R, G, B, A, found Z"),
+    "EXR without colours": (".exr", lambda p: exr(p, {"Z": DEPTH}), CARLA, "3 of the channels R, G, B, A, or"),
     "two pages": (".tif", lambda p: tiff(p, np.stack([DEPTH] * 2), photometric="minisblack"), METRES, "found 2 pages"),
     "inverted": (".tif", lambda p: tiff(p, WHOLE, photometric="miniswhite"), METRES, "photometric interpretation 0"),
     "a PNG": (".tif", lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n"), METRES, "expected an intact TIF file"),

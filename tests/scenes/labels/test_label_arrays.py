@@ -1,4 +1,4 @@
-"""Classes and instances as TIFF, NPY and NPZ: the same labels as from PNG, and every number or none."""
+"""Classes and instances as TIFF, OpenEXR, NPY and NPZ: the same labels as from PNG, and every number or none."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,21 @@ def npz(path: Path, array: np.ndarray) -> None:
     np.savez_compressed(path, other=np.zeros(3), labels=array)
 
 
-SAVES: dict[str, Save] = {".tif": tiff, ".npy": np.save, ".npz": npz}
+def exr(path: Path, array: np.ndarray, *, layer: str = "") -> None:
+    """Write one channel, or the colours of a layer beside another channel."""
+    import OpenEXR
+
+    channels = {"Y": array} if array.ndim == 2 else {f"{layer}{c}": array[..., k] for k, c in enumerate("RGB")}
+    if layer:
+        channels["Depth.Z"] = array[..., 0] + 5
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, {name: np.ascontiguousarray(one) for name, one in channels.items()}).write(str(path))
+
+
+SAVES: dict[str, Save] = {
+    **{".tif": tiff, ".npy": np.save, ".npz": npz},
+    ".exr": lambda path, array: exr(path, array if array.dtype.kind == "f" else array.astype(np.uint32)),
+}
 
 
 def opened(root: Path, suffix: str, labels: np.ndarray, ids: np.ndarray | None = None, **tables: str) -> FolderDataset:
@@ -59,6 +73,7 @@ TYPES: dict[str, list[Any]] = {
     ".tif": [np.uint8, np.uint16, np.int32, np.float32],
     ".npy": [np.uint8, np.int8, np.uint16, np.int16, np.int32, np.uint32, np.int64, np.uint64, np.float32, np.float64],
     ".npz": [np.uint8, np.int64],
+    ".exr": [np.uint32, np.float16, np.float32],
 }
 
 
@@ -114,6 +129,44 @@ def test_colours(tmp_path: Path, suffix: str):
     assert labels["instance"][0, [0, 10, 20]].tolist() == [0, 10 * 65536 + 200 * 256 + 3, 0]
 
 
+@pytest.mark.parametrize("layer", ["", "View.Combined."])
+@pytest.mark.parametrize("kind", [np.uint32, np.float16, np.float32])
+def test_colours_of_openexr_and_their_layer(tmp_path: Path, layer: str, kind: Any):
+    colors = np.zeros((*SIZE, 3), kind)
+    colors[:, 10:] = (10, 200, 3)
+    key = f'key = "{layer[:-1]}"\n' if layer else ""
+    described = key + (
+        'encoding = "color"\n'
+        'classes = [{ name = "road", color = [0, 0, 0] }, { name = "car", color = [10, 200, 3], countable = true }]'
+    )
+    dataset = opened(tmp_path, ".exr", colors, semantic=described)
+    exr(tmp_path / "semantic/0.exr", colors, layer=layer)
+    assert dataset[0].labels["semantic"][0, [0, 9, 10, 63]].tolist() == [0, 0, 1, 1]
+    exr(tmp_path / "semantic/0.exr", (colors / 255).astype(np.float32), layer=layer)
+    with pytest.raises(DataError, match=r"expected colours of whole numbers 0 … 255, found 0\.039"):
+        _ = dataset[0]
+    exr(tmp_path / "semantic/0.exr", colors, layer="other.")
+    wanted = (
+        "View.Combined.R, View.Combined.G, .*, found" if layer else "R, G, B, A, or the layer of .* as key .*, found"
+    )
+    with pytest.raises(DataError, match=f"expected 3 of the channels {wanted} Depth.Z, other.B, other.G, other.R"):
+        _ = dataset[0]
+
+
+@pytest.mark.parametrize(("kind", "number"), [(np.float16, 2048), (np.float32, 2**24)])
+@pytest.mark.parametrize("suffix", [".npy", ".exr"])
+def test_floats_that_may_have_been_rounded_are_refused(tmp_path: Path, suffix: str, kind: Any, number: int):
+    """Number + 1 is stored as number."""
+    dataset = opened(tmp_path, suffix, changed(number - 1, kind), semantic=classes({3: "a", 7: "b", number - 1: "car"}))
+    assert dataset[0].labels["semantic"][5, 6] == 2
+    SAVES[suffix](tmp_path / f"semantic/0{suffix}", changed(number + 1, kind))
+    bits = np.dtype(kind).itemsize * 8
+    with pytest.raises(
+        DataError, match=f"expected numbers below {number:,}, as floats of {bits} bits .* found {number}:"
+    ):
+        _ = dataset[0]
+
+
 def changed(value: float, kind: Any = np.float64) -> np.ndarray:
     array = picture(3, 7).astype(kind)
     array[5, 6] = value
@@ -122,7 +175,7 @@ def changed(value: float, kind: Any = np.float64) -> np.ndarray:
 
 DESCRIBED = classes({3: "road", 7: "car"})
 FAULTS: dict[str, tuple[np.ndarray, str]] = {
-    "NaN": (changed(np.nan), "expected whole numbers, found nan"),
+    "NaN": (changed(np.nan), "expected whole numbers, found nan: pixels without a label need a number too"),
     "inf": (changed(np.inf), "expected whole numbers, found inf"),
     "half": (changed(3.5), "expected whole numbers, found 3.5"),
     "unknown": (changed(4), "expected labels of the described classes, found 4"),

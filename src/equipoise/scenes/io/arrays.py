@@ -39,8 +39,9 @@ def read_array(path: Path, *, key: str = "", channels: int = 1) -> Numbers:
 
     Args:
         path: an NPY, NPZ, TIFF or OpenEXR file.
-        key: the array in an NPZ file, or the channel in an OpenEXR file; empty: the only one.
-        channels: the number of channels. OpenEXR's are R, G, B, A in this order.
+        key: the array in an NPZ file, or the channel in an OpenEXR file; empty: the only one. With several channels,
+            the layer in an OpenEXR file; empty: none.
+        channels: the number of channels. OpenEXR's are R, G, B, A in this order, or ``key.R``, ``key.G`` …
 
     Raises:
         DataError: the file cannot be read, or holds something else.
@@ -153,10 +154,13 @@ def _from_exr(path: Path, key: str, channels: int) -> Numbers:
     found = {name: channel.pixels for name, channel in opened.channels().items()}
     if channels == 1:
         return np.asarray(found[_chosen(path, list(found), key, "channel")])
-    names = "RGBA"[:channels]
-    if channels > 4 or not set(names) <= set(found):
-        raise DataError(f"{path}: expected {channels} of the channels R, G, B, A, found {', '.join(found)}")
-    return np.stack([found[name] for name in names], axis=2)
+    names = [f"{key}.{letter}" if key else letter for letter in "RGBA"]
+    if channels > 4 or not set(names[:channels]) <= set(found):
+        layer = "" if key else ", or the layer of such channels as key in the label's table"
+        raise DataError(
+            f"{path}: expected {channels} of the channels {', '.join(names)}{layer}, found {', '.join(found)}"
+        )
+    return np.stack([found[name] for name in names[:channels]], axis=2)
 
 
 _READERS: dict[str, Callable[[Path, str, int], Numbers]] = {

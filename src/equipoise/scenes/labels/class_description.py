@@ -47,13 +47,14 @@ class SemanticDescription:
     """Where class labels are and what they mean.
 
     Attributes:
-        files: the pattern of the label files: PNG, for numbers and colours also TIFF, NPY or NPZ.
+        files: the pattern of the label files: PNG, for numbers and colours also TIFF, OpenEXR, NPY or
+            NPZ.
         classes: the classes, in the order of their indices.
         encoding: ``value``: one number per pixel; ``color``: RGB; ``coco``, ``labelme``, ``yolo``,
             ``cityscapes_polygons``: outlines of objects, whose labels are names of classes (YOLO: values);
             ``coco_panoptic``: PNGs of segment ids, whose categories in ``segments`` are names of classes.
         segments: only for ``coco_panoptic``: the JSON file about the segments of all images; may contain ``{split}``.
-        key: the array in NPZ files. Empty: the only one.
+        key: the array in NPZ files, or the channel in OpenEXR files (its layer for colours). Empty: the only one.
         outside: only for outlines, and required for them: the class of pixels outside all of them; empty: no label.
         ignore: numbers or colours that mean no label.
         others: how to treat a number or colour that is neither a class nor ignored.

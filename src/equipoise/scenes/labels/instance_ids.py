@@ -39,12 +39,13 @@ class InstanceDescription:
     """Where instance labels are and how ids are stored.
 
     Attributes:
-        files: the pattern of the label files: PNG, for numbers and colours also TIFF, NPY or NPZ.
+        files: the pattern of the label files: PNG, for numbers and colours also TIFF, OpenEXR, NPY or
+            NPZ.
         encoding: ``class_factor``: class · factor + index, where numbers below ``factor`` are no instance; ``id``: any
             number except those in ``background``; ``color``: any colour except those in ``background``; ``coco``,
             ``labelme``, ``yolo``, ``cityscapes_polygons``: outlines of objects; ``coco_panoptic``: PNGs of segment ids.
         segments: only for ``coco_panoptic``: the JSON file about the segments of all images; may contain ``{split}``.
-        key: the array in NPZ files. Empty: the only one.
+        key: the array in NPZ files, or the channel in OpenEXR files (its layer for colours). Empty: the only one.
         factor: the factor of ``class_factor``, 1 … 65,535; not used by other encodings.
         background: numbers or colours that are no instance.
         only_countable: pixels of classes that are not countable are no instance (panoptic pictures have ids on

@@ -22,7 +22,8 @@ def read_numbers(path: Path, *, wide: bool = False, key: str = "") -> npt.NDArra
         key: the array in an NPZ file, or the channel in an OpenEXR file; empty: the only one.
 
     Raises:
-        DataError: the file cannot be read, or does not hold whole numbers of 32 bits.
+        DataError: the file cannot be read, does not hold whole numbers of 32 bits, or holds floats so large that they
+            may have been rounded from others.
     """
     if not is_array(path):
         return read_labels(path, wide=wide)
@@ -39,19 +40,33 @@ def read_color_codes(path: Path, *, key: str = "") -> npt.NDArray[np.int32]:
     """
     if not is_array(path):
         return read_colors(path)
-    colors = _whole(read_array(path, key=key, channels=3), path)
+    colors = _whole(read_array(path, key=key, channels=3), path, "colours of whole numbers 0 … 255")
     if ((colors < 0) | (colors > 255)).any():
         raise DataError(f"{path}: expected colours of 0 … 255, found {colors.min()} … {colors.max()}")
     codes: npt.NDArray[np.int32] = colors @ np.array([65536, 256, 1], np.int32)
     return codes
 
 
-def _whole(numbers: Numbers, path: Path) -> npt.NDArray[np.int32]:
+def _whole(numbers: Numbers, path: Path, what: str = "whole numbers") -> npt.NDArray[np.int32]:
     if numbers.dtype.kind == "f":
         odd = ~np.isfinite(numbers) | (numbers != np.rint(numbers))
         if odd.any():
-            raise DataError(f"{path}: expected whole numbers, found {numbers[odd][0]!s}")
+            first = numbers[odd][0]
+            advice = "" if np.isfinite(first) else ": pixels without a label need a number too"
+            raise DataError(f"{path}: expected {what}, found {first!s}{advice}")
+        _expect_exact(numbers, path)
     low, high = numbers.min().item(), numbers.max().item()
     if low < LOWEST or high > HIGHEST:
         raise DataError(f"{path}: expected numbers that fit in 32 bits, found {low if low < LOWEST else high}")
     return numbers.astype(np.int32)
+
+
+def _expect_exact(floats: Numbers, path: Path) -> None:
+    """Raise ``DataError`` for whole floats that others round to: 2,049 becomes 2,048 in 16 bits."""
+    limit = 2 ** (np.finfo(floats.dtype).nmant + 1)
+    rounded = np.abs(floats) >= limit
+    if rounded.any():
+        raise DataError(
+            f"{path}: expected numbers below {limit:,}, as floats of {floats.dtype.itemsize * 8} bits are rounded from "
+            f"there on, found {floats[rounded][0]:.0f}: store whole numbers, or floats of more bits"
+        )

@@ -35,7 +35,8 @@ class DepthDescription:
         offset: added to the stored number.
         divisor: divides the sum; its absolute value is 10^-6 … 10^9.
         channels: for depth in several channels: the weight of each, p = Σ weight · channel. Left out: one channel.
-        key: the array in NPZ files, or the channel in OpenEXR files. Empty: the only one.
+        key: the array in NPZ files, or the channel in OpenEXR files (with ``channels`` its layer). Empty: the
+            only one.
         invalid: stored numbers that mean no label; for floats also ``nan`` and ``inf``.
         infinite: stored numbers that mean infinitely far; for floats also ``inf``.
         optional: images may lack this label.
