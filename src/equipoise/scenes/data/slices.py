@@ -6,8 +6,8 @@ from pathlib import Path
 
 from equipoise.errors import DataError
 from equipoise.scenes.data.left_out import LeftOut
-from equipoise.scenes.data.parts import Choose, read_part, whole
-from equipoise.scenes.data.sample import Camera, FileDataset, Sample
+from equipoise.scenes.data.sample import FileDataset
+from equipoise.scenes.data.subset import Subset
 from equipoise.scenes.labels.label import Reader
 
 SLICE = re.compile(r"(?P<split>.+)\[(?:(?P<start>\d{1,3})%)?:(?:(?P<stop>\d{1,3})%)?\]")
@@ -31,7 +31,7 @@ def parse_slice(split: str) -> tuple[str, int, int] | None:
     return found["split"], start, stop
 
 
-class SlicedDataset:
+class SlicedDataset(Subset):
     """The images of ``dataset`` between two percentages of their number, in the order of their names.
 
     Neighbours stay together, so that two parts of recordings have few nearly equal images in common.
@@ -43,34 +43,17 @@ class SlicedDataset:
     def __init__(self, dataset: FileDataset, start: int, stop: int) -> None:
         order = sorted(range(len(dataset)), key=lambda index: dataset.names[index])
         first, last = (round(len(order) * share / 100) for share in (start, stop))
-        self._dataset, self._indices = dataset, order[first:last]
-        if not self._indices:
+        if first == last:
             raise DataError(
                 f"expected images in [{start}%:{stop}%] of a split of {len(order)} images, found none: name more"
             )
-        self.names = tuple(dataset.names[index] for index in self._indices)
-        self.vocabulary = dataset.vocabulary
+        super().__init__(dataset, order[first:last])
+        self._dataset = dataset
         self.readers: Mapping[str, Reader] = dataset.readers
-
-    def __len__(self) -> int:
-        """The number of images."""
-        return len(self._indices)
-
-    def __getitem__(self, index: int) -> Sample:
-        """Return one sample."""
-        return self.part(index, whole)
-
-    def part(self, index: int, choose: Choose) -> Sample:
-        """Return the chosen part of one sample."""
-        return read_part(self._dataset, self._indices[index], choose)
-
-    def camera(self, index: int) -> Camera | None:
-        """The camera of one image."""
-        return self._dataset.camera(self._indices[index])
 
     def fingerprint(self) -> str:
         """Return a hash that changes when the files do."""
-        return f"{self._dataset.fingerprint()} {self._indices[0]} {len(self._indices)}"
+        return f"{super().fingerprint()} {self._indices[0]} {len(self._indices)}"
 
     def files(self, index: int) -> dict[str, Path]:
         """Return the existing files of one image."""
