@@ -4,10 +4,6 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
-import equipoise.scenes.report as report_room
 from equipoise.comparison.records import Comparison
 from equipoise.comparison.summary import Summary, summarize
 from equipoise.comparison.tables import as_json, write
@@ -19,7 +15,8 @@ from equipoise.scenes.comparison.plots import Plot, change_plot, rank_plot, swee
 from equipoise.scenes.comparison.rows import SWEEP
 from equipoise.scenes.comparison.table import Table, main_table, short_table
 from equipoise.scenes.io.atomic import write_atomic
-from equipoise.scenes.report.words import duration, legible
+from equipoise.scenes.report.template import rendered
+from equipoise.scenes.report.words import duration
 from equipoise.scenes.wording import counted
 
 SENTENCE = re.compile(r"(?<=[.]) (?=[A-Z])")
@@ -74,18 +71,9 @@ def without_sweep(comparison: Comparison) -> Comparison:
 
 
 def _rendered(found: Collected, plan: Plan, summary: Summary, table: Table, words: str) -> str:
-    environment = Environment(
-        loader=PackageLoader("equipoise.scenes.comparison", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=legible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = Path(report_room.__file__).parent / "style.css"
     failed = [record for record in found.comparison.records if record.failed]
-    return environment.get_template("page.html").render(
-        style=Markup(style.read_text(encoding="utf-8")),
+    return rendered(
+        "equipoise.scenes.comparison",
         title=plan.title,
         table=table,
         summary=summary,

@@ -3,17 +3,15 @@
 import json
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from equipoise.errors import RunError
 from equipoise.scenes.report.calibration import calibration_table
 from equipoise.scenes.report.chart import TASK_COLORS
 from equipoise.scenes.report.curves import overall_charts, task_charts
 from equipoise.scenes.report.figures import legend, set_result
 from equipoise.scenes.report.gallery import gallery
+from equipoise.scenes.report.template import PACKAGE, rendered
 from equipoise.scenes.report.validation import model_note, validation_section
-from equipoise.scenes.report.words import facts, lead, legible, unfinished, verdict
+from equipoise.scenes.report.words import facts, lead, unfinished, verdict
 from equipoise.scenes.runs.run_folder import RunFolder, damage_named
 
 
@@ -43,17 +41,9 @@ def build_report(folder: RunFolder) -> Path:
     with damage_named(folder.validation_file):
         validation = validation_section(record, folder.read_validations())
     pictures = gallery(folder.pictures, folder.read_examples(), sets, record.vocabulary)
-    environment = Environment(
-        loader=PackageLoader("equipoise.scenes.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=legible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("page.html").render(
-        style=Markup((Path(__file__).parent / "style.css").read_text(encoding="utf-8")),
-        name=folder.path.resolve().name,
+    page = rendered(
+        PACKAGE,
+        title=folder.path.resolve().name,
         gallery=pictures,
         recipe=json.dumps(recipe, indent=2, ensure_ascii=False) if recipe else "",
         validation=validation,
