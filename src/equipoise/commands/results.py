@@ -59,10 +59,10 @@ def _print_calibration(table: CalibrationTable, of: str, screen: Console) -> Non
     columns = [Column(title="task"), Column(title="noise"), Column(title="NLL", numbers=True)]
     columns += [Column(title=title, numbers=True) for title in ("ECE, %", *(f"in {level} %" for level in table.levels))]
     rows = [[row.task, row.noise, row.nll, row.error, *(one.value for one in row.covered)] for row in table.rows]
-    print_table(f"Calibration; in L %: targets in the interval of that level, %{of}", columns, rows, screen)
-    if table.without:
-        named = " and ".join(table.without)
-        screen.print(f"no calibration of {named}: no density (as the paper's L1), or too few labels")
+    if rows:
+        print_table(f"Calibration; in L %: targets in the interval of that level, %{of}", columns, rows, screen)
+    if table.lacking:
+        screen.print(f"Calibration{of}: {table.lacking}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _by_names(found: SetFigures) -> dict[tuple[str, ...], list[tuple[str, ByClass]]]:

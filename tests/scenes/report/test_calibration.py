@@ -43,4 +43,17 @@ def test_tasks_without_calibration_are_named_and_what_is_empty_is_a_dash(tmp_pat
     (run / "metrics.json").write_text(json.dumps(figures))
     text = text_of(build_report(RunFolder(run)).read_text())
     assert "depth refitted – – – – – " in text
-    assert "No figures for semantic: no density, or too few labels." in text
+    assert "No figures for semantic: no density (such as the paper's form of L1), or too few labels." in text
+
+
+def test_where_no_task_has_a_density_one_sentence_says_so(tmp_path):
+    run = calibrated(write_run(tmp_path / "run"))
+    figures = json.loads((run / "metrics.json").read_text()) | {"calibration": {}}
+    (run / "metrics.json").write_text(json.dumps(figures))
+    text = text_of(build_report(RunFolder(run)).read_text())
+    tasks = " and ".join([", ".join([*figures["tasks"]][:-1]), [*figures["tasks"]][-1]])
+    assert (
+        f"How well the uncertainties fit No figures for {tasks}: no density (such as the paper's form of L1), or"
+        in text
+    )
+    assert "Each prediction comes with a distribution" not in text

@@ -110,13 +110,13 @@ class Calibration:
 
 @dataclass(frozen=True, kw_only=True)
 class SetFigures:
-    """The figures of one data set, in its own classes."""
+    """The figures of one data set, in its own classes; ``calibration`` is ``None`` if it was not measured."""
 
     split: str
     images: int | None
     tasks: dict[str, TaskFigures]
     per_image: tuple[ImageFigures, ...] = ()
-    calibration: dict[str, Calibration] = dataclasses.field(default_factory=dict)
+    calibration: dict[str, Calibration] | None = None
 
     @classmethod
     def from_json(cls, table: Mapping[str, Any]) -> Self:
@@ -141,15 +141,13 @@ class SetFigures:
             images=table.get("images"),
             tasks=tasks,
             per_image=tuple(_image(row) for row in table.get("per_image") or ()),
-            calibration={
-                task: Calibration.from_json(given) for task, given in (table.get("calibration") or {}).items()
-            },
+            calibration=_calibration(table.get("calibration")),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the table of this data set."""
         names = dict.fromkeys(name for task in self.tasks.values() for name in task.baselines)
-        calibration = {task: dataclasses.asdict(one) for task, one in self.calibration.items()}
+        calibration = {task: dataclasses.asdict(one) for task, one in (self.calibration or {}).items()}
         return {
             "split": self.split,
             "images": self.images,
@@ -157,7 +155,7 @@ class SetFigures:
             "primary": {task: dataclasses.asdict(one.primary) for task, one in self.tasks.items() if one.primary},
             "baselines": {name: {task: one.baselines[name] for task, one in self.tasks.items()} for name in names},
             "per_image": [{"name": image.name, **image.values} for image in self.per_image],
-            **({"calibration": without_nan(calibration)} if calibration else {}),
+            **({"calibration": without_nan(calibration)} if self.calibration is not None else {}),
         }
 
 
@@ -226,6 +224,10 @@ def _image(row: Mapping[str, Any]) -> ImageFigures:
     return ImageFigures(
         name=str(row["name"]), values={task: _number(value) for task, value in row.items() if task != "name"}
     )
+
+
+def _calibration(given: Mapping[str, Any] | None) -> dict[str, Calibration] | None:
+    return None if given is None else {task: Calibration.from_json(one) for task, one in given.items()}
 
 
 def _number(value: Any) -> float | None:

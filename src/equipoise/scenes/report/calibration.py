@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from equipoise.scenes.evaluation.figures import Calibrated, SetFigures
 from equipoise.scenes.report.figures import shown_value
+from equipoise.scenes.report.words import listed
 from equipoise.scenes.wording import fixed, significant
 
 TOLERANCE = 0.05
@@ -40,10 +41,16 @@ class CalibrationTable:
     rows: tuple[CalibrationRow, ...]
     without: tuple[str, ...]
 
+    @property
+    def lacking(self) -> str:
+        """One sentence about the tasks without figures; empty if all have some."""
+        why = "no density (such as the paper's form of L1), or too few labels"
+        return f"No figures for {listed([*self.without])}: {why}." if self.without else ""
+
 
 def calibration_table(figures: SetFigures) -> CalibrationTable | None:
-    """Return two rows for each task that has a density; ``None`` if none has."""
-    if not figures.calibration:
+    """Return two rows for each task that has a density; ``None`` if calibration was not measured."""
+    if figures.calibration is None:
         return None
     levels = tuple(dict.fromkeys(level for one in figures.calibration.values() for level in one.before.coverage))
     rows = tuple(
@@ -51,9 +58,8 @@ def calibration_table(figures: SetFigures) -> CalibrationTable | None:
         for task, both in figures.calibration.items()
         for noise, one in (("as trained", both.before), ("refitted", both.after))
     )
-    return CalibrationTable(
-        levels=levels, rows=rows, without=tuple(task for task in figures.tasks if task not in figures.calibration)
-    )
+    without = tuple(task for task in figures.tasks if task not in figures.calibration)
+    return CalibrationTable(levels=levels, rows=rows, without=without) if rows or without else None
 
 
 def _row(task: str, noise: str, one: Calibrated, levels: tuple[str, ...]) -> CalibrationRow:

@@ -204,15 +204,15 @@ def set_figures(
             for task, one in labelled.items()
         },
         per_image=tuple(found.per_image),
-        calibration=_calibration(predict, dataset, labelled, size) if calibrated else {},
+        calibration=_calibration(predict, dataset, labelled, size) if calibrated else None,
     )
 
 
 def _calibration(
     predict: Predictor, dataset: SceneDataset, tasks: Mapping[str, Task], size: tuple[int, int]
-) -> dict[str, Calibration]:
+) -> dict[str, Calibration] | None:
     if not isinstance(predict, NetworkPredictor):
-        return {}
+        return None
     return calibration(predict.model, predict.precision, dataset, tasks, size)
 
 
