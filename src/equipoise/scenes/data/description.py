@@ -50,7 +50,8 @@ class SplitDescription:
     """Which images belong to a split: exactly one of these keys.
 
     Attributes:
-        list: a text file with the name or the path of an image on each line; lines that begin with # are comments.
+        list: a text file with the name or the path of an image on each line; lines that begin with # are comments. Or
+            COCO's JSON, of which the images are taken.
         folder: the value of ``{split}`` in the patterns.
         fraction: a share of all images, above 0 and at most 1, chosen at random from ``seed``; the shares
             of different splits do not overlap.

@@ -18,6 +18,7 @@ from equipoise.scenes.io.names import lookalike_hint
 from equipoise.scenes.io.paths import matches_pattern, path_below
 from equipoise.scenes.labels import LABELS
 from equipoise.scenes.labels.label import Reader, Source, beside, in_one_file
+from equipoise.scenes.labels.shape_files import YOLO_NAMES
 from equipoise.scenes.labels.vocabulary import SceneVocabulary
 from equipoise.scenes.wording import counted
 
@@ -130,6 +131,8 @@ class FolderDataset:
             pattern = fill(label.files, described, self.split, "{name}")
             for name in sorted(set(matching(self.root, pattern)) - images):
                 path = self.root / pattern.replace("{name}", name)
+                if path.name in YOLO_NAMES:
+                    continue
                 lines.append(f"{path}: expected an image for this {LABELS[kind].table} label, found none")
         return lines
 

@@ -1,4 +1,4 @@
-"""Lists of images: text files with one name, or path of an image, per line."""
+"""Lists of images: text files with one name, or path of an image, per line, or the images of COCO's JSON."""
 
 import os
 import re
@@ -9,6 +9,7 @@ from equipoise.errors import DataError
 from equipoise.scenes.io.files import path_exists
 from equipoise.scenes.io.names import lookalike_hint, to_nfc
 from equipoise.scenes.io.paths import path_below, pattern_regex
+from equipoise.scenes.labels.coco import read_whole_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +51,9 @@ def read_list(path: Path, pattern: str, root: Path, *, strict: bool) -> ImageLis
     names: dict[str, int] = {}
     swapped: list[int] = []
     misfits: list[str] = []
+    place = "image" if is_coco(path) else "line"
     for number, line in _lines(path):
-        where = f"{path}, line {number}"
+        where = f"{path}, {place} {number}"
         given, was_swapped = _separated(line, pattern, root, where)
         swapped += [number] * was_swapped
         name = _name(given, pattern, root)
@@ -62,12 +64,12 @@ def read_list(path: Path, pattern: str, root: Path, *, strict: bool) -> ImageLis
                 raise DataError(fault)
             misfits += [fault] * path_exists(root / given)
         if name in names:
-            raise DataError(f"{where}: expected each image once, found {line} in line {names[name]} too")
+            raise DataError(f"{where}: expected each image once, found {line} in {place} {names[name]} too")
         names[name] = number
     remarks = misfits[:1]
     if swapped:
-        message = f"expected / between folders, found \\, read as / ({_count(len(swapped), 'such line')})"
-        remarks.append(f"{path}, line {swapped[0]}: {message}")
+        message = f"expected / between folders, found \\, read as / ({_count(len(swapped), f'such {place}')})"
+        remarks.append(f"{path}, {place} {swapped[0]}: {message}")
     return ImageList(names=tuple(names), remarks=tuple(remarks))
 
 
@@ -75,12 +77,31 @@ def _lines(path: Path) -> list[tuple[int, str]]:
     """The lines of a list that name an image, with their numbers."""
     if path_exists(path) and not path.is_file():
         raise DataError(f"{path}: expected a list of images, found no regular file: check the split's list")
+    if is_coco(path):
+        return _file_names(path)
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         found = error.strerror if isinstance(error, OSError) else "something that is not UTF-8"
         raise DataError(f"{path}: expected a list of images, found: {found}: check the split's list") from None
     return [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
+
+
+def is_coco(path: Path) -> bool:
+    """Whether a list is COCO's JSON, by its suffix."""
+    return path.suffix.lower() == ".json"
+
+
+def _file_names(path: Path) -> list[tuple[int, str]]:
+    """The file names of the images in COCO's JSON, numbered."""
+    try:
+        images = read_whole_file(path, path.stat().st_size)["images"]
+        return list(enumerate((str(image["file_name"]) for image in images), 1))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        found = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())[:120]
+        raise DataError(
+            f"{path}: expected COCO's images, each with its file_name, found a mistake: {found}: check the split's list"
+        ) from None
 
 
 def _separated(line: str, pattern: str, root: Path, where: str) -> tuple[Path, bool]:

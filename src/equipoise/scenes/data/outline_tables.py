@@ -15,10 +15,9 @@ from equipoise.scenes.labels.outline_drafts import (
     yolo_names,
 )
 from equipoise.scenes.labels.panoptic import PANOPTIC
+from equipoise.scenes.labels.shape_files import YOLO_NAMES
 from equipoise.scenes.wording import counted
 
-NAMES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
-"""Files with the names of YOLO's classes."""
 MOST_FILES = 50
 
 
@@ -48,10 +47,20 @@ class Table:
 
 @dataclass(kw_only=True)
 class Outlines:
-    """What was found: tables by name, the patterns used, and what could not be decided."""
+    """What was found.
+
+    Attributes:
+        tables: by name.
+        lists: the file that lists the images of each split.
+        used: the patterns of the files that were understood.
+        of_names: files with the names of classes.
+        undecided: what could not be decided, a line each.
+    """
 
     tables: dict[str, Table] = field(default_factory=dict)
+    lists: dict[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    of_names: set[str] = field(default_factory=set)
     undecided: list[str] = field(default_factory=list)
 
 
@@ -89,8 +98,9 @@ def _add_own(
     result.undecided += [f"{counted(len(files), 'file')} {pattern}: {line}" for line in found.undecided]
     if not found.encoding:
         return
-    texts = [paths[t].read_text(encoding="utf-8", errors="replace") for t in paths if PurePosixPath(t).name in NAMES]
-    known = yolo_names(texts) if found.encoding == "yolo" else {}
+    named = [text for text in paths if PurePosixPath(text).name in YOLO_NAMES and found.encoding == "yolo"]
+    known = yolo_names(paths[text].read_text(encoding="utf-8", errors="replace") for text in named)
+    result.of_names |= set(named) if known else set()
     read = f"# from {len(names)} of {counted(len(files), 'file')}"
     missing = len(images) - len(files)
     _add(result, found, Table(files=pattern, read=read, lines=(), count=len(files), missing=missing), known)
@@ -117,14 +127,24 @@ def _add_whole(
             continue
         result.used |= {p for p, own in patterns.items() if set(own.values()) & set(texts)}
         if len(texts) > 1 and not split:
-            result.undecided.append(
-                f"which image belongs to which of {', '.join(texts)}: write a list of the images of each split, and "
-                f"describe files = {quoted(pattern)}"
-            )
-        else:
-            _add_one(
-                result, found, Table(files=what, read=f"# from {smallest}", lines=(), count=1), names, patterns, images
-            )
+            lists = {} if found.encoding == PANOPTIC else _lists(texts)
+            if not lists:
+                result.undecided.append(
+                    f"which image belongs to which of {', '.join(texts)}: write a list of the images of each split, "
+                    f"and describe files = {quoted(pattern)}"
+                )
+                continue
+            result.lists = result.lists or lists
+            what = SPLIT_WORD.sub(r"{split}\2", texts[0])
+        table = Table(files=what, read=f"# from {smallest}", lines=(), count=len(texts))
+        _add_one(result, found, table, names, patterns, images)
+
+
+def _lists(texts: Sequence[str]) -> dict[str, str]:
+    """Return files about the images of one split each by the word that ``{split}`` stands for; empty if it varies."""
+    words = {text: {found[1] for found in SPLIT_WORD.finditer(text)} for text in texts}
+    lists = {word: text for text, own in words.items() for word in own}
+    return lists if len(lists) == len(texts) == sum(map(len, words.values())) else {}
 
 
 def _add_one(
@@ -137,10 +157,16 @@ def _add_one(
 ) -> None:
     """Add a file about all images (or with ``{split}`` several), if the images or PNGs that it names exist."""
     if found.encoding != PANOPTIC:
-        if any(longest_end(Path(text), names) for text in images.values()):
-            _add(result, found, drafted, {})
-        else:
+        lost = [text for text in images.values() if longest_end(Path(text), names) is None]
+        if len(lost) == len(images):
             result.undecided.append(f"which images {drafted.files} is about: none has one of its file names")
+            return
+        if lost and "{split}" not in drafted.files:
+            result.undecided.append(
+                f"what {counted(len(lost), 'image')} without an entry in {drafted.files} show: add an entry each, or "
+                f"list the others in the splits ({lost[0]})"
+            )
+        _add(result, found, drafted, {})
         return
     for pattern, files in patterns.items():
         if files is images or not any(longest_end(Path(text), names) for text in files.values()):

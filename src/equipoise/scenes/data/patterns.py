@@ -24,20 +24,23 @@ def split_of(word: str) -> str:
 def find_patterns(paths: Sequence[str]) -> dict[str, dict[str, str]]:
     """Sort files into patterns: pattern → name → path.
 
-    Names contain the folder of their split if the same name occurs in several splits.
+    Names contain the split if the same name occurs in several splits. A part of a folder's name stands for a split if
+    another folder has another split there.
 
     >>> find_patterns(["rgb/train/a.png", "rgb/val/b.png"])
     {'rgb/{split}/{name}.png': {'a': 'rgb/train/a.png', 'b': 'rgb/val/b.png'}}
+    >>> list(find_patterns(["gt_train/a.png", "gt_val/b.png"])), list(find_patterns(["gt_train/a.png"]))
+    (['gt_{split}/{name}.png'], ['gt_train/{name}.png'])
     """
     places: dict[tuple[str, str], dict[str, str]] = {}
+    varied = _varied({folder for path in paths for folder in path.split("/")[:-1]})
     for path in paths:
-        prefix, stem = _prefix(PurePosixPath(path).with_suffix("").as_posix())
+        prefix, stem = _prefix(PurePosixPath(path).with_suffix("").as_posix(), varied)
         places.setdefault((prefix, PurePosixPath(path).suffix), {})[path] = stem
     if any(len(set(found.values())) < len(found) for found in places.values()):
         for (prefix, _), found in places.items():
-            if "{split}" in (folders := prefix.split("/")):
-                place = folders.index("{split}")
-                found.update({path: f"{path.split('/')[place]}/{stem}" for path, stem in found.items()})
+            if "{split}" in prefix:
+                found.update({path: f"{split_in(path, prefix)}/{stem}" for path, stem in found.items()})
     stems: dict[str, set[str]] = {}
     for (prefix, _), found in places.items():
         stems.setdefault(prefix, set()).update(found.values())
@@ -50,6 +53,16 @@ def find_patterns(paths: Sequence[str]) -> dict[str, dict[str, str]]:
             name = stem.removesuffix(tail) if tail else stem
             patterns.setdefault(f"{prefix}{{name}}{tail}{suffix}", {})[name] = path
     return patterns
+
+
+def split_in(path: str, pattern: str) -> str:
+    """Return what ``{split}`` in a pattern's folders stands for in a path.
+
+    >>> split_in("gt_train2017/a.png", "gt_{split}/{name}.png")
+    'train2017'
+    """
+    folders = zip(path.split("/"), pattern.split("/"), strict=False)
+    return next(found[0] for own, one in folders if "{split}" in one and (found := SPLIT_WORD.search(own)))
 
 
 def aligned(pattern: str, files: Mapping[str, str], images: Collection[str]) -> tuple[str, dict[str, str]]:
@@ -84,14 +97,22 @@ def _around(name: str, images: Collection[str]) -> tuple[str, str, str] | None:
     return None
 
 
-def _prefix(path: str) -> tuple[str, str]:
-    """Split a path into its first folder, with a split's folder as ``{split}``, and the rest."""
+def _prefix(path: str, varied: Collection[str]) -> tuple[str, str]:
+    """Split a path into its first folder, with the name of a split as ``{split}``, and the rest."""
     *folders, _ = path.split("/")
-    head = 1 if folders else 0
-    if len(folders) > 1 and (split_of(folders[0]) or split_of(folders[1])):
-        head = 2
-    words = ["{split}" if split_of(folder) else folder for folder in folders[:head]]
-    return "".join(f"{word}/" for word in words), "/".join(path.split("/")[head:])
+    general = [_general(folder) for folder in folders[:2]]
+    words = [one if one == "{split}" or one in varied else own for one, own in zip(general, folders, strict=False)]
+    head = 2 if len(folders) > 1 and any("{split}" in word for word in words) else min(len(folders), 1)
+    return "".join(f"{word}/" for word in words[:head]), "/".join(path.split("/")[head:])
+
+
+def _varied(folders: Collection[str]) -> set[str]:
+    """Return the names of folders, with ``{split}`` for the name of a split, that occur for several splits."""
+    return {name for name, count in Counter(map(_general, folders)).items() if count > 1}
+
+
+def _general(folder: str) -> str:
+    return SPLIT_WORD.sub("{split}", folder)
 
 
 def _tail(stem: str) -> str:

@@ -1,12 +1,13 @@
 """Guess from stored numbers what label files mean, and draft their tables of a description."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from equipoise.errors import DataError
 from equipoise.scenes.io.arrays import Numbers, is_array, read_array
 from equipoise.scenes.io.images import read_colors, read_labels, stored_bits
 from equipoise.scenes.labels.values import shown
@@ -31,6 +32,7 @@ class Group:
         numbers: what some files store, by name of image; colours are 65536·R + 256·G + B.
         colors: whether these are colours.
         bits: bits of a number in a picture; 0 for arrays.
+        faults: why others could not be read, a line each.
     """
 
     pattern: str
@@ -38,6 +40,7 @@ class Group:
     numbers: Mapping[str, Numbers]
     colors: bool
     bits: int
+    faults: tuple[str, ...] = ()
 
     @property
     def values(self) -> Numbers:
@@ -46,12 +49,28 @@ class Group:
 
 
 def read_group(pattern: str, files: Mapping[str, Path], some: Sequence[str]) -> Group:
-    """Read what some files of a group store. Raises ``DataError`` if one cannot be read."""
-    first = files[some[0]]
-    colors = not is_array(first) and _is_color(first)
-    read: Callable[[Path], Numbers] = read_array if is_array(first) else read_colors if colors else read_labels
-    numbers = {name: read(files[name]) for name in some}
-    return Group(pattern=pattern, files=files, numbers=numbers, colors=colors, bits=stored_bits(first))
+    """Read what some files of a group store. Raises ``DataError`` if none of them can be read."""
+    array, faults = is_array(pattern), []
+    colors = not array and any(_is_color(files[name]) for name in some)
+    read: Callable[[Path], Numbers] = read_array if array else read_colors if colors else read_labels
+    numbers = {}
+    for name in some:
+        try:
+            numbers[name] = read(files[name])
+        except DataError as error:
+            faults.append(str(error))
+    if not numbers:
+        raise DataError(faults[0])
+    bits = stored_bits(files[next(iter(numbers))])
+    group = Group(pattern=pattern, files=files, numbers=numbers, colors=colors, bits=bits, faults=tuple(faults))
+    if guessed_table(group) == "depth" or not all(map(_is_whole, numbers.values())):
+        return group
+    return replace(group, numbers={name: one.astype(np.int64) for name, one in numbers.items()})
+
+
+def _is_whole(numbers: Numbers) -> bool:
+    """Whether numbers may be classes or ids, floats such as OpenEXR's included."""
+    return numbers.dtype.kind != "f" or bool(np.isfinite(numbers).all() and (numbers == np.rint(numbers)).all())
 
 
 def guessed_table(group: Group) -> str:

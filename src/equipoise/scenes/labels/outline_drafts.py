@@ -113,8 +113,8 @@ def _classes(found: Labels, names: Mapping[str, str]) -> list[str]:
         lines.append('others = "ignore"   # CHECK: labels that are not listed have no class')
     lines += ["# CHECK: which classes have instances (countable); whether one is the sky", "classes = ["]
     for label, thing in _in_order(found.things, found.encoding):
-        own = f', value = {label}, name = "{names.get(label, f"class_{label}")}"' if found.encoding == "yolo" else ""
-        text = own.removeprefix(", ") if own else f"name = {quoted(label)}"
+        number = f"value = {label}, " if found.encoding == "yolo" else ""
+        text = f"{number}name = {quoted(names.get(label, f'class_{label}') if number else label)}"
         lines.append(f"  {{ {text}{', countable = true' if thing else ''} }},")
     return [*lines, "]"]
 

@@ -11,6 +11,8 @@ from equipoise.scenes.labels.shapes import ImageFile, Point, Shape, circle, poin
 
 LABELME = {"polygon": (polygon, 3), "rectangle": (rectangle, 2), "circle": (circle, 2)}
 """Type of a shape → how it is drawn, and how many points it has at least."""
+YOLO_NAMES = ("classes.txt", "obj.names", "data.yaml", "data.yml", "dataset.yaml")
+"""Files with the names of YOLO's classes, which may lie among its labels."""
 NOT_DRAWN = "license plate"
 """Cityscapes' class with the id −1, which the official script leaves out."""
 
