@@ -26,7 +26,7 @@ SCORES: dict[str, Score] = {
     ),
     "none (all equal)": lambda probability, closeness, pixels: np.ones_like(pixels),
 }
-"""Scores by the mean probability of an object's class, the mean closeness of its votes, and its pixels' share."""
+"""Scores by the mean probability of an object's class, the default's closeness of its votes, and its size."""
 
 
 def run() -> Iterator[str]:
