@@ -12,7 +12,7 @@ from equipoise.commands.compare_output import Progress, print_comparison, say_pl
 from equipoise.commands.display import TrainingDisplay, console, say
 from equipoise.commands.whole import Whole
 from equipoise.errors import UsageError
-from equipoise.scenes.comparison.collect import collected, known_records, missing_runs
+from equipoise.scenes.comparison.collect import collected, known_records, missing_runs, next_runs
 from equipoise.scenes.comparison.estimate import estimated_seconds, measured_seconds
 from equipoise.scenes.comparison.folder import ComparisonFolder
 from equipoise.scenes.comparison.metrics import plan_metrics
@@ -167,6 +167,6 @@ def make_all(plan: Plan, folder: ComparisonFolder, command: Callable[[str], Sequ
             say_plan(plan, done=len(records), seconds=each, measured=measured is not None, jobs=jobs, screen=screen)
             RecipeData(waiting[0].recipe).training(run_callbacks().counting)  # The cache, once for all.
         progress = Progress(plan.total(), len(records), metrics, screen)
-        while whole and (waiting := missing_runs(plan, folder)):
+        while whole and (waiting := next_runs(plan, folder)):
             whole = make_runs(waiting, folder, command, jobs=jobs, threads=usable_cores(), on_end=progress.ended)
     return whole

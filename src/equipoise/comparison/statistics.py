@@ -34,8 +34,8 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether all of the interval lies on one side of zero."""
-        return self.low > 0.0 or self.high < 0.0
+        """Whether all of the interval lies on one side of zero; a single value has no interval."""
+        return self.count > 1 and (self.low > 0.0 or self.high < 0.0)
 
 
 def bootstrap(values: Sequence[float], *, level: float = 0.95, seed: int = 0) -> Interval:
@@ -135,6 +135,16 @@ def percent(log_ratio: float) -> float:
     25.0
     """
     return 100.0 * math.expm1(log_ratio)
+
+
+def signed(value: float) -> str:
+    """One decimal with its sign; 0.0 has none.
+
+    >>> signed(1.52), signed(-0.3), signed(-0.01)
+    ('+1.5', '−0.3', '0.0')
+    """
+    text = f"{value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
 def _judging(comparison: Comparison, task: str) -> list[Metric]:

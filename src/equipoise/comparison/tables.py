@@ -4,23 +4,24 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from equipoise.comparison import store
 from equipoise.comparison.records import Comparison, Metric
-from equipoise.comparison.statistics import Interval, percent
+from equipoise.comparison.statistics import Interval, percent, signed
 from equipoise.comparison.summary import RowSummary, Summary, summarize
 from equipoise.comparison.words import paragraph
 
 NOTE = (
-    "Test values: mean ± standard deviation over seeds. Change: the error relative to the row “{reference}”, the "
-    "geometric mean over tasks, in % (below 0 is better), with a 95 % bootstrap interval over seeds; worst task: the "
-    "task with the highest such change. Δm: against each task trained alone, in % (above 0 is better); worst against "
-    "alone: the task whose error grew most, in %. Rank: the mean over seeds. Runs, steps and seconds: for one seed, "
-    "tuning included."
+    "Test values: mean ± standard deviation over seeds. Error: a figure itself, or where higher is better its "
+    "distance from the best possible value (100 % − mean IoU, 1 − AUC). Change: the error relative to the row "
+    "“{reference}”, the geometric mean over tasks, in % (below 0 is better), with a 95 % bootstrap interval over "
+    "seeds; worst task: the task with the highest such change. Δm: against each task trained alone, in % (above 0 is "
+    "better); worst against alone: the task whose error grew most, in %. Rank: the mean over seeds. Runs, steps and "
+    "seconds: all of the row’s runs, tuning included, divided by the number of seeds."
 )
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -119,7 +120,7 @@ def _cells(summary: Summary, row: RowSummary) -> list[str]:
         *(_value(row, metric) for metric in summary.metrics),
         "reference" if row.row.name == summary.reference else _change(row.change),
         _worst(row.worst),
-        NONE if gain is None else f"{_signed(gain.mean)} [{_signed(gain.low)}, {_signed(gain.high)}]",
+        _change(gain, float),
         _worst(row.worst_alone),
         NONE if row.rank is None else f"{row.rank:.1f}",
         f"{selected.tried / seeds:g}",
@@ -136,24 +137,20 @@ def _legend(row: RowSummary) -> str:
 
 def _value(row: RowSummary, metric: Metric) -> str:
     spread = row.test.get(metric.key)
-    return NONE if spread is None else f"{spread.mean:.4g} ± {spread.deviation:.2g}"
+    if spread is None:
+        return NONE
+    return f"{spread.mean:.4g} ± {spread.deviation:.2g}" if spread.count > 1 else f"{spread.mean:.4g}"
 
 
-def _change(interval: Interval | None) -> str:
+def _change(interval: Interval | None, scale: Callable[[float], float] = percent) -> str:
     if interval is None:
         return NONE
-    mean, low, high = (_signed(percent(value)) for value in (interval.mean, interval.low, interval.high))
-    return f"{mean} [{low}, {high}]"
+    mean, low, high = (signed(scale(value)) for value in (interval.mean, interval.low, interval.high))
+    return f"{mean} [{low}, {high}]" if interval.count > 1 else mean
 
 
 def _worst(worst: tuple[str, Interval] | None) -> str:
-    return NONE if worst is None else f"{worst[0]} {_signed(percent(worst[1].mean))}"
-
-
-def _signed(value: float) -> str:
-    """One decimal with its sign, as +1.5 or −0.3; 0.0 without."""
-    text = f"{value:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+    return NONE if worst is None else f"{worst[0]} {signed(percent(worst[1].mean))}"
 
 
 def _unit(metric: Metric) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from equipoise.comparison.statistics import Interval, percent
+from equipoise.comparison.statistics import Interval, percent, signed
 from equipoise.comparison.summary import Summary
 
 FEW_SEEDS = 6
@@ -22,7 +22,9 @@ def _setting(summary: Summary) -> list[str]:
         f"{_count(len(summary.rows), 'row')} and {_count(seeds, 'seed')} took {_count(tried, 'run')}. The candidate of "
         "each row and the checkpoint of each run were chosen on validation data; all figures are from the test set."
     ]
-    if not _enough(summary):
+    if seeds == 1:
+        found.append("A single seed has no intervals, so no difference is shown: it may be chance.")
+    elif not _enough(summary):
         found.append(
             f"With {_count(seeds, 'seed')} the intervals are too short for any claim of significance: what follows are "
             "hints."
@@ -36,8 +38,8 @@ def _setting(summary: Summary) -> list[str]:
 def _changes(summary: Summary) -> list[str]:
     """Rows that differ from the reference."""
     compared = {row.row.name: row.change for row in summary.rows if row.change is not None and not row.row.is_single}
-    better = [name for name, change in compared.items() if change.high < 0.0]
-    worse = [name for name, change in compared.items() if change.low > 0.0]
+    better = [name for name, change in compared.items() if change.excludes_zero and change.mean < 0.0]
+    worse = [name for name, change in compared.items() if change.excludes_zero and change.mean > 0.0]
     level = [name for name in compared if name not in better and name not in worse]
     significantly = "significantly " if _enough(summary) else ""
     found = []
@@ -70,7 +72,7 @@ def _best(summary: Summary) -> list[str]:
     """Name the row of lowest mean error, and the rows whose difference from it may be zero."""
     if summary.best is None or not summary.to_best:
         return []
-    level = [_quoted(name) for name, interval in summary.to_best.items() if not interval.low > 0.0]
+    level = [_quoted(name) for name, interval in summary.to_best.items() if not interval.excludes_zero]
     text = f"{_quoted(summary.best)} has the lowest mean error"
     if not level:
         return [f"{text}; the 95 % intervals of all other rows that train all tasks lie above it."]
@@ -83,7 +85,7 @@ def _alone(summary: Summary) -> list[str]:
         f"{task} with {_quoted(row.row.name)} ({_in_percent(interval)})"
         for row in summary.rows
         for task, interval in row.alone.items()
-        if interval.low > 0.0
+        if interval.excludes_zero and interval.mean > 0.0
     ]
     if not any(row.alone for row in summary.rows):
         return []
@@ -109,7 +111,7 @@ def _enough(summary: Summary) -> bool:
 
 
 def _in_percent(interval: Interval) -> str:
-    return f"{percent(interval.mean):+.1f} %".replace("-", "−")
+    return f"{signed(percent(interval.mean))} %"
 
 
 def _count(number: int, noun: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from equipoise.errors import RunError, UsageError
-from equipoise.scenes.comparison.collect import collected, missing_runs
+from equipoise.scenes.comparison.collect import collected, missing_runs, next_runs
 from equipoise.scenes.comparison.settings import DEFAULT_ROWS
 from equipoise.scenes.training.batches import batches
 from equipoise.scenes.training.loop import new_state
@@ -24,6 +24,18 @@ def test_candidates_are_tried_with_one_seed_and_the_best_is_trained_with_the_oth
         folder.write_record(run.name, record(run, error))
     names = [run.name for run in missing_runs(plan, folder)]
     assert names == ["learned-lr1-0", "learned-lr2-0", "equal-lr2-1", "equal-lr2-2"]
+
+
+def test_every_row_is_made_with_a_seed_before_any_is_made_with_the_next(tmp_path: Path):
+    plan = plan_of(rows=("equal", "tuned"), seeds=2, lr_factors=(1.0,), draws=2)
+    folder = started(plan, tmp_path)
+    assert [run.name for run in missing_runs(plan, folder)][-1] == "equal-lr1-1"
+    made = []
+    while following := next_runs(plan, folder):
+        made.append([run.name for run in following])
+        for run in following:
+            folder.write_record(run.name, record(run))
+    assert made == [["equal-lr1-0", "tuned-w1lr1-0", "tuned-w2lr1-0"], ["equal-lr1-1", "tuned-w1lr1-1"]]
 
 
 def test_the_test_split_does_not_choose(tmp_path: Path):

@@ -10,6 +10,7 @@ from equipoise.scenes.comparison.collect import collected
 from equipoise.scenes.comparison.folder import ComparisonFolder
 from equipoise.scenes.comparison.page import write_report
 from equipoise.scenes.comparison.plan import Plan
+from equipoise.scenes.comparison.plots import limits
 from tests.scenes.comparison.support import plan_of, record, started
 
 ERRORS = {"alone-semantic": 1.2, "alone-instance": 1.1, "alone-depth": 1.3, "equal": 1.0, "learned": 0.8}
@@ -68,6 +69,25 @@ def test_failures_and_missing_runs_are_shown(tmp_path: Path):
     assert "Not finished: 1 run still to be made." in text
     assert "<h2>Failures</h2>" in text
     assert "expected finite losses, &lt;found&gt; NaN" in text
+
+
+def test_a_single_seed_shows_no_difference(tmp_path: Path):
+    """The interval of one value has no width, and says nothing."""
+    plan = plan_of(lr_factors=(1.0,), seeds=1)
+    page = write_report(collected(plan, filled(plan, tmp_path)), plan, ComparisonFolder(tmp_path))
+    assert "A single seed has no intervals, so no difference is shown: it may be chance." in page.words
+    assert "No difference from “equal” is shown for “learned” (−20.0 %)" in page.words
+    assert "the error is lower" not in page.words
+    table = (tmp_path / "table.md").read_text()
+    learned = next(line for line in table.splitlines() if line.startswith("| learned |"))
+    assert "−20.0 |" in learned
+    assert not set("[±") & set(learned)
+
+
+def test_weights_of_all_rows_are_on_one_scale():
+    assert limits([0.2, 0.9]) == pytest.approx((0.18, 0.99))
+    low, high = limits([1.0, 1.1])
+    assert high / low == pytest.approx(4.0)
 
 
 @pytest.mark.parametrize("kept", [["alone-depth"], ["equal"], ["alone-semantic", "learned"]])

@@ -40,13 +40,25 @@ def known_records(plan: Plan, folder: ComparisonFolder) -> tuple[list[PlannedRun
 
 
 def missing_runs(plan: Plan, folder: ComparisonFolder) -> list[PlannedRun]:
-    """Return the runs that can be made now and have no record. Runs that depend on others follow when these are done.
+    """Return the runs that can be made now and have no record, the lowest seeds first.
+
+    Runs that depend on others follow when these are done.
 
     Raises:
         RunError: see ``known_records``.
     """
     runs, records, _ = known_records(plan, folder)
-    return [run for run in runs if run.name not in records]
+    return sorted((run for run in runs if run.name not in records), key=lambda run: run.seed)
+
+
+def next_runs(plan: Plan, folder: ComparisonFolder) -> list[PlannedRun]:
+    """Return the missing runs of the lowest seed, so that stopping early leaves whole seeds of all rows.
+
+    Raises:
+        RunError: see ``known_records``.
+    """
+    missing = missing_runs(plan, folder)
+    return [run for run in missing if run.seed == missing[0].seed]
 
 
 def collected(plan: Plan, folder: ComparisonFolder) -> Collected:

@@ -11,7 +11,7 @@ from equipoise.comparison.words import paragraph
 from equipoise.scenes.comparison.collect import Collected
 from equipoise.scenes.comparison.folder import ComparisonFolder
 from equipoise.scenes.comparison.plan import Plan
-from equipoise.scenes.comparison.plots import Plot, change_plot, rank_plot, sweep_plot, weight_plot
+from equipoise.scenes.comparison.plots import Plot, change_plot, rank_plot, sweep_plot, weight_plots
 from equipoise.scenes.comparison.rows import SWEEP
 from equipoise.scenes.comparison.table import Table, main_table, short_table
 from equipoise.scenes.io.atomic import write_atomic
@@ -19,7 +19,7 @@ from equipoise.scenes.report.template import rendered
 from equipoise.scenes.report.words import duration
 from equipoise.scenes.wording import counted
 
-SENTENCE = re.compile(r"(?<=[.]) (?=[A-Z])")
+SENTENCE = re.compile(r"(?<=[.]) (?=[A-Z“])")
 """Between two sentences of the conclusions."""
 
 
@@ -83,7 +83,7 @@ def _rendered(found: Collected, plan: Plan, summary: Summary, table: Table, word
         changes=change_plot(summary),
         ranks=rank_plot(summary.ranking),
         sweep=_sweep_plots(plan, found),
-        weights=_weight_plots(summary),
+        weights=weight_plots(summary),
         failed=failed,
         cost=cost(found, summary),
         facts=facts(found, plan),
@@ -95,7 +95,7 @@ def lead(found: Collected, plan: Plan) -> str:
     """Say what was compared, in how many runs."""
     made = len(found.comparison.records)
     return (
-        f"{counted(len(found.comparison.rows), 'way')} of training {', '.join(plan.recipe.tasks)}, "
+        f"{counted(len(found.comparison.rows), 'way')} of training {', '.join(plan.recipe.tasks)}, together or alone; "
         f"{counted(made, 'run')} of {counted(plan.recipe.training.steps, 'step')} each"
     )
 
@@ -143,13 +143,6 @@ def cost(found: Collected, summary: Summary) -> list[Cost]:
             )
         )
     return rows
-
-
-def _weight_plots(summary: Summary) -> list[Plot]:
-    plots = [
-        weight_plot(row.row.name, row.selected.runs, row.row.tasks) for row in summary.rows if not row.row.is_single
-    ]
-    return [plot for plot in plots if plot is not None]
 
 
 def _sweep_plots(plan: Plan, found: Collected) -> list[Plot]:

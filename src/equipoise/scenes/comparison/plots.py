@@ -67,7 +67,8 @@ def change_plot(summary: Summary) -> Plot | None:
     if not rows:
         return None
     tasks = list(dict.fromkeys(metric.task for metric in summary.metrics))
-    with _figure(9.2, 0.9 + 0.34 * len(rows)) as (figure, source):
+    with _figure(9.8, 0.9 + 0.34 * len(rows)) as (figure, source):
+        figure.set_layout_engine("constrained", w_pad=0.12)  # Inches: so that labels of neighbours do not touch.
         axes = figure.subplots(1, 1 + len(tasks), sharey=True)
         for axis, name in zip(axes, ["all tasks", *tasks], strict=True):
             axis.axvline(0, color=QUIET, linewidth=0.8)
@@ -77,7 +78,7 @@ def change_plot(summary: Summary) -> Plot | None:
                 if change is None:
                     continue
                 low, mean, high = (percent(value) for value in (change.low, change.mean, change.high))
-                color = QUIET if not change.excludes_zero or change.count < 2 else "#1c7a4d" if mean < 0 else "#b3402e"
+                color = QUIET if not change.excludes_zero else "#1c7a4d" if mean < 0 else "#b3402e"
                 axis.plot([low, high], [place, place], color=color, linewidth=2, solid_capstyle="round")
                 axis.plot([mean], [place], "o", color=color, markersize=5)
             axis.grid(axis="x", color=RULE, linewidth=0.6)
@@ -140,10 +141,22 @@ def _groups(ranks: Sequence[float], difference: float) -> list[tuple[float, floa
     return [(ranks[first], ranks[last]) for first, last in spans]
 
 
-def weight_plot(row: str, runs: Mapping[int, RunRecord], tasks: Sequence[str]) -> Plot | None:
-    """The course of each task's weight, one thin line a seed."""
-    if not any(run.weights for run in runs.values()):
-        return None
+def weight_plots(summary: Summary) -> list[Plot]:
+    """The course of each task's weight in the rows that train several, on one scale, so that heights compare."""
+    rows = {row.row.name: row for row in summary.rows if not row.row.is_single}
+    courses = {
+        name: [found for run in row.selected.runs.values() for found in run.weights] for name, row in rows.items()
+    }
+    values = [value for course in courses.values() for _, found in course for value in found.values() if value > 0]
+    return [
+        _weight_plot(name, row.selected.runs, row.row.tasks, limits(values))
+        for name, row in rows.items()
+        if courses[name]
+    ]
+
+
+def _weight_plot(row: str, runs: Mapping[int, RunRecord], tasks: Sequence[str], between: tuple[float, float]) -> Plot:
+    """One thin line a seed and task."""
     with _figure(3.6, 2.7) as (figure, source):
         axis = figure.subplots()
         for color, task in zip(itertools.cycle(COLORS), tasks, strict=False):
@@ -157,9 +170,10 @@ def weight_plot(row: str, runs: Mapping[int, RunRecord], tasks: Sequence[str]) -
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
         axis.yaxis.set_minor_formatter(NullFormatter())
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        _widen(axis, [v for run in runs.values() for _, found in run.weights for v in found.values() if v > 0])
+        axis.set_ylim(*between)
         axis.set_title(row, loc="left")
         axis.set_xlabel("step")
+        axis.set_ylabel("weight × first loss")
         axis.grid(axis="y", color=RULE, linewidth=0.6)
         figure.legend(
             *axis.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, handlelength=1.2
@@ -167,11 +181,16 @@ def weight_plot(row: str, runs: Mapping[int, RunRecord], tasks: Sequence[str]) -
     return Plot(title=row, source=source[0], alt=f"The weights of {', '.join(tasks)} over the steps of {row}.")
 
 
-def _widen(axis: Any, values: Sequence[float]) -> None:
-    """Give a logarithmic axis a range of at least a factor of 4, so that noise does not look like a trend."""
-    if values:
-        middle = math.sqrt(min(values) * max(values))
-        axis.set_ylim(min(min(values) * 0.9, middle / 2), max(max(values) * 1.1, middle * 2))
+def limits(values: Sequence[float]) -> tuple[float, float]:
+    """Return the ends of a logarithmic axis: at least a factor of 4 apart, so that noise does not look like a trend.
+
+    >>> limits([1.0])
+    (0.5, 2.0)
+    """
+    if not values:
+        return 0.5, 2.0
+    middle = math.sqrt(min(values) * max(values))
+    return min(min(values) * 0.9, middle / 2), max(max(values) * 1.1, middle * 2)
 
 
 def sweep_plot(summary: Summary, one: str, other: str, shares: Mapping[str, float], learned: str) -> list[Plot]:

@@ -158,7 +158,9 @@ def _fixed_weights(
         found = grid(recipe.tasks, settings.levels)
         return f"fixed weights, the best of a grid of {len(found)}", found
     if base == "tuned":
-        return f"fixed weights, the best of {settings.draws} random ones", draws(recipe.tasks, settings.draws)
+        return f"fixed weights, the best of {settings.draws}: equal ones, the others random", draws(
+            recipe.tasks, settings.draws
+        )
     if set(settings.weights) != set(recipe.tasks) or not all(weight >= 0 for weight in settings.weights.values()):
         raise RecipeError(
             f"{where}: comparison.weights: expected a weight of 0 or more for each of {', '.join(recipe.tasks)}, which "

@@ -3,13 +3,15 @@
 from dataclasses import dataclass, replace
 
 from equipoise.comparison.records import Metric
-from equipoise.comparison.statistics import Interval, percent
+from equipoise.comparison.statistics import Interval, percent, signed
 from equipoise.comparison.summary import RowSummary, Spread, Summary
 from equipoise.scenes.report.words import duration
 from equipoise.scenes.tasks import TASKS, Primary
 from equipoise.scenes.wording import decimals, fixed
 
 ARROWS = {True: "↑", False: "↓"}
+ABBREVIATIONS = ("mae", "rmse", "iou")
+"""Words of the names of figures that people write in capitals."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,7 @@ def main_table(summary: Summary) -> Table:
     """Return each row's figures on the test split, and how they differ from those of the reference row."""
     titles = [f"{title(metric)} {ARROWS[metric.higher_is_better]}" for metric in summary.metrics]
     return Table(
-        titles=(*titles, f"error to {summary.reference}", "worst task", "Δm", "rank", "runs", "time"),
+        titles=(*titles, f"error relative to {summary.reference}", "worst task", "Δm", "rank", "runs", "time"),
         rows=tuple(
             TableRow(
                 name=row.row.name,
@@ -76,7 +78,7 @@ def short_table(summary: Summary) -> Table:
         replace(row, cells=(*(replace(cell, below="") for cell in row.cells[:count]), _short(row.cells[count])))
         for row in whole.rows
     ]
-    return Table(titles=(*titles, f"error to {summary.reference}\n% (95 % interval)"), rows=tuple(rows))
+    return Table(titles=(*titles, f"error relative to\n{summary.reference}, % (95 % interval)"), rows=tuple(rows))
 
 
 def _short(change: Cell) -> Cell:
@@ -92,7 +94,11 @@ def label(metric: Metric) -> str:
     """Return the name of a figure for people, with its unit: as the reports of runs have it where they know it."""
     *prefix, name = metric.name.split(".")
     known = getattr(TASKS.get(metric.task), "primary", None)
-    says = known.label if isinstance(known, Primary) and known.metric == name else name.replace("_", " ")
+    says = (
+        known.label
+        if isinstance(known, Primary) and known.metric == name
+        else " ".join(word.upper() if word in ABBREVIATIONS else word for word in name.split("_"))
+    )
     return ", ".join(filter(None, [" ".join([*prefix, says]), metric.unit]))
 
 
@@ -143,17 +149,17 @@ def change_cell(change: Interval | None, *, says: str = "") -> Cell:
     if change is None:
         return Cell(text="–")
     mean, low, high = (percent(value) for value in (change.mean, change.low, change.high))
-    verdict = "" if not change.excludes_zero or change.count < 2 else "good" if change.mean < 0 else "bad"
-    text = f"{says} {fixed(mean, 1, sign=True)} %".strip()
+    verdict = "" if not change.excludes_zero else "good" if change.mean < 0 else "bad"
+    text = f"{says} {signed(mean)} %".strip()
     return Cell(text=text, verdict=verdict, below=interval(low, high) if change.count > 1 else "")
 
 
 def _gain_cell(gain: Interval | None) -> Cell:
     if gain is None:
         return Cell(text="–")
-    verdict = "" if not gain.excludes_zero or gain.count < 2 else "good" if gain.mean > 0 else "bad"
+    verdict = "" if not gain.excludes_zero else "good" if gain.mean > 0 else "bad"
     below = interval(gain.low, gain.high) if gain.count > 1 else ""
-    return Cell(text=f"{fixed(gain.mean, 1, sign=True)} %", verdict=verdict, below=below)
+    return Cell(text=f"{signed(gain.mean)} %", verdict=verdict, below=below)
 
 
 def interval(low: float, high: float) -> str:
@@ -162,4 +168,4 @@ def interval(low: float, high: float) -> str:
     >>> interval(-1.25, 2)
     '[−1.2, +2.0]'
     """
-    return f"[{fixed(low, 1, sign=True)}, {fixed(high, 1, sign=True)}]"
+    return f"[{signed(low)}, {signed(high)}]"
