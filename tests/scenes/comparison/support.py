@@ -51,4 +51,5 @@ def record(run: PlannedRun, error: float = 1.0, *, failed: str | None = None, te
         return {one.key: 100 - 20 * value if one.higher_is_better else value for one in own}
 
     judged = figures(error if test is None else test)
-    return replace(made, validation=figures(error), test=judged, best_step=7, weights=weights)
+    norms = tuple((step, error * step) for step in (1, 2, 3))
+    return replace(made, validation=figures(error), test=judged, best_step=7, weights=weights, update_norms=norms)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from equipoise.comparison.summary import summarize
 from equipoise.scenes.comparison.collect import collected
 from equipoise.scenes.comparison.folder import ComparisonFolder
-from equipoise.scenes.comparison.page import write_report
+from equipoise.scenes.comparison.page import cost, write_report
 from equipoise.scenes.comparison.plan import Plan
 from equipoise.scenes.comparison.plots import limits
 from tests.scenes.comparison.support import plan_of, record, started
@@ -52,6 +53,9 @@ def test_figures_and_differences(tmp_path: Path):
     assert rows["learned"][3] == "−20.0 [−20.0, −20.0]"
     assert '<span class="below">± 0.05</span>' in page.path.read_text()
     assert json.loads(page.table)["reference"] == "equal"
+    summary = summarize(collected(plan, ComparisonFolder(tmp_path)).comparison)
+    costs = {row.name: row for row in cost(collected(plan, ComparisonFolder(tmp_path)), summary)}
+    assert (costs["equal"].updates, costs["learned"].updates) == ("1.00", "0.80")
     beside = {path.name for path in tmp_path.iterdir()}
     assert {"table.csv", "table.json", "table.md", "table.tex", "comparison.json"} <= beside
     assert "learned" in page.words

@@ -60,6 +60,8 @@ def test_a_run_is_an_ordinary_run_with_a_record(plan: Plan, folder: ComparisonFo
     on_test = json.loads(folder.run(run.name).metrics_file("data", "val").read_text())
     assert record.test["depth.mae"] == on_test["tasks"]["depth"]["mae"]
     assert [step for step, _ in record.weights] == [1, 2, 3, 4]
+    log = folder.run(run.name).read_log()
+    assert record.update_norms == tuple((entry["step"], entry["update_norm"]) for entry in log)
     assert not list((folder.run(run.name).path / "checkpoints").glob("*"))
     before = folder.record(run.name).stat().st_mtime_ns
     assert make_run(plan, run, folder, callbacks(), CPU) == 0

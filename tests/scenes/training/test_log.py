@@ -23,6 +23,14 @@ def test_jsonl_and_csv_agree(tmp_path: Path):
     assert [int(row["step"]) for row in rows] == [1, 2]
 
 
+def test_a_log_from_before_updates_were_logged_keeps_its_columns(tmp_path: Path):
+    RunLog(tmp_path).append(entry(1))
+    RunLog(tmp_path, last_step=1).append({"update_norm": 0.25} | entry(2))
+    with (tmp_path / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["depth_sigma"], row["update_norm"]) for row in rows] == [("0.7", ""), ("0.7", "0.25")]
+
+
 def test_a_half_line_is_left_out_and_resume_drops_later_entries(tmp_path: Path):
     log = RunLog(tmp_path)
     for step in (1, 2, 3):

@@ -116,6 +116,13 @@ def test_it_learns_and_the_saved_model_answers_the_same(tmp_path: Path):
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+def test_the_logged_update_of_plain_gradient_descent_is_the_rate_times_the_gradient(tmp_path: Path):
+    descent = OptimizerRecipe(name="sgd", lr=1e-3, momentum=0.0, weight_decay=0.0, schedule="constant")
+    run(replace(RECIPE, optimizer=descent), tmp_path / "run")
+    for entry in read_log(tmp_path / "run"):
+        assert entry["update_norm"] == pytest.approx(1e-3 * entry["gradient_norm"], rel=1e-4)
+
+
 @pytest.mark.parametrize("tasks", [("semantic",), ("instance",), ("depth",), ("semantic", "depth")])
 def test_any_subset_trains(tmp_path: Path, tasks: tuple[str, ...]):
     outcome = run(replace(RECIPE, tasks=tasks), tmp_path / "run")

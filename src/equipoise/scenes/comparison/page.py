@@ -1,11 +1,12 @@
 """The report of a comparison: one self-contained page, and its table as CSV, JSON, Markdown and LaTeX."""
 
+import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from equipoise.comparison.records import Comparison
-from equipoise.comparison.summary import Summary, summarize
+from equipoise.comparison.summary import RowSummary, Summary, summarize
 from equipoise.comparison.tables import as_json, write
 from equipoise.comparison.words import paragraph
 from equipoise.scenes.comparison.collect import Collected
@@ -17,7 +18,7 @@ from equipoise.scenes.comparison.table import Table, main_table, short_table
 from equipoise.scenes.io.atomic import write_atomic
 from equipoise.scenes.report.template import rendered
 from equipoise.scenes.report.words import duration
-from equipoise.scenes.wording import counted
+from equipoise.scenes.wording import counted, fixed
 
 SENTENCE = re.compile(r"(?<=[.]) (?=[A-Z“])")
 """Between two sentences of the conclusions."""
@@ -118,18 +119,20 @@ def facts(found: Collected, plan: Plan) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a row cost, and which candidates were chosen."""
+    """What a row cost, how long its updates were, and which candidates were chosen."""
 
     name: str
     runs: int
     steps: str
     time: str
+    updates: str
     chosen: str
 
 
 def cost(found: Collected, summary: Summary) -> list[Cost]:
     """Return the cost of each row, tuning included."""
     rows = []
+    usual = update_length(summary[summary.reference])
     for row in summary.rows:
         own = [record for record in found.comparison.records if record.row == row.row.name]
         chosen = ", ".join(f"{name} ({counted(count, 'seed')})" for name, count in row.selected.candidates.items())
@@ -139,10 +142,17 @@ def cost(found: Collected, summary: Summary) -> list[Cost]:
                 runs=len(own),
                 steps=f"{sum(record.steps for record in own):,}",
                 time=duration(sum(record.seconds for record in own)),
+                updates=fixed(update_length(row) / usual, 2),
                 chosen=chosen or "none",
             )
         )
     return rows
+
+
+def update_length(row: RowSummary) -> float:
+    """Return how far the network moved in a step, the mean over the recorded steps and seeds; NaN where none was."""
+    norms = [norm for run in row.selected.runs.values() for _, norm in run.update_norms]
+    return sum(norms) / len(norms) if norms else math.nan
 
 
 def _sweep_plots(plan: Plan, found: Collected) -> list[Plot]:

@@ -89,7 +89,7 @@ def finished(
     at_best = next((one for one in outcome.validations if one["step"] == best), None)
     if best is None or at_best is None:
         raise RunError(f"{place.path}: expected a validation that chose the model, found none")
-    figures_at_best = at_best["figures"]
+    figures_at_best, log = at_best["figures"], place.read_log()
     validation = {metric.key: _scaled(figures_at_best.get(_validated_as(metric)), metric.unit) for metric in metrics}
     known = {key: value for key, value in validation.items() if value is not None}
     if missing := sorted(validation.keys() - known.keys()):
@@ -103,7 +103,8 @@ def finished(
         validation=known,
         test=test,
         best_step=best,
-        weights=course(place.read_log()),
+        weights=course(log),
+        update_norms=update_norms(log),
         settings={"described": run.candidate.description},
     )
 
@@ -131,7 +132,7 @@ def course(log: Sequence[Entry]) -> tuple[tuple[int, Mapping[str, float]], ...]:
     """Return each task's weight at some steps, times its raw loss at the first logged one, so that units cancel."""
     first: dict[str, float] = {}
     points: list[tuple[int, Mapping[str, float]]] = []
-    for entry in log[:: max(1, -(-len(log) // MOST_POINTS))]:
+    for entry in _thinned(log):
         values = {}
         for name, term in entry["tasks"].items():
             if term.get("loss") is not None:
@@ -142,6 +143,16 @@ def course(log: Sequence[Entry]) -> tuple[tuple[int, Mapping[str, float]], ...]:
         if values:
             points.append((int(entry["step"]), values))
     return tuple(points)
+
+
+def update_norms(log: Sequence[Entry]) -> tuple[tuple[int, float], ...]:
+    """Return how far the network moved in some steps."""
+    known = [(int(entry["step"]), entry.get("update_norm")) for entry in _thinned(log)]
+    return tuple((step, float(norm)) for step, norm in known if norm is not None)
+
+
+def _thinned(log: Sequence[Entry]) -> Sequence[Entry]:
+    return log[:: max(1, -(-len(log) // MOST_POINTS))]
 
 
 def failed(run: PlannedRun, message: str, place: RunFolder) -> RunRecord:

@@ -12,7 +12,14 @@ from equipoise.scenes.training.log import Entry
 from equipoise.scenes.training.state import State
 
 
-def log_entry(state: State, joint: JointLoss | StepLoss, gradient_norm: Tensor, epoch: float, rate: float) -> Entry:
+def log_entry(
+    state: State,
+    joint: JointLoss | StepLoss,
+    gradient_norm: Tensor,
+    update_norm: Tensor,
+    epoch: float,
+    rate: float,
+) -> Entry:
     """The entry of the step just done; ``rate`` is in images per second. Reads values back from the device."""
     weights = state.weighting.weights(joint)
     tasks = {
@@ -27,6 +34,7 @@ def log_entry(state: State, joint: JointLoss | StepLoss, gradient_norm: Tensor, 
         "gradient_norm": _plain(gradient_norm),
         "images_per_second": rate,
         "seconds": state.seconds,
+        "update_norm": _plain(update_norm),
         "tasks": tasks,
     }
 

@@ -13,8 +13,9 @@ from equipoise.scenes.io.run_files import LOG_CSV, LOG_JSONL, VALIDATION_CSV, VA
 from equipoise.scenes.training.selection import Validation
 
 Entry = dict[str, Any]
-"""``step``, ``epoch``, ``learning_rate``, ``loss``, ``gradient_norm``, ``images_per_second``, ``seconds``, ``tasks``;
-``tasks`` holds by task name the raw ``loss``, ``nll``, ``weight`` and ``sigma``."""
+"""``step``, ``epoch``, ``learning_rate``, ``loss``, ``gradient_norm``, ``images_per_second``, ``seconds``,
+``update_norm`` (how far the step moved the network's parameters), ``tasks``; ``tasks`` holds by task name the raw
+``loss``, ``nll``, ``weight`` and ``sigma``."""
 
 
 class RunLog:
@@ -85,10 +86,10 @@ def write_validations(run: Path, validations: list[Validation]) -> None:
 
 def flat(entry: Entry) -> Entry:
     """The entry as one row: ``tasks.depth.sigma`` becomes ``depth_sigma``."""
-    row = {key: value for key, value in entry.items() if key != "tasks"}
+    row = {key: value for key, value in entry.items() if key not in ("tasks", "update_norm")}
     for task, figures in entry["tasks"].items():
         row |= {f"{task}_{name}": value for name, value in figures.items()}
-    return row
+    return row | {"update_norm": entry.get("update_norm")}  # Last: logs of earlier versions lack it.
 
 
 def _csv(rows: list[list[Any]]) -> str:

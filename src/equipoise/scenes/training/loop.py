@@ -36,6 +36,7 @@ from equipoise.scenes.training.schedule import rate_factor
 from equipoise.scenes.training.signals import stop_on_signals
 from equipoise.scenes.training.state import State
 from equipoise.scenes.training.step import training_step
+from equipoise.scenes.training.update_norm import copied, moved
 from equipoise.scenes.training.validator import ValidationPlan, Validator
 from equipoise.scenes.training.weighting import make_weighting
 from equipoise.scenes.wording import counted
@@ -109,18 +110,22 @@ def train(
         ended = state.stopped_early or validator.due
         for parts in () if ended else steps(drawn, options.accumulate):
             set_rate(state.optimizer, rate_factor(state.step, options.steps, recipe.optimizer))
+            is_last = state.step + 1 == options.steps
+            is_logged = is_last or (state.step + 1) % options.log_every == 0
             with naming_memory(device, step_in_words(parts, precision), training_remedy(precision)):
+                before = copied(state.model.network) if is_logged and log is not None else []
                 joint, gradient_norm = training_step(state, parts, precision, recipe.optimizer.gradient_clip, group)
             state.step += 1
             if state.average is not None:
                 state.average.update(state.step)
             state.seconds = time.perf_counter() - started
-            is_last = state.step == options.steps
-            if state.step % options.log_every == 0 or is_last:
+            if is_logged:
                 expect_finite_steps(state, group)
                 if log is not None:
                     rate = speed.rate(state.step, options.batch_size)
-                    entry = log_entry(state, joint, gradient_norm, parts[0].epoch, rate)
+                    entry = log_entry(
+                        state, joint, gradient_norm, moved(before, state.model.network), parts[0].epoch, rate
+                    )
                     log.append(entry)
                     on_log(entry)
             try:
