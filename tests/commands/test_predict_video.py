@@ -110,6 +110,32 @@ def test_damaged_videos_and_mistakes(home):
         assert not (home / "out").exists(), arguments
 
 
+def test_a_video_of_a_codec_that_nobody_has(tmp_path):
+    path = write_video(tmp_path / "a.mp4")
+    code = next(word for word in (b"avc1", b"mp4v") if word in path.read_bytes())
+    path.write_bytes(path.read_bytes().replace(code, b"zzzz"))
+    with pytest.raises(DataError, match=r"a\.mp4: expected a video that can be decoded, found: decoder not found"):
+        next(VideoReader(path, "a.mp4").frames())
+
+
+def test_frames_of_another_size_end_the_video_after_those_before_them(home):
+    """Two transport streams one after the other, as some recorders write them."""
+    for name, size in (("a", (48, 64)), ("b", (64, 96))):
+        with av.open(str(home / f"{name}.ts"), "w", format="mpegts") as container:
+            stream = container.add_stream("mpeg4", rate=5)
+            stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
+            for _ in range(4):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((*size, 3), np.uint8), format="rgb24")))
+            container.mux(stream.encode(None))
+    (home / "both.ts").write_bytes((home / "a.ts").read_bytes() + (home / "b.ts").read_bytes())
+    done = equipoise("predict", "run", "both.ts", "--out", "out", "--write", "overlays,labels", cwd=home)
+    assert done.returncode == 3
+    assert one_line(done) == "equipoise: both.ts: expected frames of one size, found another one at frame 4"
+    assert "4 frames of both.ts predicted in out" in done.stdout
+    assert [path.name for path in (home / "out").iterdir()] == ["both"], "no half video"
+    assert len(list((home / "out/both").glob("*_semantic.png"))) == 4
+
+
 def test_a_video_that_breaks_leaves_no_half_file(tmp_path, monkeypatch):
     path = write_video(tmp_path / "a.mp4")
     reader = VideoReader(path, "a.mp4")

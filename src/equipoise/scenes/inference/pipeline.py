@@ -55,21 +55,26 @@ def pipeline(
     """Predict images, and yield what becomes of each in their order.
 
     ``items`` are made in a thread, ahead of the network. ``predict`` runs in the calling thread. ``finish`` runs in
-    threads behind it. The number of images in memory is bounded. Errors of the user concern their image alone; others,
-    and errors of ``items``, are raised. When the consumer stops, scenes that are being finished are finished, and no
-    others.
+    threads behind it. The number of images in memory is bounded. Errors of the user concern their image alone; those of
+    ``items`` are raised after the images before them. Other errors are raised. When the consumer stops, scenes that are
+    being finished are finished, and no others.
     """
     with ThreadPoolExecutor(writers) as pool:
         waiting: deque[tuple[Item, Future[R] | UserError]] = deque()
-        source = ahead(items)
+        source, failed = ahead(items), None
         try:
-            for item in source:
-                waiting.append((item, _predicted(item, predict, finish, pool)))
-                del item  # Its pixels are not needed any more.
-                while waiting and (len(waiting) > writers + 1 or _is_done(waiting[0][1])):
-                    yield _done(*waiting.popleft())
+            try:
+                for item in source:
+                    waiting.append((item, _predicted(item, predict, finish, pool)))
+                    del item  # Its pixels are not needed any more.
+                    while waiting and (len(waiting) > writers + 1 or _is_done(waiting[0][1])):
+                        yield _done(*waiting.popleft())
+            except UserError as error:
+                failed = error
             while waiting:
                 yield _done(*waiting.popleft())
+            if failed is not None:
+                raise failed
         finally:
             source.close()
             for _, future in waiting:

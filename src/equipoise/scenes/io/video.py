@@ -57,7 +57,7 @@ class VideoReader:
         self._av = pyav()
         try:
             self._container = self._av.open(str(source), format=device)
-        except (OSError, ValueError) as error:  # PyAV's errors are one or the other.
+        except errors_of(self._av) as error:
             raise self._fault(error) from None
         if not self._container.streams.video:
             self.close()
@@ -99,7 +99,7 @@ class VideoReader:
                 start = time if start is None else start
                 last = max(time - start, last + 1)
                 yield Frame(index=index, time=last, image=image)
-        except (OSError, ValueError) as error:
+        except errors_of(self._av) as error:
             raise self._fault(error, index + 1) from None
         if index < 0:
             raise DataError(f"{self.name}: expected a video with frames, found none")
@@ -160,7 +160,7 @@ class VideoWriter:
         try:
             self._container = self._av.open(str(self._temporary), "w", format="mp4")
             self._stream = self._container.add_stream(codec, rate=rate.limit_denominator(100_000), options=options)
-        except (OSError, ValueError) as error:
+        except errors_of(self._av) as error:
             raise self._fault(error) from None
         self._stream.height, self._stream.width = size
         # H.264 halves the resolution of colours only at even sizes.
@@ -176,7 +176,7 @@ class VideoWriter:
     def _encode(self, frame: Any) -> None:
         try:
             self._container.mux(self._stream.encode(frame))
-        except (OSError, ValueError) as error:
+        except errors_of(self._av) as error:
             raise self._fault(error) from None
 
     def __enter__(self) -> Self:
@@ -190,10 +190,10 @@ class VideoWriter:
                 self._encode(None)
                 self._container.close()
                 self._temporary.replace(self.path)
-        except (OSError, ValueError) as fault:
+        except errors_of(self._av) as fault:
             raise self._fault(fault) from None
         finally:
-            with suppress(OSError, ValueError):
+            with suppress(*errors_of(self._av)):
                 self._container.close()
             with suppress(OSError):
                 self._temporary.unlink(missing_ok=True)
@@ -201,6 +201,11 @@ class VideoWriter:
     def _fault(self, error: Exception) -> RunError:
         reason = getattr(error, "strerror", None) or str(error)
         return RunError(f"{self.path}: expected to write a video, found: {reason}")
+
+
+def errors_of(av: ModuleType) -> tuple[type[Exception], ...]:
+    """The errors of PyAV: FFmpeg's, which are OSErrors, ValueErrors, LookupErrors …, and its own."""
+    return (OSError, ValueError, av.FFmpegError)
 
 
 def pyav() -> ModuleType:
