@@ -115,9 +115,9 @@ VARIANTS = (
 
 
 def searched(tasks: int, *, growth: bool) -> list[Method]:
-    """Equal weights and random ones, log-uniform with ratios within 1 : 100."""
-    drawn = torch.Generator().manual_seed(0)
-    logs = [torch.zeros(tasks), *torch.rand(DRAWS - 1, tasks, generator=drawn).mul(math.log(SPAN))]
+    """Equal weights, and others spread evenly (Sobol's points) over log weights with ratios within 1 : 100."""
+    points = torch.quasirandom.SobolEngine(tasks, scramble=True, seed=0).draw(DRAWS - 1)
+    logs = [torch.zeros(tasks), *(points * math.log(SPAN))]
 
     def of(weights: Tensor) -> Callable[[State], Tensor]:
         fixed = weights.expand
