@@ -58,7 +58,7 @@ def trained(recipe: Recipe, parts: int, count: int = 2) -> tuple[list[dict[str, 
         wide = [b.each(lambda t: t.double() if t.is_floating_point() else t) for b in batch]
         joint, norm = training_step(state, wide, "float32", recipe.optimizer.gradient_clip, ALONE)
         state.step += 1
-        entries.append(log_entry(state, joint, norm, 0.0, 0.0))
+        entries.append(log_entry(state, joint, norm, norm, 0.0, 0.0))
         gradients.append({n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None})
     return entries, gradients
 
@@ -98,7 +98,7 @@ def test_a_task_without_labels_in_the_step_keeps_its_decoder_and_noise():
     for name, value in model.state_dict().items():
         if "decoders.depth" in name or "likelihoods.depth.noise" in name:
             assert torch.equal(value, before[name]), name
-    entry = log_entry(state, joint, norm, 0.0, 0.0)
+    entry = log_entry(state, joint, norm, norm, 0.0, 0.0)
     assert entry["tasks"]["depth"]["loss"] is None
     assert entry["tasks"]["semantic"]["loss"] > 0
     assert joint.tasks["depth"].count == 0
