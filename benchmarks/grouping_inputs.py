@@ -63,6 +63,13 @@ def run_is_missing() -> Iterator[str]:
         yield f"qualities are skipped: expected a trained run at {RUN}, found none: run make demo first"
 
 
+def streets_are_missing(folder: Path, options: str) -> Iterator[str]:
+    """A line where there is no trained run or no folder of streets."""
+    yield from run_is_missing()
+    if not folder.exists():
+        yield f"expected streets at {folder}, found none: equipoise generate {folder} {options}"
+
+
 def read(root: Path = STREETS, images: int = IMAGES) -> tuple[list[Sample], SceneVocabulary]:
     """The first validation images of generated streets."""
     dataset = CityscapesDataset(root, "val")

@@ -18,7 +18,7 @@ from benchmarks.grouping_inputs import (
     image_qualities,
     make_inputs,
     read,
-    run_is_missing,
+    streets_are_missing,
 )
 from benchmarks.grouping_methods import COMPARED
 from benchmarks.grouping_oracles import with_true_centres
@@ -35,11 +35,8 @@ Figures = tuple[Values, Values, Values]
 
 def run() -> Iterator[str]:
     """For each kind of input and method: AP, F1 and PQ of things, and the difference of each to the default."""
-    if missing := list(run_is_missing()):
+    if missing := list(streets_are_missing(HELD_OUT, "--train 0 --val 400 --seed 7")):
         yield from missing
-        return
-    if not HELD_OUT.exists():
-        yield f"expected streets at {HELD_OUT}, found none: equipoise generate {HELD_OUT} --train 0 --val 400 --seed 7"
         return
     samples, vocabulary = read(HELD_OUT, int(os.environ.get("EQUIPOISE_IMAGES", "400")))
     for title, inputs in make_inputs(samples).items():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.grouping_inputs import IMAGES, grouped_by, make_inputs, quality, read, run_is_missing
+from benchmarks.grouping_inputs import IMAGES, grouped_by, make_inputs, quality, read, streets_are_missing
 from benchmarks.grouping_methods import MAKERS, settings
 
 TUNING = Path(os.environ.get("EQUIPOISE_TUNING_STREETS", "runs/tuning-streets"))
@@ -21,11 +21,8 @@ USED = ("true", "noisy", "predicted, true classes")
 
 def run() -> Iterator[str]:
     """The best settings of each method, and how they compare with the others."""
-    if missing := list(run_is_missing()):
+    if missing := list(streets_are_missing(TUNING, "--train 0 --val 20 --seed 1")):
         yield from missing
-        return
-    if not TUNING.exists():
-        yield f"expected streets at {TUNING}, found none: equipoise generate {TUNING} --train 0 --val 20 --seed 1"
         return
     samples, vocabulary = read(TUNING, IMAGES)
     inputs = make_inputs(samples)
