@@ -105,6 +105,7 @@ def test_models_that_cannot_be_loaded(home, damage, status, words):
         (["run", "photos"], 2, "--out"),
         (["run", "run/model.json", "--out", "out"], 3, "run/model.json"),
         (["run", "pho*", "--out", "out"], 2, "found nothing at pho*"),
+        (["run", "0", "--out", "out"], 2, "found nothing at 0: for a camera, write camera:0"),
         (["run", "pipe.png", "--out", "out"], 2, "found nothing at pipe.png"),
         (["run", "picture.png", "--out", "run/model.json"], 5, "run/model.json"),
     ],

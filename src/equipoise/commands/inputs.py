@@ -94,8 +94,10 @@ def found_images(text: str, out: Path) -> Inputs:
         return _pictures(list_files(path), path, out, text)
     files = _each_once(p for p in map(Path, glob.glob(text, recursive=True)) if p.is_file())  # noqa: PTH207
     if not files:
-        hint = ": in a pattern, [ ] stands for one of the characters inside" if "[" in text else ": check the path"
-        raise UsageError(f"expected an image, a folder or a pattern of images, found nothing at {text}{hint}")
+        hint = "in a pattern, [ ] stands for one of the characters inside" if "[" in text else "check the path"
+        if text.isdecimal():
+            hint = f"for a camera, write camera:{text}"
+        raise UsageError(f"expected an image, a folder or a pattern of images, found nothing at {text}: {hint}")
     base = Path(os.path.commonpath([p.parent for p in files]))
     own = _own(files)
     return _pictures([path for path in files if path not in own], base, out, text)
