@@ -1,7 +1,7 @@
 """Learned weights with damped ratios."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 import torch
@@ -138,6 +138,37 @@ def test_batches_in_parts_add_up_to_the_whole():
         return [*(output.grad for output in outputs.values()), *(p.grad for p in likelihood.parameters())]
 
     torch.testing.assert_close(gradient([slice(0, 3), slice(3, 8)]), gradient([slice(0, 8)]))
+
+
+def loss_of(network: torch.nn.Linear, inputs: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    likelihood = eq.MultiTaskLikelihood({"a": KINDS["gaussian"](-2.0), "b": KINDS["laplace"](0.3)})
+    targets = {"a": 0.1 * inputs[:, :1], "b": inputs[:, 1:2] ** 2}
+
+    def loss(given: torch.Tensor) -> torch.Tensor:
+        out = network(given)
+        return Damped().loss(likelihood({"a": out[:, :1], "b": out[:, 1:]}, targets))
+
+    return loss
+
+
+@pytest.mark.filterwarnings(
+    "ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning"
+)  # PyTorch's own look.
+@pytest.mark.parametrize("way", ["compiled", "bfloat16"])
+def test_compiled_or_in_low_precision_it_trains_alike(way):
+    torch.manual_seed(0)
+    network, inputs = torch.nn.Linear(3, 2), torch.randn(16, 3)
+    loss = loss_of(network, inputs)
+    (expected,) = torch.autograd.grad(loss(inputs), network.weight)
+    if way == "compiled":
+        found = torch.compile(loss, backend="aot_eager")(inputs)
+    else:
+        with torch.autocast("cpu", torch.bfloat16):
+            found = loss(inputs)
+    assert found.dtype == torch.float32
+    (gradient,) = torch.autograd.grad(found, network.weight)
+    near = 1e-5 if way == "compiled" else 3e-2
+    torch.testing.assert_close(gradient, expected, rtol=near, atol=near * float(expected.abs().max()))
 
 
 @pytest.mark.parametrize("damping", [-0.1, 1.5, math.nan])
