@@ -25,7 +25,6 @@ from torch import Tensor
 from equipoise.comparison import Budget, Comparison, Form, Plan, Row, Table, paragraph, rows, summarize, tables
 
 OWN_UNIT = Form(standardize=True)
-SLOWER = replace(OWN_UNIT, log_variance_limit=0.03)
 BUDGET = Budget(steps=400, validations=10, optimizer=functools.partial(torch.optim.Adam, fused=True))
 RATES = (0.003, 0.01, 0.03)
 DRAWS = 12
@@ -38,12 +37,18 @@ OTHERS = (
         replace(rows.CLOSED, standardize=True),
     ),
     (
-        "learned, first batch, σ slower",
+        "learned, first batch",
         "learned weights that start at the optimum of the first batch",
         "",
-        replace(rows.FIRST_BATCH, log_variance_limit=0.03),
+        rows.FIRST_BATCH,
     ),
     ("learned, paper's form", "learned weights from σ = 1, at the network's rate", "", rows.PAPER),
+    (
+        "learned, Laplace",
+        "learned weights with Laplace noise and absolute error in regressions",
+        "",
+        replace(OWN_UNIT, laplace=True),
+    ),
 )
 """Other forms of learned weights; where nothing is said, in the target's own unit."""
 TEMPERATURE, COMPRESSOR = 7, 16
@@ -95,27 +100,24 @@ def z_scored(values: Tensor) -> Tensor:
 
 
 def compared(problem: Table) -> tuple[Row, ...]:
-    """The rows; in raw units also equal weights of standardized losses, plain and grown."""
+    """The rows; in raw units also equal weights of standardized losses; else those with other initial weights."""
     tasks = problem.tasks
-    slower = rows.learned(
-        tasks, name="learned, σ slower", text="learned weights, σ at a rate of 0.03 at most", form=SLOWER
-    )
-    raw = [] if problem.name.endswith("z-scored") else [standardized(rows.equal(tasks, form=OWN_UNIT))]
-    raw += [standardized(rows.equal(tasks, rate="grown", form=OWN_UNIT))] if raw else []
+    learned, damped = rows.learned(tasks, form=OWN_UNIT), rows.damped(tasks, form=OWN_UNIT)
+    if problem.name.endswith("z-scored"):
+        own = [rows.redrawn(rows.equal(tasks), draws=DRAWS), rows.redrawn(damped, draws=DRAWS)]
+    else:
+        own = [standardized(rows.equal(tasks, rate=rate, form=OWN_UNIT)) for rate in ("own", "grown")]
     return (
         *(rows.single(task) for task in tasks),
         rows.equal(tasks),
         rows.equal(tasks, rate="grown"),
         rows.tuned(tasks, draws=DRAWS),
         rows.tuned(tasks, draws=DRAWS, rate="grown"),
-        *raw,
-        rows.damped(tasks, form=OWN_UNIT),
-        rows.damped(tasks, name="learned, damped, σ slower", form=SLOWER),
-        rows.damped(tasks, damping=0.25, name="learned, damped by 0.25, σ slower", form=SLOWER),
-        rows.learned(tasks, form=OWN_UNIT),
-        slower,
+        *own,
+        damped,
+        learned,
         *(rows.learned(tasks, name=name, text=f"{text}{unit}", form=form) for name, text, unit, form in OTHERS),
-        rows.control(slower),
+        rows.control(learned),
         *(rows.torchjd(tasks, name) for name in ("IMTLL", "DWA", "UPGrad")),
     )
 

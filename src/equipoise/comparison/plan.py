@@ -70,6 +70,7 @@ class Plan:
                 method=candidate.method,
                 lr=lr,
                 seed=seed,
+                draw=candidate.draw,
             )
             for seed, row in product(self.seeds, self.rows)
             for candidate, lr in product(row.candidates, self.lrs)
@@ -139,6 +140,7 @@ def compare(
     steps: int = 1000,
     validations: int = 20,
     optimizer: MakeOptimizer = torch.optim.Adam,
+    decay: float = 0.0,
     processes: int = 1,
     reference: str | None = None,
     retry_failed: bool = False,
@@ -158,6 +160,7 @@ def compare(
         steps: optimizer steps of a run.
         validations: how often a run looks at the validation set.
         optimizer: makes an optimizer of parameter groups that hold their learning rates, as ``torch.optim.Adam`` does.
+        decay: the power of the learning rates' polynomial decay to 0, 0.9 in the paper; 0: they stay.
         processes: how many runs to make at once. With more than one, the problem must survive ``pickle``, and a script
             must guard its start by ``if __name__ == "__main__":``.
         reference: the row that others are compared with; ``None``: ``"equal"``, or the first that trains all tasks.
@@ -189,7 +192,7 @@ def compare(
         rows=chosen,
         seeds=tuple(seeds),
         lrs=tuple(lrs),
-        budget=Budget(steps=steps, validations=validations, optimizer=optimizer),
+        budget=Budget(steps=steps, validations=validations, optimizer=optimizer, decay=decay),
         folder=Path(folder),
         reference=_reference(chosen, problem.tasks) if reference is None else reference,
     )

@@ -21,6 +21,8 @@ from equipoise.comparison.weighers import Weigher
 from equipoise.multitask import MultiTaskLikelihood
 from equipoise.optim import param_groups
 
+DRAW_STRIDE = 1_000_003
+"""Far more than the seeds of a comparison, so that no seed's other initial weights are those of another seed."""
 MakeOptimizer = Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
 
 
@@ -32,23 +34,29 @@ class Budget:
         steps: optimizer steps.
         validations: how often the validation set is looked at, at equal distances, the last after the last step.
         optimizer: makes an optimizer of parameter groups, which hold their learning rates.
+        decay: the power p of the rates' decay: before step t of T they are (1 − t/T)^p times those at the start. 0:
+            they stay.
 
     Raises:
-        ValueError: fewer than one step or validation, or more validations than steps.
+        ValueError: fewer than one step or validation, more validations than steps, or a power below 0.
     """
 
     steps: int
     validations: int = 20
     optimizer: MakeOptimizer = torch.optim.Adam
+    decay: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.validations <= self.steps:
             raise ValueError(f"Budget: expected 1 to {self.steps} validations, found {self.validations}")
+        if not 0.0 <= self.decay < math.inf:
+            raise ValueError(f"Budget: decay: expected a power of 0 or more, found {self.decay}")
 
     @property
     def settings(self) -> dict[str, Any]:
         """What this budget sets, as JSON can hold it."""
-        return {"steps": self.steps, "validations": self.validations, "optimizer": _described(self.optimizer)}
+        own = {"steps": self.steps, "validations": self.validations, "optimizer": _described(self.optimizer)}
+        return own | ({"decay": self.decay} if self.decay else {})
 
     def is_due(self, step: int) -> bool:
         """Whether there is a validation after this many steps."""
@@ -65,7 +73,8 @@ class Run:
         tasks: what is trained.
         method: how it is weighed.
         lr: the network's learning rate.
-        seed: of the split, the weights and the batches.
+        seed: of the split, the initial weights and the batches.
+        draw: 0 for the initial weights of the seed; each other number draws others.
     """
 
     row: str
@@ -74,11 +83,18 @@ class Run:
     method: Method
     lr: float
     seed: int
+    draw: int = 0
 
     @property
     def settings(self) -> dict[str, Any]:
         """What this run sets, as JSON can hold it."""
-        return {"lr": self.lr, "tasks": list(self.tasks), **settings(self.method)}
+        drawn = {"draw": self.draw} if self.draw else {}
+        return {"lr": self.lr, "tasks": list(self.tasks), **drawn, **settings(self.method)}
+
+    @property
+    def initial_seed(self) -> int:
+        """The seed of the initial weights."""
+        return self.seed + DRAW_STRIDE * self.draw
 
 
 def execute(problem: Problem, run: Run, budget: Budget) -> RunRecord:
@@ -121,8 +137,8 @@ class Training:
     def __init__(self, problem: Problem, run: Run, budget: Budget) -> None:
         self.problem, self.run, self.budget = problem, run, budget
         self.metrics = [metric for metric in problem.metrics if metric.task in run.tasks]
-        torch.manual_seed(run.seed)
-        self.model = problem.model(run.tasks, run.seed)
+        torch.manual_seed(run.initial_seed)
+        self.model = problem.model(run.tasks, run.initial_seed)
         form = run.method.form
         self.likelihood = MultiTaskLikelihood({task: problem.likelihood(task, form) for task in run.tasks})
         self.likelihood.to(next(self.model.parameters()).device)
@@ -131,6 +147,7 @@ class Training:
         if own := self.weigher.parameters():
             groups.append({"params": own, "lr": run.lr, "weight_decay": 0.0})
         self.optimizer = budget.optimizer(groups)
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
         # Whatever was drawn to build it, training draws the same numbers in every row.
         torch.manual_seed(run.seed)
         self._set_mode(training=True)
@@ -169,6 +186,10 @@ class Training:
         self.weigher.backward(loss, self.problem.shared_parameters(self.model))
         recorded = self.step == 0 or self.budget.is_due(self.step + 1)
         before = [parameter.detach().clone() for parameter in self.model.parameters()] if recorded else []
+        if self.budget.decay:
+            factor = (1.0 - self.step / self.budget.steps) ** self.budget.decay
+            for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+                group["lr"] = rate * factor
         self.optimizer.step()
         self.step += 1
         if recorded:

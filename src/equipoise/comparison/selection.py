@@ -1,8 +1,9 @@
 """Which candidate of each row counts: the best on validation data. The test set is not looked at."""
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from equipoise.comparison.records import Comparison, Metric, RunRecord
 
@@ -66,6 +67,56 @@ def select(comparison: Comparison) -> dict[str, Selected]:
     tuning and training. Of equal candidates the first by name is chosen.
     """
     return {row.name: _selected(comparison, row.name) for row in comparison.rows}
+
+
+def select_by_others(comparison: Comparison) -> dict[str, Selected]:
+    """For each row the candidate of each seed that is best, by the mean ``score``, in all *other* seeds.
+
+    The best of many runs owes a part of its place to luck, such as that of its initial weights. Another seed has other
+    luck, so what a setting has left here is what it is worth when someone trains with it again. Only candidates that
+    finished with every seed are chosen among; with one seed nothing is chosen.
+
+    A seed's test samples may be among those that other seeds validate on. That is one choice among a few candidates,
+    and no network has seen them.
+    """
+    return {name: _by_others(comparison, selected) for name, selected in select(comparison).items()}
+
+
+def has_choice(comparison: Comparison) -> bool:
+    """Whether ``select_by_others`` chooses among several candidates in some row."""
+    names = [row.name for row in comparison.rows]
+    return any(
+        len(seeds) > 1 and len(_finished(comparison, row)) > 1 for row in names if (seeds := _seeds(comparison, row))
+    )
+
+
+def _by_others(comparison: Comparison, selected: Selected) -> Selected:
+    metrics, seeds = comparison.metrics_of(selected.row), _seeds(comparison, selected.row)
+    finished = _finished(comparison, selected.row)
+
+    def elsewhere(candidate: str, seed: int) -> float:
+        others = (score(metrics, finished[candidate][other].validation) for other in seeds if other != seed)
+        return statistics.fmean(others)
+
+    runs = {}
+    for seed in seeds if finished and len(seeds) > 1 else ():
+        best = min(sorted(finished), key=lambda candidate: elsewhere(candidate, seed))
+        runs[seed] = finished[best][seed]
+    return replace(selected, runs=runs)
+
+
+def _seeds(comparison: Comparison, row: str) -> list[int]:
+    return sorted({record.seed for record in comparison.records if record.row == row})
+
+
+def _finished(comparison: Comparison, row: str) -> dict[str, dict[int, RunRecord]]:
+    """By candidate, then by seed, the runs of the candidates that finished with every seed of the row."""
+    found: dict[str, dict[int, RunRecord]] = {}
+    for record in comparison.records:
+        if record.row == row and not record.failed:
+            found.setdefault(record.candidate, {})[record.seed] = record
+    count = len(_seeds(comparison, row))
+    return {candidate: runs for candidate, runs in found.items() if len(runs) == count}
 
 
 def _selected(comparison: Comparison, row: str) -> Selected:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from equipoise.comparison.ranking import Ranking, ranking
 from equipoise.comparison.records import Comparison, Metric, RowInfo
-from equipoise.comparison.selection import Selected, select
+from equipoise.comparison.selection import Selected, has_choice, select, select_by_others
 from equipoise.comparison.statistics import (
     Interval,
     bootstrap,
@@ -44,6 +44,8 @@ class RowSummary:
         change: log(error / error of the reference row), the mean over tasks; ``None`` for the reference itself, and
             where no seed or no task is common.
         corrected: the same with an interval widened for the number of rows that are compared (Bonferroni).
+        by_others: the change where each seed's candidate is the best one in the other seeds, so that luck of a single
+            run is not chosen; ``None`` where there is one seed, or every row has one candidate.
         tasks: the change of each task.
         alone: log(error / error of the task trained alone), for each task.
         delta_m: Δm against the tasks trained alone, in percent, above 0 where the row is better.
@@ -55,6 +57,7 @@ class RowSummary:
     test: Mapping[str, Spread]
     change: Interval | None
     corrected: Interval | None
+    by_others: Interval | None
     tasks: Mapping[str, Interval]
     alone: Mapping[str, Interval]
     delta_m: Interval | None
@@ -95,6 +98,11 @@ class Summary:
     best: str | None
     to_best: Mapping[str, Interval]
 
+    @property
+    def has_choice(self) -> bool:
+        """Whether any row has a change ``by_others``."""
+        return any(row.by_others is not None for row in self.rows)
+
     def __getitem__(self, name: str) -> RowSummary:
         """The figures of a row by its name."""
         return {summary.row.name: summary for summary in self.rows}[name]
@@ -103,6 +111,7 @@ class Summary:
 def summarize(comparison: Comparison) -> Summary:
     """Select on validation data, and compute everything that a table shows from the test set."""
     selected = select(comparison)
+    by_others = select_by_others(comparison) if has_choice(comparison) else {}
     ranked = _ranking(comparison, selected)
     best = _best(comparison, selected, list(ranked.ranks))
     return Summary(
@@ -110,7 +119,7 @@ def summarize(comparison: Comparison) -> Summary:
         metrics=comparison.metrics,
         reference=comparison.reference,
         seeds=tuple(sorted({record.seed for record in comparison.records})),
-        rows=tuple(_row(comparison, selected, row, ranked) for row in comparison.rows),
+        rows=tuple(_row(comparison, selected, by_others, row, ranked) for row in comparison.rows),
         ranking=ranked,
         best=best,
         to_best={
@@ -121,9 +130,16 @@ def summarize(comparison: Comparison) -> Summary:
     )
 
 
-def _row(comparison: Comparison, selected: Mapping[str, Selected], row: RowInfo, ranked: Ranking) -> RowSummary:
+def _row(
+    comparison: Comparison,
+    selected: Mapping[str, Selected],
+    by_others: Mapping[str, Selected],
+    row: RowInfo,
+    ranked: Ranking,
+) -> RowSummary:
     is_reference = row.name == comparison.reference
     ratios = {} if is_reference else log_ratios(comparison, selected, row.name, comparison.reference)
+    again = {} if is_reference or not by_others else log_ratios(comparison, by_others, row.name, comparison.reference)
     alone = {} if row.is_single else log_ratios_to_single(comparison, selected, row.name)
     gains = {} if row.is_single else delta_m(comparison, selected, row.name)
     changes = mean_over_tasks(ratios)
@@ -134,6 +150,7 @@ def _row(comparison: Comparison, selected: Mapping[str, Selected], row: RowInfo,
         test=_spreads(comparison, selected[row.name]),
         change=bootstrap(changes) if changes else None,
         corrected=bootstrap(changes, level=1.0 - 0.05 / max(compared, 1)) if changes else None,
+        by_others=bootstrap(mean_over_tasks(again)) if again else None,
         tasks={task: bootstrap(values) for task, values in over_seeds(ratios).items()},
         alone={task: bootstrap(values) for task, values in over_seeds(alone).items()},
         delta_m=bootstrap(list(gains.values())) if gains else None,

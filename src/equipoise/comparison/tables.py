@@ -19,9 +19,13 @@ NOTE = (
     "Test values: mean ± standard deviation over seeds. Error: a figure itself, or where higher is better its "
     "distance from the best possible value (100 % − mean IoU, 1 − AUC). Change: the error relative to the row "
     "“{reference}”, the geometric mean over tasks, in % (below 0 is better), with a 95 % bootstrap interval over "
-    "seeds; worst task: the task with the highest such change. Δm: against each task trained alone, in % (above 0 is "
-    "better); worst against alone: the task whose error grew most, in %. Rank: the mean over seeds. Runs, steps and "
-    "seconds: all of the row’s runs, tuning included, divided by the number of seeds."
+    "seeds; worst task: the task with the highest such change.{by_others} Δm: against each task trained alone, in % "
+    "(above 0 is better); worst against alone: the task whose error grew most, in %. Rank: the mean over seeds. Runs, "
+    "steps and seconds: all of the row’s runs, tuning included, divided by the number of seeds."
+)
+BY_OTHERS = (
+    " By other seeds: the change where the candidate of each seed is the best one in the other seeds. It shows what a "
+    "setting is worth when it is trained again, since the luck of a single run cannot be chosen."
 )
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -47,6 +51,7 @@ def cells(summary: Summary) -> list[list[str]]:
         *arrows,
         "change %",
         "worst task %",
+        *(["by other seeds %"] if summary.has_choice else []),
         "Δm %",
         "worst against alone %",
         "rank",
@@ -64,7 +69,8 @@ def markdown(summary: Summary) -> str:
     lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
     table = "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
     legend = "\n".join(_legend(row) for row in summary.rows)
-    return f"{table}\n\n{NOTE.format(reference=summary.reference)}\n\n{legend}\n"
+    note = NOTE.format(reference=summary.reference, by_others=BY_OTHERS if summary.has_choice else "")
+    return f"{table}\n\n{note}\n\n{legend}\n"
 
 
 def latex(summary: Summary) -> str:
@@ -120,6 +126,7 @@ def _cells(summary: Summary, row: RowSummary) -> list[str]:
         *(_value(row, metric) for metric in summary.metrics),
         "reference" if row.row.name == summary.reference else _change(row.change),
         _worst(row.worst),
+        *([_change(row.by_others)] if summary.has_choice else []),
         _change(gain, float),
         _worst(row.worst_alone),
         NONE if row.rank is None else f"{row.rank:.1f}",
@@ -167,7 +174,8 @@ def _numbers(summary: Summary, row: RowSummary) -> dict[str, Any]:
         spread = row.test.get(metric.key)
         found[f"{metric.key} mean"] = "" if spread is None else spread.mean
         found[f"{metric.key} standard deviation"] = "" if spread is None else spread.deviation
-    found |= _ends("change %", row.change, percent) | _ends("delta m %", row.delta_m, float)
+    found |= _ends("change %", row.change, percent) | _ends("by other seeds %", row.by_others, percent)
+    found |= _ends("delta m %", row.delta_m, float)
     for name, worst in (("worst task", row.worst), ("worst against alone", row.worst_alone)):
         found |= {name: "" if worst is None else worst[0]} | _ends(f"{name} %", worst and worst[1], percent)
     selected = row.selected

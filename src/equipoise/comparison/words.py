@@ -12,8 +12,8 @@ FEW_SEEDS = 6
 
 def paragraph(summary: Summary) -> str:
     """A paragraph that says which differences are significant, from the intervals alone."""
-    sentences = [*_setting(summary), *_changes(summary), *_best(summary), *_alone(summary), *_ranks(summary)]
-    return " ".join(sentences)
+    parts = (_setting, _changes, _by_others, _best, _alone, _ranks)
+    return " ".join(sentence for part in parts for sentence in part(summary))
 
 
 def _setting(summary: Summary) -> list[str]:
@@ -56,6 +56,22 @@ def _changes(summary: Summary) -> list[str]:
     if _enough(summary) and (better or worse):
         found.append(_multiplicity(summary, len(compared), [*better, *worse]))
     return found
+
+
+def _by_others(summary: Summary) -> list[str]:
+    """What searched settings are worth when they are trained again."""
+    fewest = min(row.selected.tried for row in summary.rows)
+    searched = [
+        f"{_quoted(row.row.name)} ({_in_percent(row.by_others)})"
+        for row in summary.rows
+        if row.by_others is not None and not row.row.is_single and row.selected.tried > fewest
+    ]
+    if not searched:
+        return []
+    return [
+        "A row that chooses among many runs also chooses a lucky one. If each seed’s candidate is instead the best one "
+        f"of the other seeds, for {_quoted(summary.reference)} too, the change is: {_listed(searched)}."
+    ]
 
 
 def _multiplicity(summary: Summary, many: int, significant: Sequence[str]) -> str:

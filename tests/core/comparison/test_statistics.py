@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from equipoise.comparison import Comparison
-from equipoise.comparison.selection import score, select
+from equipoise.comparison.selection import has_choice, score, select, select_by_others
 from equipoise.comparison.statistics import bootstrap, delta_m, log_ratios, log_ratios_to_single, mean_over_tasks
 from equipoise.comparison.summary import summarize
 from tests.core.comparison.support import AUC, RMSE, comparison, record, row
@@ -118,3 +118,49 @@ def test_a_row_without_results_has_no_figures(both):
     lost = dataclasses.replace(both, rows=(*both.rows, row("lost")))
     summary = summarize(lost)["lost"]
     assert (summary.change, summary.rank, summary.delta_m, summary.worst) == (None, None, None, None)
+
+
+def test_the_other_seeds_choose():
+    """Each seed would choose otherwise for itself."""
+    validation = {"x": (1.0, 1.0, 4.0), "y": (2.0, 2.0, 1.0), "z": (0.1, 9.0, 9.0)}
+    records = [
+        record("old", name, seed, (10.0 * value, 0.5), validation=(value, 0.5))
+        for name, values in validation.items()
+        for seed, value in enumerate(values)
+    ]
+    found = comparison([row("old")], records, "old")
+    assert has_choice(found)
+    assert {seed: run.candidate for seed, run in select(found)["old"].runs.items()} == {0: "z", 1: "x", 2: "y"}
+    # Geometric means of the others: seed 0: x 2, y √2, z 9; seed 1: x 2, y √2, z .95; seed 2: x 1, y 2, z .95.
+    assert {s: run.candidate for s, run in select_by_others(found)["old"].runs.items()} == {0: "y", 1: "z", 2: "z"}
+
+
+def test_only_what_finished_with_every_seed_is_chosen_by_others():
+    records = [record("old", name, seed, (value, 0.5)) for name, value in (("x", 1.0), ("y", 9.0)) for seed in (0, 1)]
+    lost = dataclasses.replace(records[1], error="FloatingPointError: the loss is NaN")
+    found = comparison([row("old")], [records[0], lost, *records[2:]], "old")
+    assert {run.candidate for run in select_by_others(found)["old"].runs.values()} == {"y"}
+    assert not has_choice(found)
+
+
+def test_one_seed_chooses_nothing_by_others(both):
+    records = [record("old", name, 0, (1.0, 0.5)) for name in ("x", "y")]
+    found = comparison([row("old")], records, "old")
+    assert not select_by_others(found)["old"].runs
+    assert not summarize(found).has_choice
+    assert not summarize(both).has_choice  # Two seeds, one candidate a row.
+
+
+def test_luck_does_not_survive_the_choice_by_others():
+    """36 candidates that differ by chance alone: the best of each seed gains much, and nothing by other seeds."""
+    drawn = np.random.default_rng(0)
+    errors = np.exp(0.2 * drawn.normal(size=(2, 36, 20)))
+    records = [
+        record(name, f"c{number}", seed, (errors[which, number, seed], 0.5))
+        for which, (name, count) in enumerate((("old", 1), ("new", 36)))
+        for number in range(count)
+        for seed in range(20)
+    ]
+    new = summarize(comparison([row("old"), row("new")], records, "old"))["new"]
+    assert new.change.mean < -0.15
+    assert new.by_others.low < 0.0 < new.by_others.high

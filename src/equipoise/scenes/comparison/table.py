@@ -53,8 +53,9 @@ class Table:
 def main_table(summary: Summary) -> Table:
     """Return each row's figures on the test split, and how they differ from those of the reference row."""
     titles = [f"{title(metric)} {ARROWS[metric.higher_is_better]}" for metric in summary.metrics]
+    again = ["the same, chosen by other seeds"] if summary.has_choice else []
     return Table(
-        titles=(*titles, f"error relative to {summary.reference}", "worst task", "Δm", "rank", "runs", "time"),
+        titles=(*titles, f"error relative to {summary.reference}", *again, "worst task", "Δm", "rank", "runs", "time"),
         rows=tuple(
             TableRow(
                 name=row.row.name,
@@ -105,6 +106,8 @@ def label(metric: Metric) -> str:
 def _cells(summary: Summary, row: RowSummary) -> list[Cell]:
     cells = [figure_cell(summary, row, metric) for metric in summary.metrics]
     cells.append(change_cell(row.change))
+    if summary.has_choice:
+        cells.append(change_cell(row.by_others))
     worst = row.worst
     cells.append(Cell(text="–") if worst is None else change_cell(worst[1], says=worst[0]))
     cells.append(_gain_cell(row.delta_m))
