@@ -124,9 +124,21 @@ def searched(tasks: int, *, growth: bool) -> list[Method]:
     return [Method("", of(log.exp() / log.exp().sum())) for log in logs]
 
 
-def train(problem: Problem, method: Method, seeds: int, steps: int, *, laplace: bool) -> tuple[Tensor, Tensor]:
-    """The validation score ``(seeds,)`` and the test errors ``(seeds, tasks)`` of the chosen rate and checkpoint."""
-    networks = Networks(problem, seeds, laplace=laplace)
+def train(
+    problem: Problem,
+    method: Method,
+    seeds: int,
+    steps: int,
+    *,
+    laplace: bool = False,
+    draw: int = 0,
+    decay: float = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """The validation score ``(seeds,)`` and the test errors ``(seeds, tasks)`` of the chosen rate and checkpoint.
+
+    Each ``draw`` has other initial weights; rates fall as (1 − t/T)^``decay``.
+    """
+    networks = Networks(problem, seeds, laplace=laplace, draw=draw)
     own = torch.tensor([1.0, 1.0]), torch.tensor([2**0.5, 0.5]) if laplace else torch.tensor([0.5, 1.0])
     coefficients, exponents = torch.where(networks.is_class[:, None], *own).T
     state = State(coefficients, exponents, torch.zeros(len(networks.lr), len(problem.targets)))
@@ -139,11 +151,12 @@ def train(problem: Problem, method: Method, seeds: int, steps: int, *, laplace: 
         loss, _ = networks.losses(*networks.batch(step - 1))
         state.see(loss.detach())
         gradients = torch.autograd.grad((method.weights(state) * loss).sum(), parameters)
+        factor = (1 - (step - 1) / steps) ** decay
         with torch.no_grad():
             for optimizer, parameter, gradient in zip(optimizers, parameters, gradients, strict=True):
-                optimizer.step(parameter, gradient)
+                optimizer.step(parameter, gradient, factor)
             pull = method.pooling * (state.s - state.s.mean(1, keepdim=True))
-            noise.step(state.s, 0.5 - exponents * state.learned(state.s) * state.loss + pull)
+            noise.step(state.s, 0.5 - exponents * state.learned(state.s) * state.loss + pull, factor)
             if method.floor:
                 state.s.clamp_min_(2 * math.log(method.floor))
         if step * VALIDATIONS % steps < VALIDATIONS:

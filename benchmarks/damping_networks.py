@@ -60,7 +60,7 @@ def _wave(inputs: Tensor, drawn: torch.Generator) -> Tensor:
 class Networks:
     """One MLP a run, trained side by side; run r has seed r // rates and learning rate r % rates."""
 
-    def __init__(self, problem: Problem, seeds: int, *, laplace: bool) -> None:
+    def __init__(self, problem: Problem, seeds: int, *, laplace: bool, draw: int = 0) -> None:
         self.seeds, self.laplace, self.is_class = seeds, laplace, problem.is_class
         runs, tasks = seeds * len(RATES), len(problem.targets)
         self.seed = torch.arange(runs) // len(RATES)
@@ -69,7 +69,7 @@ class Networks:
         self.inputs, self.targets = _splits(problem, seeds, self.shares[0])
         widths = (problem.inputs.shape[1], HIDDEN, HIDDEN, tasks)
         self.layers = [
-            tuple(p[self.seed].clone().requires_grad_() for p in _layer(wide, narrow, seeds, number))
+            tuple(p[self.seed].clone().requires_grad_() for p in _layer(wide, narrow, seeds, number, draw))
             for number, (wide, narrow) in enumerate(itertools.pairwise(widths))
         ]
 
@@ -103,9 +103,9 @@ class Networks:
         return torch.where(self.is_class, 1 - auc, regression.double()), losses
 
 
-def _layer(wide: int, narrow: int, seeds: int, number: int) -> list[Tensor]:
-    """PyTorch's own initial weights, by seed."""
-    drawn = [torch.Generator().manual_seed(1000 * seed + number) for seed in range(seeds)]
+def _layer(wide: int, narrow: int, seeds: int, number: int, draw: int) -> list[Tensor]:
+    """PyTorch's own initial weights, by seed; other ones for each ``draw``."""
+    drawn = [torch.Generator().manual_seed(100_000 * draw + 1000 * seed + number) for seed in range(seeds)]
     sizes = ((wide, narrow), (1, narrow))
     return [torch.stack([(2 * torch.rand(*size, generator=g) - 1) / wide**0.5 for g in drawn]) for size in sizes]
 
@@ -136,9 +136,9 @@ class Adam:
     def __init__(self, like: Tensor, rate: Tensor) -> None:
         self.rate, self.first, self.second, self.steps = rate, torch.zeros_like(like), torch.zeros_like(like), 0
 
-    def step(self, value: Tensor, gradient: Tensor) -> None:
+    def step(self, value: Tensor, gradient: Tensor, factor: float = 1.0) -> None:
         self.steps += 1
         self.first.lerp_(gradient, 0.1)
         self.second.lerp_(gradient.square(), 0.001)
         unbiased = self.first / (1 - 0.9**self.steps), self.second / (1 - 0.999**self.steps)
-        value.sub_(self.rate * unbiased[0] / (unbiased[1].sqrt() + 1e-8))
+        value.sub_(factor * self.rate * unbiased[0] / (unbiased[1].sqrt() + 1e-8))
