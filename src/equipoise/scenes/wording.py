@@ -7,14 +7,14 @@ from typing import Any
 def number(value: Any) -> str:
     """Format a number with three significant digits; a dash stands for no value.
 
-    >>> number(0.48532), number(1234567), number(None), number([1.0, 0.25])
-    ('0.485', '1,234,567', '–', '1, 0.25')
+    >>> number(0.48532), number(1234567), number(None), number([1.0, 0.25]), number(-0.0)
+    ('0.485', '1,234,567', '–', '1, 0.25', '0')
     """
     if isinstance(value, list):
         return ", ".join(number(item) for item in value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return "–"
-    return (f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}").replace("-", "−")
+    return (f"{value:z,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:z.3g}").replace("-", "−")
 
 
 def decimals(value: float | None) -> int | None:
@@ -31,13 +31,13 @@ def decimals(value: float | None) -> int | None:
 def fixed(value: float | None, places: int | None, *, sign: bool = False) -> str:
     """Format a value with ``places`` decimals, or like ``number`` if ``places`` is ``None``; ``sign`` adds a plus.
 
-    >>> fixed(10.041, 2), fixed(-0.066, 2, sign=True), fixed(12345.6, 0), fixed(None, 2)
-    ('10.04', '−0.07', '12,346', '–')
+    >>> fixed(10.041, 2), fixed(-0.066, 2, sign=True), fixed(12345.6, 0), fixed(None, 2), fixed(-0.001, 2)
+    ('10.04', '−0.07', '12,346', '–', '0.00')
     """
     if value is None or not math.isfinite(value):
         return "–"
     plus = "+" if sign and value >= 0 else ""
-    shown = number(value) if places is None else f"{value:,.{places}f}"
+    shown = number(value) if places is None else f"{value:z,.{places}f}"
     return plus + shown.replace("-", "−")
 
 

@@ -62,7 +62,8 @@ def test_a_run_is_an_ordinary_run_with_a_record(plan: Plan, folder: ComparisonFo
     assert [step for step, _ in record.weights] == [1, 2, 3, 4]
     log = folder.run(run.name).read_log()
     assert record.update_norms == tuple((entry["step"], entry["update_norm"]) for entry in log)
-    assert not list((folder.run(run.name).path / "checkpoints").glob("*"))
+    for emptied in ("checkpoints", "best"):
+        assert not (folder.run(run.name).path / emptied).exists()
     before = folder.record(run.name).stat().st_mtime_ns
     assert make_run(plan, run, folder, callbacks(), CPU) == 0
     assert folder.record(run.name).stat().st_mtime_ns == before

@@ -117,10 +117,12 @@ class RunFolder:
     def remove_checkpoints(self) -> None:
         """Remove what training would be resumed from, and the best model so far; the finished model is kept."""
         with self._writing():
-            for path in checkpoints(self.path / run_files.CHECKPOINTS):
-                remove_checkpoint(path, (*FILES, AVERAGE))
-            for path in checkpoints(self.path / run_files.BEST):
-                remove_checkpoint(path, BEST_FILES)
+            for name, files in ((run_files.CHECKPOINTS, (*FILES, AVERAGE)), (run_files.BEST, BEST_FILES)):
+                folder = self.path / name
+                for path in checkpoints(folder):
+                    remove_checkpoint(path, files)
+                if folder.is_dir() and not any(folder.iterdir()):  # Whatever else is in there is the user's.
+                    folder.rmdir()
 
     def read(self) -> tuple[Recipe, RunRecord]:
         """Read the recipe and the record.
