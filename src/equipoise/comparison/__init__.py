@@ -2,6 +2,7 @@
 
 from equipoise.comparison import rows, tables
 from equipoise.comparison.methods import Fixed, Form, Learned, Method, TorchJD
+from equipoise.comparison.page import write_page
 from equipoise.comparison.plan import Plan, compare
 from equipoise.comparison.problem import Problem
 from equipoise.comparison.records import Comparison, Metric, RowInfo, RunRecord
@@ -33,4 +34,5 @@ __all__ = [
     "rows",
     "summarize",
     "tables",
+    "write_page",
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from equipoise.comparison import store
+from equipoise.comparison.page import missing_libraries, write_page
 from equipoise.comparison.problem import Problem
 from equipoise.comparison.records import Comparison, RunRecord
 from equipoise.comparison.rows import Candidate, Row, standard
@@ -19,6 +20,7 @@ from equipoise.comparison.tables import write
 
 LEARNING_RATES = (0.001, 0.003, 0.01)
 REFERENCE = "equal"
+PAGE = "report.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +150,8 @@ def compare(
     """Compare methods of weighing on a model and its data: train every row alike, and choose on validation data.
 
     Runs that are finished are kept: the same call goes on where it was stopped. Every row gets the same learning rates,
-    steps, initial weights and batches. Beside the records, the folder gets the table as CSV, JSON, Markdown and LaTeX.
+    steps, initial weights and batches. Beside the records, the folder gets the table as CSV, JSON, Markdown and LaTeX,
+    and ``report.html``, see ``equipoise.comparison.write_page``, where the extra ``[report]`` is installed.
 
     Args:
         problem: the model and the data: an ``equipoise.comparison.Table``, or an object as
@@ -200,6 +203,8 @@ def compare(
     make_all(plan, plan.pending(retry_failed=retry_failed), processes=processes, retry_failed=retry_failed)
     found = plan.collect()
     write(found, plan.folder)
+    if not missing_libraries():
+        write_page(found, plan.folder / PAGE)
     return found
 
 

@@ -189,6 +189,21 @@ def sweep(
     return [single(first, form=form), *both, single(second, form=form), learned((first, second), form=form)]
 
 
+def share_of(row: RowInfo) -> float | None:
+    """The share of the first task in a row that ``sweep`` made, from its name; ``None`` for other rows.
+
+    >>> [share_of(row.info) for row in sweep("a", "b", shares=(0.9, 0.5))]
+    [None, 0.9, 0.5, None, None]
+    """
+    if len(row.tasks) != 2 or not row.name.startswith(f"{row.tasks[0]} "):
+        return None
+    try:
+        share = float(row.name.removeprefix(f"{row.tasks[0]} "))
+    except ValueError:
+        return None
+    return share if 0.0 <= share <= 1.0 else None
+
+
 def standard(tasks: Sequence[str], *, draws: int = DRAWS, seed: int = 0, controls: bool = True) -> list[Row]:
     """The rows of ``equipoise.compare`` unless others are given.
 

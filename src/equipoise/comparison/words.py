@@ -12,15 +12,21 @@ FEW_SEEDS = 6
 
 def paragraph(summary: Summary) -> str:
     """A paragraph that says which differences are significant, from the intervals alone."""
+    return " ".join(sentences(summary))
+
+
+def sentences(summary: Summary) -> list[str]:
+    """The sentences of ``paragraph``."""
     parts = (_setting, _changes, _by_others, _best, _alone, _ranks)
-    return " ".join(sentence for part in parts for sentence in part(summary))
+    return [sentence for part in parts for sentence in part(summary)]
 
 
 def _setting(summary: Summary) -> list[str]:
     seeds, tried = len(summary.seeds), sum(row.selected.tried for row in summary.rows)
     found = [
-        f"{_count(len(summary.rows), 'row')} and {_count(seeds, 'seed')} took {_count(tried, 'run')}. The candidate of "
-        "each row and the checkpoint of each run were chosen on validation data; all figures are from the test set."
+        f"{_count(len(summary.rows), 'row')} and {_count(seeds, 'seed')} took {_count(tried, 'run')}.",
+        "The candidate of each row and the checkpoint of each run were chosen on validation data; all figures are from "
+        "the test set.",
     ]
     if seeds == 1:
         found.append("A single seed has no intervals, so no difference is shown: it may be chance.")
@@ -69,8 +75,9 @@ def _by_others(summary: Summary) -> list[str]:
     if not searched:
         return []
     return [
-        "A row that chooses among many runs also chooses a lucky one. If each seed’s candidate is instead the best one "
-        f"of the other seeds, for {_quoted(summary.reference)} too, the change is: {_listed(searched)}."
+        "A row that chooses among many runs also chooses a lucky one.",
+        "If each seed’s candidate is instead the best one of the other seeds, for "
+        f"{_quoted(summary.reference)} too, the change is: {_listed(searched)}.",
     ]
 
 
@@ -117,8 +124,8 @@ def _ranks(summary: Summary) -> list[str]:
     outcome = "differ" if ranking.p_value < 0.05 else "are not shown to differ"
     return [
         f"The mean ranks over seeds {outcome} (Friedman, p = {ranking.p_value:.2g}); two of them differ significantly "
-        f"where they are more than {ranking.critical_difference:.1f} apart (Nemenyi). All of this is about this "
-        "problem and this budget; repetitions with other seeds say nothing about other data."
+        f"where they are more than {ranking.critical_difference:.1f} apart (Nemenyi).",
+        "All of this is about this problem and this budget; repetitions with other seeds say nothing about other data.",
     ]
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from equipoise.comparison.page.cost import cost
+from equipoise.comparison.page.weights import limits
 from equipoise.comparison.summary import summarize
 from equipoise.scenes.comparison.collect import collected
 from equipoise.scenes.comparison.folder import ComparisonFolder
-from equipoise.scenes.comparison.page import cost, write_report
+from equipoise.scenes.comparison.page import write_report
 from equipoise.scenes.comparison.plan import Plan
-from equipoise.scenes.comparison.plots import limits
 from tests.scenes.comparison.support import plan_of, record, started
 
 ERRORS = {"alone-semantic": 1.2, "alone-instance": 1.1, "alone-depth": 1.3, "equal": 1.0, "learned": 0.8}
@@ -54,7 +55,7 @@ def test_figures_and_differences(tmp_path: Path):
     assert '<span class="below">± 0.05</span>' in page.path.read_text()
     assert json.loads(page.table)["reference"] == "equal"
     summary = summarize(collected(plan, ComparisonFolder(tmp_path)).comparison)
-    costs = {row.name: row for row in cost(collected(plan, ComparisonFolder(tmp_path)), summary)}
+    costs = {row.name: row for row in cost(collected(plan, ComparisonFolder(tmp_path)).comparison, summary)}
     assert (costs["equal"].updates, costs["learned"].updates) == ("1.00", "0.80")
     beside = {path.name for path in tmp_path.iterdir()}
     assert {"table.csv", "table.json", "table.md", "table.tex", "comparison.json"} <= beside

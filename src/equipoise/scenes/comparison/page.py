@@ -1,27 +1,23 @@
 """The report of a comparison: one self-contained page, and its table as CSV, JSON, Markdown and LaTeX."""
 
-import math
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from equipoise._html.template import rendered
+from equipoise.comparison.page.contents import contents
+from equipoise.comparison.page.sweep import Sweep, without
+from equipoise.comparison.page.table import Table, main_table
 from equipoise.comparison.records import Comparison
-from equipoise.comparison.summary import RowSummary, Summary, summarize
+from equipoise.comparison.summary import Summary, summarize
 from equipoise.comparison.tables import as_json, write
 from equipoise.comparison.words import paragraph
 from equipoise.scenes.comparison.collect import Collected
 from equipoise.scenes.comparison.folder import ComparisonFolder
 from equipoise.scenes.comparison.plan import Plan
-from equipoise.scenes.comparison.plots import Plot, change_plot, rank_plot, sweep_plot, weight_plots
 from equipoise.scenes.comparison.rows import SWEEP
-from equipoise.scenes.comparison.table import Table, main_table, short_table
+from equipoise.scenes.comparison.table import short_table, title
 from equipoise.scenes.io.atomic import write_atomic
-from equipoise.scenes.report.template import rendered
-from equipoise.scenes.report.words import duration
-from equipoise.scenes.wording import counted, fixed
-
-SENTENCE = re.compile(r"(?<=[.]) (?=[A-Z“])")
-"""Between two sentences of the conclusions."""
+from equipoise.scenes.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,48 +44,36 @@ class Page:
 def write_report(found: Collected, plan: Plan, folder: ComparisonFolder) -> Page:
     """Write the page and the tables beside it."""
     summary = summarize(without_sweep(found.comparison))
-    table, short = main_table(summary), short_table(summary)
-    words = paragraph(summary)
-    write_atomic(folder.report, _rendered(found, plan, summary, table, words).encode(errors="replace"))
+    table, short = main_table(summary, title), short_table(summary)
+    write_atomic(folder.report, _rendered(found, plan, summary, table).encode(errors="replace"))
     write(found.comparison, folder.path)
     return Page(
         path=folder.report,
         title=f"{plan.title}: figures on the test images, mean over seeds",
         columns=("row", *short.titles),
         rows=short.as_texts(),
-        words=words,
+        words=paragraph(summary),
         table=as_json(summary),
     )
 
 
 def without_sweep(comparison: Comparison) -> Comparison:
     """Return the comparison without the points of a sweep, which have plots of their own."""
-    rows = tuple(row for row in comparison.rows if not row.name.startswith(SWEEP))
-    if comparison.reference not in [row.name for row in rows]:
-        return comparison
-    records = tuple(record for record in comparison.records if not record.row.startswith(SWEEP))
-    return replace(comparison, rows=rows, records=records)
+    return without(comparison, {row.name for row in comparison.rows if row.name.startswith(SWEEP)})
 
 
-def _rendered(found: Collected, plan: Plan, summary: Summary, table: Table, words: str) -> str:
-    failed = [record for record in found.comparison.records if record.failed]
-    return rendered(
-        "equipoise.scenes.comparison",
-        title=plan.title,
-        table=table,
+def _rendered(found: Collected, plan: Plan, summary: Summary, table: Table) -> str:
+    values = contents(
+        found.comparison,
         summary=summary,
-        words=SENTENCE.split(words),
+        table=table,
+        sweeps=_sweeps(plan, found.comparison),
+        naming=title,
+        weight="weight × first loss",
         lead=lead(found, plan),
-        missing=found.missing,
-        changes=change_plot(summary),
-        ranks=rank_plot(summary.ranking),
-        sweep=_sweep_plots(plan, found),
-        weights=weight_plots(summary),
-        failed=failed,
-        cost=cost(found, summary),
         facts=facts(found, plan),
-        duration=duration,
     )
+    return rendered("equipoise.scenes.comparison", "equipoise.comparison.page", missing=found.missing, **values)
 
 
 def lead(found: Collected, plan: Plan) -> str:
@@ -117,52 +101,13 @@ def facts(found: Collected, plan: Plan) -> list[tuple[str, str]]:
     ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What a row cost, how long its updates were, and which candidates were chosen."""
-
-    name: str
-    runs: int
-    steps: str
-    time: str
-    updates: str
-    chosen: str
-
-
-def cost(found: Collected, summary: Summary) -> list[Cost]:
-    """Return the cost of each row, tuning included."""
-    rows = []
-    usual = update_length(summary[summary.reference])
-    for row in summary.rows:
-        own = [record for record in found.comparison.records if record.row == row.row.name]
-        chosen = ", ".join(f"{name} ({counted(count, 'seed')})" for name, count in row.selected.candidates.items())
-        rows.append(
-            Cost(
-                name=row.row.name,
-                runs=len(own),
-                steps=f"{sum(record.steps for record in own):,}",
-                time=duration(sum(record.seconds for record in own)),
-                updates=fixed(update_length(row) / usual, 2),
-                chosen=chosen or "none",
-            )
-        )
-    return rows
-
-
-def update_length(row: RowSummary) -> float:
-    """Return how far the network moved in a step, the mean over the recorded steps and seeds; NaN where none was."""
-    norms = [norm for run in row.selected.runs.values() for _, norm in run.update_norms]
-    return sum(norms) / len(norms) if norms else math.nan
-
-
-def _sweep_plots(plan: Plan, found: Collected) -> list[Plot]:
+def _sweeps(plan: Plan, comparison: Comparison) -> list[Sweep]:
     if not plan.settings.sweep:
         return []
-    summary = summarize(found.comparison)
     one, other = plan.settings.sweep
     shares = {f"{SWEEP}{one}+{other}-{share:g}": share for share in plan.settings.sweep_shares}
     shares |= {f"alone-{one}": 1.0, f"alone-{other}": 0.0}
-    made = {row.row.name for row in summary.rows}
+    made = {row.name for row in comparison.rows}
     kept = {name: share for name, share in shares.items() if name in made}
-    pair = "+".join(name for name in plan.recipe.tasks if name in (one, other))
-    return sweep_plot(summary, one, other, kept, f"pair-{pair}")
+    learned = "pair-" + "+".join(name for name in plan.recipe.tasks if name in (one, other))
+    return [Sweep(one=one, other=other, shares=kept, learned=learned if learned in made else None)]

@@ -5,12 +5,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from equipoise._html.template import legible
 from equipoise.scenes.evaluation.figures import Figures, SetFigures
 from equipoise.scenes.io.run_files import EXPORT, ONNX, TORCH_EXPORT
 from equipoise.scenes.model.export_record import FILES, ExportRecord
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.report.figures import Row, metric_rows
-from equipoise.scenes.report.words import legible, listed
+from equipoise.scenes.report.words import listed
 from equipoise.scenes.wording import number, significant
 
 UNSAFE = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#~"} | {"\n": " ", "\r": " "})

@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
+from equipoise._html.template import rendered
 from equipoise.errors import RunError
 from equipoise.scenes.report.calibration import calibration_table
 from equipoise.scenes.report.chart import TASK_COLORS
 from equipoise.scenes.report.curves import overall_charts, task_charts
 from equipoise.scenes.report.figures import legend, set_result
 from equipoise.scenes.report.gallery import gallery
-from equipoise.scenes.report.template import PACKAGE, rendered
 from equipoise.scenes.report.validation import model_note, validation_section
 from equipoise.scenes.report.words import facts, lead, unfinished, verdict
 from equipoise.scenes.runs.run_folder import RunFolder, damage_named
@@ -42,7 +42,7 @@ def build_report(folder: RunFolder) -> Path:
         validation = validation_section(record, folder.read_validations())
     pictures = gallery(folder.pictures, folder.read_examples(), sets, record.vocabulary)
     page = rendered(
-        PACKAGE,
+        "equipoise.scenes.report",
         title=folder.path.resolve().name,
         gallery=pictures,
         recipe=json.dumps(recipe, indent=2, ensure_ascii=False) if recipe else "",

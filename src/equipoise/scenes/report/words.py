@@ -3,39 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from equipoise.scenes.evaluation.figures import Figures
 from equipoise.scenes.report.figures import Row, measured
 from equipoise.scenes.runs.record import RunRecord
 from equipoise.scenes.tasks import TASKS
 from equipoise.scenes.training.log import Entry
-from equipoise.scenes.wording import counted, number
+from equipoise.scenes.wording import counted, duration, number
 
 COUNTS = {2: "both tasks", 3: "all three tasks", 4: "all four tasks"}
-
-
-def legible(value: Any) -> Any:
-    r"""Spell out invisible characters in a text: one that reverses the direction would reverse its neighbours too.
-
-    >>> legible("str\u202eeets")
-    'str\\u202eeets'
-    """
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
-        return value
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in value)
-
-
-def duration(seconds: float) -> str:
-    """Format a duration in minutes and seconds, or in hours and minutes.
-
-    >>> duration(561.3), duration(7260)
-    ('9 min 21 s', '2 h 1 min')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def listed(names: list[str]) -> str:
