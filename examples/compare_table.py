@@ -1,6 +1,8 @@
 """Compare ways to weigh two regressions on a table: fixed, tuned and learned weights, each with the same budget.
 
 python examples/compare_table.py enb.arff  (about a minute on one core; a second call finds the finished runs)
+
+After ``pip install 'equipoise[report]'``, comparison-enb/report.html is a page with the table and plots.
 """
 
 from pathlib import Path
@@ -27,12 +29,13 @@ def main() -> None:
         rows.learned(table.tasks),
         rows.control(rows.learned(table.tasks)),
     ]
-    comparison = eq.compare(
-        table, folder=Path("comparison-enb"), rows=chosen, seeds=(0, 1, 2), lrs=(0.003, 0.01), steps=600
-    )
+    folder = Path("comparison-enb")
+    comparison = eq.compare(table, folder=folder, rows=chosen, seeds=(0, 1, 2), lrs=(0.003, 0.01), steps=600)
     summary = summarize(comparison)
     print(tables.markdown(summary))
     print(paragraph(summary))
+    page = folder / "report.html"
+    print(f"Page: {page}" if page.exists() else "A page with plots needs: pip install 'equipoise[report]'")
 
 
 if __name__ == "__main__":

@@ -89,6 +89,15 @@ def test_a_single_seed_shows_no_difference(tmp_path: Path):
     assert not set("[±") & set(learned)
 
 
+def test_the_column_chosen_by_other_seeds_is_explained_where_it_is(tmp_path: Path):
+    for every, lr_factors in ((True, (0.5, 1.0)), (False, (1.0,))):
+        plan = plan_of(lr_factors=lr_factors, tune_every_seed=every)
+        folder = tmp_path / str(every)
+        text = write_report(collected(plan, filled(plan, folder)), plan, ComparisonFolder(folder)).path.read_text()
+        assert ("<em>Chosen by other seeds</em> is the same change" in text) == every
+        assert ("the same, chosen by other seeds</th>" in text) == every
+
+
 def test_weights_of_all_rows_are_on_one_scale():
     assert limits([0.2, 0.9]) == pytest.approx((0.18, 0.99))
     low, high = limits([1.0, 1.1])

@@ -32,9 +32,7 @@ def write_page(comparison: Comparison, path: str | Path) -> Path:
         ModuleNotFoundError: Jinja2 or Matplotlib is not installed.
     """
     if missing := missing_libraries():
-        raise ModuleNotFoundError(
-            f"write_page: expected {' and '.join(missing)}, found not installed: pip install 'equipoise[report]'"
-        )
+        raise ModuleNotFoundError(f"write_page: found no {' and no '.join(missing)}: pip install 'equipoise[report]'")
     from equipoise.comparison.page.document import document
 
     path = Path(path)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from equipoise.comparison.page.figure import INK, QUIET, RULE, Plot, brief, drawn
-from equipoise.comparison.statistics import Interval, percent, signed
+from equipoise.comparison.statistics import Interval, percent
 from equipoise.comparison.summary import Summary
 
 WIDEST = 5
@@ -65,9 +65,7 @@ def _panel(axis: Axes, name: str, changes: Sequence[Interval | None]) -> bool:
         if abs(mean) <= limit:
             axis.plot([mean], [place], "o", color=color, markersize=5)
         else:
-            edge, says, align = (1.0, f"{signed(mean)} ▸", "right") if mean > 0 else (0.0, f"◂ {signed(mean)}", "left")
-            across = axis.get_yaxis_transform()
-            axis.text(edge, place, says, transform=across, ha=align, va="bottom", fontsize=8, color=color)
+            _number_at_edge(axis, place, mean, color)
     # An interval that goes on beyond the plot runs into its edge.
     if any(percent(change.low) <= limit < percent(change.high) for _, change in known):
         axis.set_xlim(right=limit)
@@ -77,6 +75,13 @@ def _panel(axis: Axes, name: str, changes: Sequence[Interval | None]) -> bool:
     axis.tick_params(length=0)
     axis.xaxis.set_major_locator(MaxNLocator(4))
     return any(abs(percent(change.mean)) > limit for _, change in known)
+
+
+def _number_at_edge(axis: Axes, place: int, mean: float, color: str) -> None:
+    edge, says, align = (1.0, f"{mean:+,.0f} ▸", "right") if mean > 0 else (0.0, f"◂ −{-mean:,.0f}", "left")
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # So that lines do not cross the number.
+    across = axis.get_yaxis_transform()
+    axis.text(edge, place, says, transform=across, ha=align, va="bottom", fontsize=8, color=color, bbox=box)
 
 
 def reach(ends: Sequence[float]) -> float:

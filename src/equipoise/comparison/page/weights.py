@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from equipoise._wording import number
 from equipoise.comparison.page.figure import COLORS, RULE, Plot, brief, drawn
 from equipoise.comparison.records import RunRecord
-from equipoise.comparison.summary import Summary
+from equipoise.comparison.summary import RowSummary, Summary
 
 DASHES = ("-", "--", ":", "-.")
 """Of lines whose colours have been used before."""
@@ -31,9 +31,9 @@ def weight_plots(summary: Summary, label: str) -> list[Plot]:
     shared = {name: found for name, found in values.items() if not _is_far(found, values)}
     common = limits([value for found in shared.values() for value in found])
     return [
-        _weight_plot(name, rows[name].selected.runs, rows[name].row.tasks, common, label)
-        if name in shared
-        else _weight_plot(name, rows[name].selected.runs, rows[name].row.tasks, limits(found), f"{label}, own scale")
+        _weight_plot(rows[name], label, limits(found), note="own scale")
+        if name not in shared
+        else _weight_plot(rows[name], label, common)
         for name, found in values.items()
     ]
 
@@ -48,22 +48,21 @@ def _is_far(own: Sequence[float], values: Mapping[str, Sequence[float]]) -> bool
     return max(own) > FAR * usual or min(own) < usual / FAR
 
 
-def _weight_plot(
-    row: str, runs: Mapping[int, RunRecord], tasks: Sequence[str], between: tuple[float, float], what: str
-) -> Plot:
+def _weight_plot(row: RowSummary, label: str, between: tuple[float, float], note: str = "") -> Plot:
     """One thin line a seed and task."""
-    title, names = textwrap.wrap(brief(row, 2 * TITLE), TITLE), [brief(task, 28) for task in tasks]
+    name, tasks, runs = row.row.name, row.row.tasks, row.selected.runs
+    title, names = textwrap.wrap(brief(name, 2 * TITLE), TITLE), [brief(task, 28) for task in tasks]
     columns = min(4, max(1, int(250 / (32 + 5 * max(map(len, names))))))  # Points: entries beside each other.
     entries = math.ceil(len(names) / columns)
     with drawn(3.6, 2.55 + 0.15 * entries + 0.15 * (len(title) - 1)) as (figure, source):
         axis = figure.subplots()
         looks = itertools.cycle(itertools.product(DASHES, COLORS))
-        for (dashes, color), task, name in zip(looks, tasks, names, strict=False):
+        for (dashes, color), task, short in zip(looks, tasks, names, strict=False):
             for place, run in enumerate(runs.values()):
                 points = [(step, weights[task]) for step, weights in run.weights if weights.get(task, 0) > 0]
-                label = name if place == 0 else None
+                says = short if place == 0 else None
                 steps, values = [step for step, _ in points], [value for _, value in points]
-                axis.plot(steps, values, dashes, color=color, linewidth=1.1, alpha=0.8, label=label)
+                axis.plot(steps, values, dashes, color=color, linewidth=1.1, alpha=0.8, label=says)
         axis.set_yscale("log")
         is_wide = between[1] > 100.0 * between[0]
         axis.yaxis.set_major_locator(LogLocator(subs=(1.0,) if is_wide else (1.0, 2.0, 5.0)))
@@ -75,12 +74,13 @@ def _weight_plot(
         axis.set_ylim(*between)
         axis.set_title("\n".join(title), loc="left")
         axis.set_xlabel("step")
-        axis.set_ylabel(what)
+        axis.set_ylabel(", ".join(filter(None, [label, note])))
         axis.grid(axis="y", color=RULE, linewidth=0.6)
         figure.legend(
             *axis.get_legend_handles_labels(), loc="outside lower center", ncols=columns, fontsize=8, handlelength=1.2
         )
-    return Plot(title=row, source=source[0], alt=f"The weights of {', '.join(tasks)} over the steps of {row}.")
+    alt = f"The weights of {', '.join(tasks)} over the steps of {name}."
+    return Plot(title=name, source=source[0], alt=alt, note=note)
 
 
 def limits(values: Sequence[float]) -> tuple[float, float]:
