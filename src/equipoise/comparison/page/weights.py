@@ -17,7 +17,7 @@ DASHES = ("-", "--", ":", "-.")
 """Of lines whose colours have been used before."""
 TITLE = 34
 """How many letters of a title fit above a plot."""
-FAR = 100.0
+FAR = 3000.0
 """Weights that differ by more than this factor are not drawn on one scale."""
 
 
