@@ -26,6 +26,7 @@ def main() -> None:
         rows.equal(table.tasks),
         rows.equal(table.tasks, rate="grown"),
         rows.tuned(table.tasks, draws=3, rate="grown"),
+        rows.damped(table.tasks),
         rows.learned(table.tasks),
         rows.control(rows.learned(table.tasks)),
     ]
