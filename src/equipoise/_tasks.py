@@ -137,10 +137,12 @@ class Tasks(nn.Module, Followed):
             single[name] = self[name]._task_loss(sums[name], counts.get(name), is_empty=empty[name])
             self[name].noise.bank.watch(self.training)
         losses = [part.nll.sum() for part in parts] + [task.nll for task in single.values()]
-        loss = losses[0] if len(losses) == 1 else torch.stack(losses).sum()
-        if not loss.requires_grad and torch.is_grad_enabled():
-            loss = loss + self._nothing()
+        loss = self._with_graph(losses[0] if len(losses) == 1 else torch.stack(losses).sum())
         return JointLoss(loss=loss, _names=self._names, _parts=tuple(parts), _single=single, _anchor=self._anchor())
+
+    def _with_graph(self, loss: Tensor) -> Tensor:
+        """The loss, with a zero gradient for every log-variance where no task has a label."""
+        return loss + self._nothing() if not loss.requires_grad and torch.is_grad_enabled() else loss
 
     def _nothing(self) -> Tensor:
         """Zero with a graph to every log-variance."""

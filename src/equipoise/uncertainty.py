@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
+from equipoise._damping import check_damping, damped_total, damping_factors
 from equipoise._execution import is_readable
+from equipoise._joint import JointLoss
 from equipoise._reduction import Sums
 from equipoise._tasks import Counts, Tasks
 from equipoise.functional import at_least_single
@@ -34,17 +36,28 @@ class UncertaintyWeighting(Tasks):
     has no unit that could be owned, so σ starts at 1 in the unit of the loss; use ``init="first_batch"`` where losses
     are far from 1.
 
+    With a ``damping``, a task that is learned almost perfectly does not starve the others. The total is then
+    Σ c_k·nll_k, where nll_k is a task's term above and c_k = (σ_k²/σ̄²)^damping has no gradient. σ̄² is the geometric
+    mean over the tasks that have a loss in the batch. As with ``weighting.Damped``, every σ keeps its optimum. Two
+    things differ. The ratios of σ depend on the units of the losses, so divide each loss by what a constant guess
+    costs. And only tasks of the same batch are damped against each other: a task that is alone in a batch has c = 1.
+
+    A total with damping is no negative log-likelihood, and as the c_k change, totals of different steps do not compare:
+    watch the losses themselves. ``weights()`` is what multiplies each loss, c_k included, in a batch in which every
+    task has one. ``weighting["depth"].weight`` is without c_k, and σ means what it does without damping.
+
     Args:
         kinds: by task name, what the loss is: ``"l2"`` (mean squared error), ``"l1"`` (mean absolute error, as
             ``Laplace`` weighs it), ``"l1-paper"`` (mean absolute error, as Kendall, Gal & Cipolla weigh it),
             ``"classification"`` (cross entropy), ``"posenet"``, ``"liebel"``, or a pair (coefficient, penalty).
+        damping: 0 (learned weights as they are) to 1 (their common scale alone); 0.5 is that of ``weighting.Damped``.
         **noise: the settings of every task's noise, see ``NoiseSettings``; ``channels`` is refused.
 
     Shapes:
         losses: by task name, scalars, floating point, with their graph.
 
     Raises:
-        ValueError: no tasks, an unknown kind, or a setting out of range.
+        ValueError: no tasks, an unknown kind, a damping outside 0 to 1, or a setting out of range.
 
     Source: Kendall, Gal & Cipolla (CVPR 2018), eq. 10; Kendall & Cipolla (CVPR 2017) for ``"posenet"``; Liebel & Körner
     (arXiv 1805.06334) for ``"liebel"``.
@@ -55,7 +68,7 @@ class UncertaintyWeighting(Tasks):
     (3.5, {'semantic': 1.0, 'depth': 0.5})
     """
 
-    def __init__(self, kinds: Mapping[str, Kind], **noise: Unpack[NoiseOptions]) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], *, damping: float = 0.0, **noise: Unpack[NoiseOptions]) -> None:
         NoiseSettings.read("UncertaintyWeighting", noise)
         if not isinstance(kinds, Mapping) or not kinds:
             raise ValueError(
@@ -64,12 +77,13 @@ class UncertaintyWeighting(Tasks):
         if noise.get("channels") is not None:
             raise ValueError("UncertaintyWeighting: channels: expected None, since losses are scalars")
         super().__init__({name: _likelihood(name, kind, noise) for name, kind in kinds.items()})
+        self.damping = check_damping(damping, "UncertaintyWeighting")
         self._passes = 0
 
     def forward(
         self, losses: Mapping[str, Tensor | None], counts: Counts | None = None, *, totals: Counts | None = None
     ) -> Tensor:
-        """The joint loss, a scalar with its graph.
+        """The joint loss, with ``damping`` Σ c_k·nll_k: a scalar with its graph.
 
         Args:
             losses: each task's loss. A task without labels in this batch has ``None``, or is left out.
@@ -85,20 +99,37 @@ class UncertaintyWeighting(Tasks):
             FloatingPointError: a loss that is not finite; names the task. On a GPU see ``check``.
         """
         if counts is None and self._may_be_quick() and (quick := self._quickly(losses)) is not None:
-            return quick
+            return self._damped(quick, {}) if self.damping else quick.loss
         self._check_known(losses=losses, counts=counts or {}, totals=totals or {})
         self._check_accumulation(counts, totals)
         sums = [self._sums(name, losses, counts or {}) for name in self._names]
-        return self._joint_loss(sums, totals or {}).loss
+        joint = self._joint_loss(sums, totals or {})
+        return self._damped(joint, totals or {}) if self.damping else joint.loss
 
-    def _quickly(self, losses: Mapping[str, Tensor | None]) -> Tensor | None:
+    def weights(self) -> dict[str, float | list[float] | None]:
+        """Each task's weight ∂total/∂loss in a batch in which every task has a loss, as Python numbers."""
+        if not self.damping:
+            return super().weights()
+        members = [likelihood for _, likelihood in self.items()]
+        factors = damping_factors([m.log_variance for m in members], self.damping)
+        weights = [None if m.weight is None else (m.weight * c).item() for m, c in zip(members, factors, strict=True)]
+        return dict(zip(self._names, weights, strict=True))
+
+    def _damped(self, joint: JointLoss, totals: Counts) -> Tensor:
+        """Σ c_k·nll_k. In a micro-batch those tasks count as present that have a loss anywhere in the step."""
+        terms = joint.tasks
+        # Multiplied, since a tensor made of a number would be copied to the device.
+        present = [torch.ones_like(term.count) * totals.get(name, term.count) > 0 for name, term in terms.items()]
+        s = [term._log_variance for term in terms.values()]
+        return self._with_graph(damped_total(joint, damping_factors(s, self.damping, torch.stack(present))))
+
+    def _quickly(self, losses: Mapping[str, Tensor | None]) -> JointLoss | None:
         """The fast path on a CPU: every task has a loss, and nothing is pending."""
         given = [losses.get(name) for name in self._groups[0]]
         values = [v for v in given if isinstance(v, Tensor) and v.dim() == 0]
         if len(values) != len(given) or len(losses) != len(given) or not is_readable(*values):
             return None
-        joint = self._of_whole_batch(at_least_single(torch.stack(values)))
-        return None if joint is None else joint.loss
+        return self._of_whole_batch(at_least_single(torch.stack(values)))
 
     def _sums(self, name: str, losses: Mapping[str, Tensor | None], counts: Counts) -> Sums:
         """The loss as a sum of ``count`` elements; of none where there is no loss."""

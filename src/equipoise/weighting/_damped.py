@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
+from equipoise._damping import check_damping, damped_total, damping_factors
 from equipoise._joint import JointLoss
 from equipoise.weighting._weights import backward_of
 
@@ -42,7 +42,7 @@ class Damped:
     Source: our own; a joint likelihood to powers (see Bissiri, Holmes & Walker, JRSS B 2016) that follow σ. Measured in
     docs/what-we-measured.md.
 
-    >>> import math, equipoise as eq
+    >>> import math, torch, equipoise as eq
     >>> noise = {"easy": 0.01, "hard": 1.0}  # σ²
     >>> likelihood = eq.MultiTaskLikelihood(
     ...     {name: eq.Gaussian(standardize=False, init=math.log(variance)) for name, variance in noise.items()}
@@ -54,9 +54,7 @@ class Damped:
     """
 
     def __init__(self, damping: float = DAMPING) -> None:
-        if not 0 <= damping <= 1:
-            raise ValueError(f"Damped: expected a damping from 0 to 1, found {damping!r}")
-        self.damping = damping
+        self.damping = check_damping(damping, "Damped")
 
     def backward(
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
@@ -70,16 +68,15 @@ class Damped:
         Args:
             joint: what ``MultiTaskLikelihood`` returned.
         """
-        factors = self.factors(joint)
-        return torch.stack([factors[name] * term.nll for name, term in joint.tasks.items()]).sum()
+        return damped_total(joint, self._factors(joint))
 
-    @torch.no_grad()
     def factors(self, joint: JointLoss) -> dict[str, Tensor]:
         """c_k of each task, a scalar without gradient.
 
         Args:
             joint: what ``MultiTaskLikelihood`` returned.
         """
-        logs = {name: term._log_variance.float().mean() for name, term in joint.tasks.items()}
-        mean = torch.stack(list(logs.values())).mean()
-        return {name: torch.exp(self.damping * (log - mean)) for name, log in logs.items()}
+        return dict(zip(joint.tasks, self._factors(joint).unbind(), strict=True))
+
+    def _factors(self, joint: JointLoss) -> Tensor:
+        return damping_factors([term._log_variance for term in joint.tasks.values()], self.damping)
