@@ -1,13 +1,14 @@
 """What one process does on a whole batch, and each of two ranks on its share: fits, starts, sums and trainings."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 
 import equipoise as eq
 from tests.core.ranks_data import KINDS, N, Result, numbers, ranks, share, state, task
-from tests.core.ranks_training import Net, aggregated, aggregated_without_ddp, sharded, tasks, training
+from tests.core.ranks_training import Net, aggregated, aggregated_without_ddp, damped, sharded, tasks, training
 
 
 def refit(kind: str) -> Result:
@@ -59,6 +60,20 @@ def fractional_counts() -> Result:
     weighting, (rank, world) = eq.UncertaintyWeighting({"a": "l2"}).double(), ranks()
     loss, count = ((4.0, 0.25), (2.0, 1.0))[rank] if world == 2 else ((4.0 * 0.25 + 2.0) / 1.25, 1.25)
     return {"loss": weighting({"a": torch.tensor(loss, dtype=torch.float64)}, counts={"a": count}).item()}
+
+
+def damped_losses(*, missing: bool) -> Result:
+    """Scalar losses with their counts; with ``missing`` the second rank has none for "b"."""
+    weighting, (rank, world) = eq.UncertaintyWeighting({"a": "l2", "b": "l1"}, damping=0.5).double(), ranks()
+    with torch.no_grad():
+        weighting["a"].log_variance.fill_(-2.0)
+    given: dict[str, tuple[float, int] | None] = {"a": (2.6, 10), "b": (4.0, 3) if missing else (2.2, 10)}
+    if world == 2:
+        given = [{"a": (4.0, 3), "b": (4.0, 3)}, {"a": (2.0, 7), "b": None if missing else (10 / 7, 7)}][rank]
+    losses = {name: torch.tensor(one[0], dtype=torch.float64) for name, one in given.items() if one is not None}
+    total = weighting(losses, counts={name: one[1] for name, one in given.items() if one is not None})
+    total.backward()
+    return {"total": total.item(), "gradients": [p.grad for p in weighting.parameters()]}
 
 
 def negative_on_one_rank() -> Result:
@@ -125,6 +140,14 @@ CASES: dict[str, Callable[[], Result]] = {
     "UPGrad, likelihood inside DDP": lambda: aggregated("UPGrad", inside=True),
     "Learned, DDP": lambda: training(eq.weighting.Learned()),
     "Learned, inside": lambda: training(eq.weighting.Learned(), inside=True),
+    "Damped, DDP": lambda: training(eq.weighting.Damped()),
+    "Damped, inside": lambda: training(eq.weighting.Damped(), inside=True),
+    "Damped, unlabelled": lambda: training(eq.weighting.Damped(), unlabelled=True, adam=True, inside=True),
+    "Damped, one rank without labels": damped,
+    "Damped, one rank without labels, inside": lambda: damped(inside=True),
+    "Damped, one rank without labels, StudentT": lambda: damped(partial(eq.StudentT, 4.0)),
+    "Damped losses": lambda: damped_losses(missing=False),
+    "Damped losses, one rank without": lambda: damped_losses(missing=True),
     "Equal, inside": lambda: training(eq.weighting.Equal(), inside=True),
     "Fixed, inside": lambda: training(eq.weighting.Fixed({"a": 1.0, "b": 0.2}), inside=True),
     "static graph": lambda: training(eq.weighting.Learned(), inside=True, static_graph=True),
@@ -135,6 +158,8 @@ CASES: dict[str, Callable[[], Result]] = {
 
 MAY_BREAK: dict[str, Callable[[], Result]] = {
     "one rank has no target": lambda: one_rank_has_labels("absent"),
+    "Damped, one rank has no target": lambda: damped(absent=True),
+    "Damped, one rank has no target, inside": lambda: damped(inside=True, absent=True),
     "one rank has no weights": weights_on_one_rank,
     "fully sharded": sharded,
     "fully sharded, first batch": lambda: sharded(init="first_batch"),

@@ -52,6 +52,34 @@ def training(method: Any, *, inside: bool = False, unlabelled: bool = False, ada
     return found | ({"drift": likelihood["b"].log_variance.item() - before} if unlabelled else {})
 
 
+def damped(other: Any = eq.Laplace, *, inside: bool = False, absent: bool = False) -> Result:
+    """Gradients and factors of one damped step; the first rank has few labels for "a" and none for "b".
+
+    With ``absent`` the first rank passes no target for "b" at all, in place of NaN.
+    """
+    kinds = {"a": eq.Gaussian(standardize=False, init=-3.0, channels=2), "b": other(standardize=False, init=0.5)}
+    likelihood = eq.MultiTaskLikelihood(kinds).double()
+    net = Net(likelihood if inside else None).double()
+    model, x = parallel(net), numbers(0, N, 4)
+    targets = {"a": 0.1 * x[:, :2], "b": 1 - x[:, 2:]}
+    targets["a"][3 : N // 3] = targets["a"][-5:, 1] = targets["b"][: N // 3] = float("nan")
+    shares: dict[str, Tensor | None] = {name: share(target) for name, target in targets.items()}
+    if absent and ranks() == (0, 2):
+        shares["b"] = None
+    joint = model(share(x), shares) if inside else likelihood(model(share(x)), shares)
+    method = eq.weighting.Damped(0.5)
+    method.backward(joint)
+    factors = method.factors(joint)
+    found = {"net." + name: gradient(p) for name, p in net.named_parameters()}
+    found |= {"noise." + name: gradient(p) for name, p in likelihood.named_parameters()}
+    return found | {"factors": [factors[name].item() for name in "ab"], "loss": method.loss(joint).item()}
+
+
+def gradient(parameter: nn.Parameter) -> Tensor:
+    assert parameter.grad is not None
+    return parameter.grad.clone()
+
+
 def aggregated_without_ddp(name: str) -> Result:
     """The shared gradient alone: without DDP the heads' gradients are this rank's own."""
     import torchjd.aggregation

@@ -63,6 +63,13 @@ def test_s_of_an_unlabelled_task_stays_put(case, found):
     assert found[0][case]["drift"] == found[1][case]["drift"] == 0.0
 
 
+@pytest.mark.parametrize("case", [case for case in [*CASES, *MAY_BREAK] if case.startswith("Damped, one rank")])
+def test_damping_factors_are_those_of_the_other_rank(case, found):
+    one, other = (result[case]["factors"] for result in found)
+    assert one == other
+    assert one[0] < 0.5 < 2 < one[1]
+
+
 def test_a_negative_loss_on_one_rank_is_an_error_on_both(found):
     for result in found:
         assert result["negative"]["error"].startswith("ValueError: Gibbs: expected losses of 0 or more")
