@@ -1,8 +1,7 @@
 """The joint loss of a batch, and each task's part of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
@@ -52,6 +51,16 @@ class Stacked:
         )
 
 
+class Kept:
+    """What was read from a joint loss, and is kept: the same objects at every read.
+
+    A compiled function can return a frozen object only if all that it refers to was made before it. So this is made
+    first, and filled later.
+    """
+
+    tasks: dict[str, TaskLoss] | None = None
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class JointLoss:
     """The joint loss of a batch, and each task's part of it. Print it for a table.
@@ -74,10 +83,16 @@ class JointLoss:
     _parts: tuple[Stacked, ...]
     _single: Mapping[str, TaskLoss] = field(default_factory=dict)
     _anchor: Tensor | None = None
+    _kept: Kept = field(default_factory=Kept)
 
-    @cached_property
+    @property
     def tasks(self) -> dict[str, TaskLoss]:
-        """Each task's ``TaskLoss``, by task name."""
+        """Each task's ``TaskLoss``, by task name; the same objects whenever it is read."""
+        if self._kept.tasks is None:
+            self._kept.tasks = self._read()
+        return self._kept.tasks
+
+    def _read(self) -> dict[str, TaskLoss]:
         found = dict(self._single)
         # They are kept, so they must have their graph even where they are first read to be logged.
         with torch.enable_grad():
@@ -107,7 +122,8 @@ def _register(kind: type) -> None:
     tensors = TENSORS[kind]
 
     def flatten(value: Any) -> tuple[list[Any], Any]:
-        others = {name: getattr(value, name) for name in kind.__dataclass_fields__ if name not in tensors}  # type: ignore[attr-defined]
+        # What was read belongs to the old tensors.
+        others = {f.name: getattr(value, f.name) for f in fields(kind) if f.name not in (*tensors, "_kept")}
         return [getattr(value, name) for name in tensors], tuple(others.items())
 
     def unflatten(children: Any, others: Any) -> Any:

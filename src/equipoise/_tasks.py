@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
 from equipoise._execution import in_functorch, is_readable
-from equipoise._joint import JointLoss, Stacked
+from equipoise._joint import JointLoss, Kept, Stacked
 from equipoise._named import NamedModules
 from equipoise._reduction import Sums, is_distributed
 from equipoise._stacking import stacked
@@ -101,7 +101,7 @@ class Tasks(nn.Module, Followed):
         part = stacked(bank, members, names, sums, whole=whole, training=self.training)
         if not whole:
             bank.watch(self.training)
-        return JointLoss(loss=part.nll.sum(), _names=self._names, _parts=(part,))
+        return JointLoss(loss=part.nll.sum(), _names=self._names, _parts=(part,), _kept=Kept())
 
     def _may_be_quick(self) -> bool:
         """Whether all noises share one vector, on the CPU of a single process."""
@@ -138,7 +138,14 @@ class Tasks(nn.Module, Followed):
             self[name].noise.bank.watch(self.training)
         losses = [part.nll.sum() for part in parts] + [task.nll for task in single.values()]
         loss = self._with_graph(losses[0] if len(losses) == 1 else torch.stack(losses).sum())
-        return JointLoss(loss=loss, _names=self._names, _parts=tuple(parts), _single=single, _anchor=self._anchor())
+        return JointLoss(
+            loss=loss,
+            _names=self._names,
+            _parts=tuple(parts),
+            _single=single,
+            _anchor=self._anchor(),
+            _kept=Kept(),
+        )
 
     def _with_graph(self, loss: Tensor) -> Tensor:
         """The loss, with a zero gradient for every log-variance where no task has a label."""

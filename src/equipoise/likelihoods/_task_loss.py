@@ -1,12 +1,12 @@
 """The loss of one task for one batch."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from equipoise._figures import figure
+from equipoise._kept import kept
 from equipoise.likelihoods._model import ObservationModel
 
 FIGURES = ("loss", "nll", "weight", "sigma", "count")
@@ -34,7 +34,8 @@ class TaskLoss:
     _shares: Tensor | None
     _log_variance: Tensor
 
-    @cached_property
+    @property
+    @kept
     def loss(self) -> Tensor:
         """The raw loss in the target's unit, a detached scalar: mean squared error, mean absolute error, cross entropy.
 
@@ -44,7 +45,8 @@ class TaskLoss:
             losses = self._likelihood._raw_losses(self._means.detach(), self._likelihood.loss_power)
             return (losses * self._mass).sum() / self._mass.sum()
 
-    @cached_property
+    @property
+    @kept
     def weight(self) -> Tensor | None:
         """∂nll/∂loss, ``()`` or ``(channels,)``, detached; ``None`` where nll is not linear in the raw loss.
 
@@ -53,18 +55,21 @@ class TaskLoss:
         with torch.no_grad():
             return self._likelihood._weight_at(self._log_variance)
 
-    @cached_property
+    @property
+    @kept
     def sigma(self) -> Tensor:
         """σ in the target's unit, ``()`` or ``(channels,)``, detached."""
         with torch.no_grad():
             return self._likelihood._to_target_unit(torch.exp(0.5 * self._log_variance), 1)
 
-    @cached_property
+    @property
+    @kept
     def raw_loss(self) -> Tensor:
         """``loss`` with its graph, a scalar in the target's unit; 0 where no element is valid."""
         return self._raw_loss(self._likelihood.loss_power)
 
-    @cached_property
+    @property
+    @kept
     def standardized_loss(self) -> Tensor:
         """``loss`` with its graph, a scalar in the network's own numbers, for methods that set the weights themselves.
 

@@ -1,6 +1,10 @@
 """Methods of weighing behind one interface, so that a training loop can change its method by one argument.
 
 ``weighting.backward(joint, shared_parameters)`` leaves gradients in ``.grad``, as ``joint.loss.backward()`` does.
+``torch.compile`` cannot trace it, nor any other backward pass. The methods that are not TorchJD's also have
+``loss(joint)``, which can be compiled together with network and likelihood (``fullgraph=True``): call
+``loss(joint).backward()`` outside of the compiled function.
+
 ``Scalarized`` and ``Aggregated`` adapt the methods of TorchJD, which they need (``pip install
 'equipoise[baselines]'``).
 

@@ -60,7 +60,7 @@ class Damped:
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
         """Add the gradients of Σ c_k·nll_k. Arguments: see ``Weighting``."""
-        backward_of(self.loss(joint), joint, scaler)
+        backward_of(self.loss(joint), scaler)
 
     def loss(self, joint: JointLoss) -> Tensor:
         """Σ c_k·nll_k, a scalar with its graph, for training loops that want a loss to be returned.

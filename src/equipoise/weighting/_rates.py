@@ -29,8 +29,8 @@ class Grown:
         momentum: of the running mean, 0 or more, below 1.
 
     Raises:
-        ValueError: a weight below 0, or a momentum out of range; in ``backward``, weights for other tasks than those
-            of the joint loss.
+        ValueError: a weight below 0, or a momentum out of range; in ``backward`` and ``loss``, weights for other tasks
+            than those of the joint loss.
 
     >>> import equipoise as eq
     >>> output = torch.tensor([2.0, 4.0], requires_grad=True)
@@ -53,8 +53,16 @@ class Grown:
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
         """Add the gradients of S/m. Arguments: see ``Weighting``."""
-        total = self.weighted._total(joint)
-        backward_of(total / self._updated(total.detach(), joint), joint, scaler)
+        backward_of(self.loss(joint), scaler)
+
+    def loss(self, joint: JointLoss) -> Tensor:
+        """S/m, a scalar with its graph, for training loops that want a loss to be returned. Updates m.
+
+        Args:
+            joint: what ``MultiTaskLikelihood`` returned.
+        """
+        total = self.weighted.loss(joint)
+        return total / self._updated(total.detach(), joint)
 
     def _updated(self, total: Tensor, joint: JointLoss) -> Tensor:
         """The mean with this batch; a batch without any label leaves it as it is."""
@@ -89,8 +97,8 @@ class RateMatched:
     start; Adam undoes a common factor of the gradients that changes slowly, so there it says less.
 
     Raises:
-        ValueError: in ``backward``, a task without a single weight: per-channel noise, or a likelihood that is not
-            linear in the raw loss.
+        ValueError: in ``backward`` and ``loss``, a task without a single weight: per-channel noise, or a likelihood
+            that is not linear in the raw loss.
 
     >>> import equipoise as eq
     >>> output = torch.tensor([2.0, 4.0], requires_grad=True)
@@ -109,6 +117,16 @@ class RateMatched:
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
         """Add the gradients. Arguments: see ``Weighting``."""
+        backward_of(self.loss(joint), scaler)
+
+    def loss(self, joint: JointLoss) -> Tensor:
+        """A scalar with these gradients, for training loops that want a loss to be returned. Updates ``factor``.
+
+        It is joint.loss + Σ (c − 1)·w_k·L_k, in which c and w_k have no gradient.
+
+        Args:
+            joint: what ``MultiTaskLikelihood`` returned.
+        """
         weights = {name: _single_weight(joint, name) for name in joint.tasks}
         for name, term in joint.tasks.items():
             first = self._first.get(name)
@@ -117,7 +135,7 @@ class RateMatched:
         self.factor = torch.where(scale > 0, 1 / scale, torch.ones_like(scale))
         # Only the network sees the second part, since its weights have no gradient: w·L becomes c·w·L for it alone.
         rescaled = [(self.factor - 1) * weights[name] * term.raw_loss for name, term in joint.tasks.items()]
-        backward_of(joint.loss + torch.stack(rescaled).sum(), joint, scaler)
+        return joint.loss + torch.stack(rescaled).sum()
 
     def state_dict(self) -> dict[str, float]:
         """Each task's first loss, NaN before it had a label, to save with a checkpoint."""

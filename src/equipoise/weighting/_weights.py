@@ -49,7 +49,15 @@ class Learned:
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
         """Add the gradients of joint.loss. Arguments: see ``Weighting``."""
-        backward_of(joint.loss, joint, scaler)
+        backward_of(self.loss(joint), scaler)
+
+    def loss(self, joint: JointLoss) -> Tensor:
+        """joint.loss.
+
+        Args:
+            joint: what ``MultiTaskLikelihood`` returned.
+        """
+        return joint.loss
 
 
 class Equal:
@@ -67,10 +75,14 @@ class Equal:
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
         """Add the gradients of Σ L_k/K. Arguments: see ``Weighting``."""
-        backward_of(self._total(joint), joint, scaler)
+        backward_of(self.loss(joint), scaler)
 
-    def _total(self, joint: JointLoss) -> Tensor:
-        """Σ L_k/K with its graph, a scalar."""
+    def loss(self, joint: JointLoss) -> Tensor:
+        """Σ L_k/K, a scalar with its graph, for training loops that want a loss to be returned.
+
+        Args:
+            joint: what ``MultiTaskLikelihood`` returned.
+        """
         return _weighted({name: 1.0 / len(joint.tasks) for name in joint.tasks}, joint)
 
 
@@ -81,7 +93,8 @@ class Fixed:
         weights: one for each task name, 0 or more.
 
     Raises:
-        ValueError: a weight below 0; in ``backward``, weights for other tasks than those of the joint loss.
+        ValueError: a weight below 0; in ``backward`` and ``loss``, weights for other tasks than those of the joint
+            loss.
 
     >>> import equipoise as eq
     >>> output = torch.tensor([2.0, 4.0], requires_grad=True)
@@ -101,10 +114,14 @@ class Fixed:
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None
     ) -> None:
         """Add the gradients of Σ w_k·L_k. Arguments: see ``Weighting``."""
-        backward_of(self._total(joint), joint, scaler)
+        backward_of(self.loss(joint), scaler)
 
-    def _total(self, joint: JointLoss) -> Tensor:
-        """Σ w_k·L_k with its graph, a scalar. Raises ``ValueError`` as ``backward`` does."""
+    def loss(self, joint: JointLoss) -> Tensor:
+        """Σ w_k·L_k, a scalar with its graph, for training loops that want a loss to be returned.
+
+        Args:
+            joint: what ``MultiTaskLikelihood`` returned.
+        """
         if self.weights.keys() != joint.tasks.keys():
             raise ValueError(
                 f"Fixed: expected a weight for each of {sorted(joint.tasks)}, found {sorted(self.weights)}"
@@ -113,11 +130,11 @@ class Fixed:
 
 
 def _weighted(weights: Mapping[str, float], joint: JointLoss) -> Tensor:
-    return torch.stack([weights[name] * term.standardized_loss for name, term in joint.tasks.items()]).sum()
+    total = torch.stack([weights[name] * term.standardized_loss for name, term in joint.tasks.items()]).sum()
+    return joint.with_anchor(total)
 
 
-def backward_of(loss: Tensor, joint: JointLoss, scaler: "GradScaler | None") -> None:
-    loss = joint.with_anchor(loss)
+def backward_of(loss: Tensor, scaler: "GradScaler | None") -> None:
     if not loss.requires_grad:
         return  # no task has labels
     torch.autograd.backward(loss if scaler is None else scaler.scale(loss))
