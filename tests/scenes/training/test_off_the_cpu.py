@@ -212,6 +212,29 @@ class TestScaledLoss:
         assert state.scaler.get_scale() == 2.0**126
         assert all(torch.equal(p, old) for p, old in zip(state.model.parameters(), before, strict=True))
 
+    def test_an_overflow_of_the_norm_alone_halves_the_scale_until_it_is_an_error(self):
+        """Every gradient is finite, so ``GradScaler`` itself sees nothing; the step must not be left out for ever."""
+        state, batch = self.state(4.0), drawn(CPU, steps=1)[0]
+        weight = next(iter(state.model.network.decoders["depth"].parameters()))
+        weight.register_hook(lambda gradient: torch.full_like(gradient, 1e25))
+        before = [p.detach().clone() for p in state.model.parameters()]
+        assert state.scaler is not None
+        for scale in (2.0, 1.0):
+            _, norm = training_step(state, [batch], "float32", 1.0, ALONE)
+            assert norm == torch.inf
+            assert state.scaler.get_scale() == scale
+            state.step += 1
+        with pytest.raises(NonFiniteError, match=r"in the sum of their squares \(step 3, images tiny/"):
+            training_step(state, [batch], "float32", 1.0, ALONE)
+        assert all(torch.equal(p, old) for p, old in zip(state.model.parameters(), before, strict=True))
+
+    def test_a_finite_step_still_lets_the_scale_grow(self):
+        state, batch = self.state(4.0), drawn(CPU, steps=1)[0]
+        assert state.scaler is not None
+        state.scaler.set_growth_interval(1)
+        training_step(state, [batch], "float32", 1.0, ALONE)
+        assert state.scaler.get_scale() == 8.0
+
     def test_an_overflow_without_a_scale_is_an_error(self):
         state, batch = self.state(1.0), drawn(CPU, steps=1)[0]
         weight = next(iter(state.model.network.decoders["depth"].parameters()))

@@ -4,8 +4,8 @@ On the CPU a step raises at once. On other devices reading a value would stall t
 step is left out on the device, its number is kept there, and the error is raised where values are read anyway: before
 a log entry, a validation or a checkpoint. From that step on no update takes place.
 
-In float16 gradients may overflow because the loss is scaled up. Such a step is left out too, and the scale is halved;
-only where it has fallen to ``SMALLEST_SCALE`` is the overflow an error.
+In float16 gradients, or their norm, may overflow because the loss is scaled up. Such a step is left out too, and the
+scale is halved; only where it has fallen to ``SMALLEST_SCALE`` is the overflow an error.
 """
 
 import torch
@@ -37,6 +37,23 @@ def update_if_finite(state: State, loss: Tensor, gradient_norm: Tensor, names: t
     state.bad_step = torch.where((earlier == 0) & is_bad, state.step + 1, earlier)
     state.recent[state.step + 1] = names
     step_if(state.optimizer, loss_is_finite & norm_is_finite & (state.bad_step == 0))
+
+
+def update_scale(scaler: torch.amp.GradScaler, gradient_norm: Tensor) -> None:
+    """Update the loss's scale after a step; halve it wherever the step was left out. Reads nothing back.
+
+    ``GradScaler`` looks at the gradients one by one. Their norm can overflow while each of them is finite; the scale
+    would then stay as it is, and steps be left out for ever.
+
+    Args:
+        scaler: whose ``unscale_`` was called in this step.
+        gradient_norm: of the network's unscaled gradients, a scalar.
+    """
+    one = torch.ones_like(gradient_norm)
+    lower = scaler.scale(one) * scaler.get_backoff_factor()
+    scaler.update()
+    updated = scaler.scale(one)
+    scaler.update(torch.where(gradient_norm.isfinite(), updated, torch.minimum(updated, lower)))
 
 
 def expect_finite_steps(state: State, group: ProcessGroup = ALONE) -> None:

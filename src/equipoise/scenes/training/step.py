@@ -10,7 +10,7 @@ from equipoise.errors import NonFiniteError, RecipeError
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.accumulate import StepLoss, divisors, settle_units
 from equipoise.scenes.training.distributed import ProcessGroup
-from equipoise.scenes.training.finite import SMALLEST_SCALE, bad_gradient, place, update_if_finite
+from equipoise.scenes.training.finite import SMALLEST_SCALE, bad_gradient, place, update_if_finite, update_scale
 from equipoise.scenes.training.moving import Batch
 from equipoise.scenes.training.precision import Precision, autocast
 from equipoise.scenes.training.state import State
@@ -56,7 +56,7 @@ def training_step(
     else:
         update_if_finite(state, joint.loss, norm, names)
     if is_scaled and state.scaler is not None:
-        state.scaler.update()
+        update_scale(state.scaler, norm)
     return joint, norm
 
 
