@@ -21,6 +21,8 @@ from equipoise.scenes.training.moving import Batch
 from equipoise.scenes.training.optimizer import make_optimizer
 from equipoise.scenes.training.state import State
 from equipoise.scenes.training.step import training_step
+from equipoise.scenes.training.weighting import make_weighting
+from equipoise.scenes.training.weighting_settings import WeightingRecipe
 from tests.scenes.training.test_loop import RECIPE
 from tests.scenes.training.test_meta import META, on_meta
 from tests.support.tiny import PhotoDataset, TinyDataset
@@ -52,7 +54,9 @@ def trained(recipe: Recipe, parts: int, count: int = 2) -> tuple[list[dict[str, 
     """The log entries of some steps in float64, and the gradients at each."""
     torch.manual_seed(0)
     model = SceneModel(describe(recipe, MIXED.vocabulary)).double().train()
-    state = State(model=model, network=model.network, optimizer=make_optimizer(model, recipe.optimizer))
+    weighting = make_weighting(recipe.weighting, len(model.tasks), torch.device("cpu"))
+    optimizer = make_optimizer(model, recipe.optimizer)
+    state = State(model=model, network=model.network, optimizer=optimizer, weighting=weighting)
     entries, gradients = [], []
     for batch in drawn(recipe, model.tasks, parts, count):
         wide = [b.each(lambda t: t.double() if t.is_floating_point() else t) for b in batch]
@@ -64,12 +68,13 @@ def trained(recipe: Recipe, parts: int, count: int = 2) -> tuple[list[dict[str, 
 
 
 @pytest.mark.parametrize("clip", [None, 1.0])
-@pytest.mark.parametrize("kind", ["", "gaussian"])
-def test_four_parts_are_one_batch(clip, kind):
+@pytest.mark.parametrize(("kind", "method"), [("", "learned"), ("gaussian", "learned"), ("", "damped")])
+def test_four_parts_are_one_batch(clip, kind, method):
     """The parts have unequal counts, and some lack a task; group normalisation does not depend on the parts."""
     weights = LikelihoodRecipe(class_weights={"box": 3.0}, label_smoothing=0.1)
-    likelihood = {"semantic": weights, "depth": LikelihoodRecipe(kind=kind)}
-    recipe = replace(GROUPS, likelihood=likelihood, optimizer=replace(GROUPS.optimizer, gradient_clip=clip))
+    likelihood = {"semantic": weights, "depth": LikelihoodRecipe(kind=kind, init=-2.0)}
+    optimizer, weighting = replace(GROUPS.optimizer, gradient_clip=clip), WeightingRecipe(method=method)
+    recipe = replace(GROUPS, likelihood=likelihood, optimizer=optimizer, weighting=weighting)
     tasks = SceneModel(describe(recipe, MIXED.vocabulary)).tasks
     parts = [part for batch in drawn(recipe, tasks, 4, 2) for part in batch]
     assert {len(part.rows["depth"]) for part in parts} == {0, 1, 2}

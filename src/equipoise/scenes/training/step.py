@@ -80,13 +80,9 @@ def _backward(
     for number, part in enumerate(parts, 1):
         with _local(state.network) if number < len(parts) else nullcontext():
             joint = _joint_loss(state, part, precision, group, counts)
-            _scaled(state, joint.loss).backward()  # type: ignore[no-untyped-call]
+            state.weighting.method.backward(joint, scaler=state.scaler)
         losses.append(joint)
     return StepLoss(parts=losses, divisors=divided), unlabelled
-
-
-def _scaled(state: State, loss: Tensor) -> Tensor:
-    return loss if state.scaler is None else state.scaler.scale(loss)
 
 
 def _local(network: nn.Module) -> AbstractContextManager[object]:
