@@ -1,6 +1,7 @@
 """The joint likelihood of several tasks: the product of their likelihoods, so its negative logarithm is a sum."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch.distributions import Distribution
 
 from equipoise._execution import is_recomputing
 from equipoise._joint import JointLoss
-from equipoise._reduction import Sums
+from equipoise._reduction import Sums, over_ranks
 from equipoise._shortcut import Shortcut
 from equipoise._tasks import Counts, Tasks
 from equipoise.likelihoods.likelihood import Likelihood
@@ -157,6 +158,36 @@ class MultiTaskLikelihood(Tasks):
                 with self[name]._asking():
                     found[name] = self._sums(name, outputs, targets, masks, weights).mass.sum()
         return found
+
+    @torch.no_grad()
+    def standardized_losses(
+        self, outputs: Optional, targets: Optional, masks: Optional | None = None, *, weights: Optional | None = None
+    ) -> dict[str, Tensor]:
+        """Each task's ``standardized_loss`` for a batch, detached, over all ranks. Nothing changes.
+
+        For methods of weighing that look at a batch again after the optimizer's step, such as FAMO. In training mode a
+        forward pass would move starts, units and closed forms once more. Every rank must call it.
+
+        Arguments: see ``forward``.
+
+        Returns:
+            Scalars by task name; 0 where no element is valid.
+
+        Raises:
+            ValueError: an unknown task, or shapes that do not fit; names the task.
+            TypeError: an output or target that is not a tensor, or a mask that is not boolean; names the task.
+
+        >>> from equipoise.likelihoods import Gaussian
+        >>> likelihood = MultiTaskLikelihood({"depth": Gaussian(standardize=False)})
+        >>> likelihood.standardized_losses({"depth": torch.tensor([1.0, 3.0])}, {"depth": torch.zeros(2)})
+        {'depth': tensor(5.)}
+        """
+        self._check_names(outputs, targets, masks, weights, None)
+        with ExitStack() as asking:
+            for name in self._names:
+                asking.enter_context(self[name]._asking())
+            total = over_ranks([self._sums(name, outputs, targets, masks, weights) for name in self._names])
+        return {name: self[name]._standardized_loss(sums) for name, sums in zip(self._names, total, strict=True)}
 
     def fit(self, targets: Optional, masks: Optional | None = None) -> None:
         """Take the units of the given tasks from these targets, and keep them. Every rank must call it.

@@ -96,6 +96,13 @@ def weights_on_one_rank() -> Result:
     return {"loss": likelihood({"g": share(output)}, {"g": share(target)}, weights=given).loss.item()}
 
 
+def looked_at_again(kind: str) -> Result:
+    likelihood = eq.MultiTaskLikelihood({"a": KINDS[kind]().double()})
+    output, target = task(kind)
+    likelihood({"a": share(output)}, {"a": share(target)})
+    return {"loss": likelihood.standardized_losses({"a": share(2 * output)}, {"a": share(target)})["a"].item()}
+
+
 def audit() -> Result:
     net, likelihood, x = Net().double(), tasks(standardize=False), numbers(0, N, 4)
     joint = likelihood(net(share(x)), {"a": share(20 + 3 * x[:, :2]), "b": share(1 - x[:, 2:])})
@@ -132,6 +139,7 @@ CASES: dict[str, Callable[[], Result]] = {
         if kind not in ("exact", "labels")
     },
     **{f"weights {kind}": lambda kind=kind: weighted(kind) for kind in KINDS},
+    **{f"looked at again {kind}": lambda kind=kind: looked_at_again(kind) for kind in KINDS},
     "fractional counts": fractional_counts,
     "audit": audit,
     "one rank has labels": lambda: one_rank_has_labels("masked"),

@@ -140,6 +140,20 @@ def test_an_empty_batch(case, setting, noise):
     assert all(p.grad is None or (p.grad == 0).all() for p in likelihood.parameters())
 
 
+@holds("halves", noises=STARTS)
+def test_standardized_losses_are_those_of_a_forward_pass_and_change_nothing(case, setting, noise):
+    likelihood = eq.MultiTaskLikelihood({"a": case.made(setting, s=None, **noise)})
+    for seed in (0, 1):  # Before its first batch, and after it.
+        output, target = case.batch(setting, [6], seed=seed)
+        before = [value.clone() for value in (*likelihood.parameters(), *likelihood.buffers())]
+        found = likelihood.standardized_losses({"a": output.requires_grad_()}, {"a": target})["a"]
+        after = [*likelihood.parameters(), *likelihood.buffers()]
+        assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+        assert not found.requires_grad
+        expected = likelihood({"a": output}, {"a": target}).tasks["a"].standardized_loss
+        torch.testing.assert_close(found, expected.detach(), rtol=setting.tolerance, atol=0.0)
+
+
 @holds("several ranks", noises=STARTS)
 def test_a_rank_without_labels_takes_part(case, setting, noise, monkeypatch):
     """Its sums have the shapes of those of a batch with labels, and zeros in them."""

@@ -210,6 +210,11 @@ class Likelihood(ObservationModel):
             _log_variance=s.detach().clone(),
         )
 
+    def _standardized_loss(self, sums: Sums) -> Tensor:
+        """The mean raw loss in the network's own numbers from sums over all ranks, a scalar."""
+        mass = sums.mass
+        return mean_over_channels(self._raw_losses(sums.means, 0), mass / mass.sum().clamp_min(1e-30))
+
     def _noise_for(self, means: Tensor, count: Tensor) -> Tensor:
         shape = self.noise.settings.shape
         s = self.noise.bank.for_batch(

@@ -33,6 +33,7 @@ class Scalarized(Followed):
 
     - IMTLL and UW have parameters: add ``scalarizer.parameters()`` to the optimizer.
     - FAMO: call ``scalarizer.update(method.values(joint))`` after each step, with the new losses of the same batch.
+      ``likelihood.standardized_losses`` gives them without moving units and noises once more.
     - DWA: call ``scalarizer.step()`` at the end of each epoch.
 
     Args:
