@@ -31,6 +31,7 @@ from equipoise.scenes.training.distributed import process_group
 from equipoise.scenes.training.loop import train
 from equipoise.scenes.training.selection import Selection
 from equipoise.scenes.training.validator import Figures, ValidationPlan
+from equipoise.scenes.training.weighting_settings import WeightingRecipe
 from tests.support.tiny import PhotoDataset, TinyDataset
 
 
@@ -111,6 +112,8 @@ def main(folder: Path, how: str) -> None:
         chosen, dataset = replace(chosen, likelihood={"depth": plain}), BrokenDataset()
     if how == "one_task":  # Then some process has no label of any task, while the other has.
         chosen = replace(chosen, tasks=("depth",))
+    if how == "FAMO":
+        chosen = replace(chosen, weighting=WeightingRecipe(method="FAMO"))
     if how == "frozen":
         chosen = replace(chosen, model=replace(chosen.model, normalization="frozen"))
     if how == "accumulated":  # One process takes each batch as a whole, each of two in two parts.

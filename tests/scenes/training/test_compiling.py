@@ -16,16 +16,25 @@ from equipoise.scenes.training.compiling import compiled
 from equipoise.scenes.training.distributed import ProcessGroup
 from equipoise.scenes.training.log import read_log
 from equipoise.scenes.training.loop import train
+from equipoise.scenes.training.weighting_settings import WeightingRecipe
 from tests.scenes.training.test_loop import RECIPE
 from tests.support.tiny import TinyDataset
 
 CPU = torch.device("cpu")
 
 
-def test_a_compiled_network_trains_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Traced only, without the compiler, which takes minutes on a slow CPU."""
+@pytest.mark.parametrize("method", ["learned", "FAMO"])
+def test_a_compiled_network_trains_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str):
+    """Traced only, without the compiler, which takes minutes on a slow CPU. FAMO's second pass is traced too."""
+    if method == "FAMO":
+        pytest.importorskip("torchjd")
     traced = functools.partial(torch.compile, backend="eager")
-    recipe = replace(RECIPE, tasks=("depth",), training=replace(RECIPE.training, steps=3, batch_size=2))
+    recipe = replace(
+        RECIPE,
+        tasks=("depth",),
+        training=replace(RECIPE.training, steps=3, batch_size=2),
+        weighting=WeightingRecipe(method=method),
+    )
     ends = []
     for compile_it in (False, True):
         monkeypatch.setattr(torch, "compile", traced)

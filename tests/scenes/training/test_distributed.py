@@ -26,12 +26,14 @@ def work(folder: Path, how: str, *, processes: int) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("how", ["gradient", "closed_form", "accumulated", "one_task", "frozen"])
+@pytest.mark.parametrize("how", ["gradient", "closed_form", "accumulated", "one_task", "frozen", "FAMO"])
 def test_two_processes_equal_one(tmp_path: Path, how: str):
     """Batches of three are shared two to one; in some steps a process has no label of a task, in some neither has.
 
     Accumulated: two processes take each batch in two parts, which may lack a task's labels too.
     """
+    if how == "FAMO":
+        pytest.importorskip("torchjd")
     for processes in (1, 2):
         work(tmp_path / str(processes), how, processes=processes)
     frozen = {name: v for name, v in load_file(tmp_path / "2/model.safetensors").items() if "encoder" in name}
@@ -49,6 +51,9 @@ def test_two_processes_equal_one(tmp_path: Path, how: str):
     for entry, other in zip(*logs, strict=True):
         assert other["loss"] == pytest.approx(entry["loss"], rel=1e-6)
         assert other["gradient_norm"] == pytest.approx(entry["gradient_norm"], rel=1e-5)
+    states = [json.loads((tmp_path / n / "checkpoints/step-00000008/state.json").read_text()) for n in ("1", "2")]
+    assert states[1]["weighting"] == pytest.approx(states[0]["weighting"], rel=1e-6)
+    assert bool(states[0]["weighting"]) == (how == "FAMO")
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from equipoise.scenes.training.loop import new_state, train
 from equipoise.scenes.training.moving import Batch, on_device
 from equipoise.scenes.training.precision import Precision, float32_products
 from equipoise.scenes.training.step import training_step
+from equipoise.scenes.training.weighting_settings import WeightingRecipe
 from tests.scenes.training.test_distributed import ENVIRONMENT, TORCHRUN
 from tests.scenes.training.test_loop import RECIPE
 from tests.scenes.training.test_off_the_cpu import CPU, FOUR, FourLabels, drawn
@@ -32,12 +33,18 @@ def gpu() -> torch.device:
     return torch.device("cuda", torch.cuda.current_device())
 
 
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize(("name", "method"), [("sgd", "learned"), ("adamw", "learned"), ("adamw", "FAMO")])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
-def test_steps_wait_for_nothing_and_agree_with_the_cpu(name: Any, precision: Precision):
+def test_steps_wait_for_nothing_and_agree_with_the_cpu(name: Any, method: str, precision: Precision):
     """Once σ has started: until then the likelihoods look at the 1st, 2nd, 4th … step whether it has."""
+    if method == "FAMO":
+        pytest.importorskip("torchjd")
     device = gpu()
-    recipe = replace(FOUR, optimizer=replace(FOUR.optimizer, name=name, lr=1e-4, gradient_clip=1.0))
+    recipe = replace(
+        FOUR,
+        optimizer=replace(FOUR.optimizer, name=name, lr=1e-4, gradient_clip=1.0),
+        weighting=WeightingRecipe(method=method),
+    )
     losses: dict[str, list[float]] = {}
     for where in (CPU, device):
         state = new_state(recipe, FourLabels(), None, where, precision if where == device else "float32")

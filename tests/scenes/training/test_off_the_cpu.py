@@ -21,6 +21,7 @@ from equipoise.scenes.tasks.settings import LikelihoodRecipe
 from equipoise.scenes.training import optimizer as optimizer_module
 from equipoise.scenes.training.batches import batches
 from equipoise.scenes.training.distributed import ALONE
+from equipoise.scenes.training.famo import Famo
 from equipoise.scenes.training.loop import new_state, train
 from equipoise.scenes.training.moving import Batch
 from equipoise.scenes.training.optimizer import make_optimizer
@@ -29,6 +30,7 @@ from equipoise.scenes.training.settings import OptimizerRecipe
 from equipoise.scenes.training.state import State
 from equipoise.scenes.training.step import training_step
 from equipoise.scenes.training.update import step_if
+from equipoise.scenes.training.weighting_settings import WeightingRecipe
 from tests.scenes.training.test_loop import RECIPE, stop_after
 from tests.support.tiny import VOCABULARY, TinyDataset
 
@@ -119,6 +121,21 @@ def test_a_step_of_four_tasks_stays_on_its_device(noise: dict[str, str], precisi
     assert state.recent.keys() == {1, 2, 3}
     assert state.bad_step is not None
     assert state.bad_step.device == META
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_famo_stays_on_its_device(precision: Precision):
+    """Its second forward pass and the step of its logits read nothing back either."""
+    pytest.importorskip("torchjd")
+    recipe = replace(FOUR, weighting=WeightingRecipe(method="FAMO"))
+    state = new_state(recipe, FourLabels(), None, META, precision)
+    state.model.train()
+    for batch in drawn(META):
+        with Watching(counted=True):
+            training_step(state, [batch], precision, 1.0, ALONE)
+        state.step += 1
+    assert isinstance(state.weighting.method, Famo)
+    assert state.weighting.method.adam.state[state.weighting.method.logits]["exp_avg"].device == META
 
 
 class NothingMade(TorchFunctionMode):

@@ -51,8 +51,12 @@ def test_every_method_trains(tmp_path: Path, method: str):
     assert any(value != 0 for value in log_variances) == (method in ("learned", "damped"))
 
 
-@pytest.mark.parametrize(("method", "rate"), [("equal", "grown"), ("fixed", "grown"), ("learned", "matched")])
+@pytest.mark.parametrize(
+    ("method", "rate"), [("equal", "grown"), ("fixed", "grown"), ("learned", "matched"), ("FAMO", "free")]
+)
 def test_methods_with_a_state_resume_bit_exactly(tmp_path: Path, method: str, rate: str):
+    if method == "FAMO":
+        pytest.importorskip("torchjd")
     recipe = weighed(method, rate)
     whole = run(recipe, tmp_path / "whole").model.state_dict()
     stop_after(recipe, tmp_path / "parts", steps=5)
@@ -120,7 +124,9 @@ def test_settings_that_do_not_fit_are_refused(weighting: dict, message: str):
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize(("method", "rate"), [("equal", "free"), ("learned", "matched"), ("UPGrad", "free")])
+@pytest.mark.parametrize(
+    ("method", "rate"), [("equal", "free"), ("learned", "matched"), ("UPGrad", "free"), ("FAMO", "free")]
+)
 def test_what_weighs_whole_batches_takes_no_steps_in_parts(method: str, rate: str):
     recipe = replace(weighed(method, rate), training=replace(RECIPE.training, accumulate=2))
     with pytest.raises(RecipeError, match=r"training.accumulate: expected 1 with weighting.method = .*, found 2"):
@@ -130,6 +136,7 @@ def test_what_weighs_whole_batches_takes_no_steps_in_parts(method: str, rate: st
 def test_methods_of_torchjd_run_in_one_process_and_uncompiled():
     with pytest.raises(RecipeError, match=r"weighting.method: .* with 2 processes, found 'DWA'"):
         expect_shares(weighed("DWA"), ProcessGroup(rank=0, world=2))
+    expect_shares(weighed("FAMO"), ProcessGroup(rank=0, world=2))
     compiled = replace(weighed("UPGrad"), training=replace(RECIPE.training, compile=True))
     with pytest.raises(RecipeError, match=r"training.compile: expected false with weighting.method = 'UPGrad'"):
         check_recipe(compiled, "r.toml")

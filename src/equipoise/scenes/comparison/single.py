@@ -21,7 +21,7 @@ from equipoise.scenes.training.checkpoint import newest_checkpoint
 from equipoise.scenes.training.log import Entry
 from equipoise.scenes.training.outcome import Outcome
 from equipoise.scenes.training.state import FILES
-from equipoise.scenes.training.weighting_settings import AGGREGATORS, SCALARIZERS
+from equipoise.scenes.training.weighting_settings import UNSAVED
 
 MOST_POINTS = 60
 """Of the weights' course in a record."""
@@ -62,7 +62,7 @@ def make_run(
 
 def can_resume(run: PlannedRun, place: RunFolder) -> bool:
     """Whether the run was interrupted after a checkpoint, and its method can continue from one."""
-    if run.recipe.weighting.method in (*SCALARIZERS, *AGGREGATORS) or not place.recipe_file.exists():
+    if run.recipe.weighting.method in UNSAVED or not place.recipe_file.exists():
         return False
     path, _ = newest_checkpoint(place.path / CHECKPOINTS, FILES)
     return path is not None

@@ -27,7 +27,7 @@ from equipoise.scenes.training.optimizer import make_optimizer
 from equipoise.scenes.training.outcome import Outcome
 from equipoise.scenes.training.precision import COARSEST_FIRST, Precision, choose_precision, precision_on, products
 from equipoise.scenes.training.selection import best_of
-from equipoise.scenes.training.weighting_settings import AGGREGATORS, SCALARIZERS
+from equipoise.scenes.training.weighting_settings import UNSAVED
 from equipoise.version import __version__
 
 
@@ -98,14 +98,14 @@ def train_run(
 def expect_shares(recipe: Recipe, group: ProcessGroup) -> None:
     """Raise ``RecipeError`` where several processes cannot share a step.
 
-    A batch needs an image for each process and part of a step, and methods of TorchJD run in one process.
+    A batch needs an image for each process and part of a step, and methods of TorchJD but FAMO run in one process.
     """
     size, parts = recipe.training.batch_size, recipe.training.accumulate
     if size < group.world:
         raise RecipeError(f"training.batch_size: expected at least 1 for each of {group.world} processes, found {size}")
-    if group.world > 1 and recipe.weighting.method in (*SCALARIZERS, *AGGREGATORS):
+    if group.world > 1 and recipe.weighting.method in UNSAVED:
         raise RecipeError(
-            f"weighting.method: expected learned, equal or fixed with {group.world} processes, found "
+            f"weighting.method: expected learned, damped, equal, fixed or FAMO with {group.world} processes, found "
             f"{recipe.weighting.method!r}: train in one process"
         )
     if size // group.world < parts:

@@ -20,7 +20,7 @@ from equipoise.scenes.training.update import step_if
 SMALLEST_SCALE = 1.0
 
 
-def update_if_finite(state: State, loss: Tensor, gradient_norm: Tensor, names: tuple[str, ...] = ()) -> None:
+def update_if_finite(state: State, loss: Tensor, gradient_norm: Tensor, names: tuple[str, ...] = ()) -> Tensor:
     """Let the optimizer step; not where this or an earlier loss or gradient is not finite. Reads nothing back.
 
     Args:
@@ -28,6 +28,9 @@ def update_if_finite(state: State, loss: Tensor, gradient_norm: Tensor, names: t
         loss: the joint loss, a scalar.
         gradient_norm: of the network's gradients, a scalar.
         names: of the step's images.
+
+    Returns:
+        Whether it stepped, a Boolean scalar on the device.
     """
     loss_is_finite, norm_is_finite = torch.isfinite(loss.detach()), torch.isfinite(gradient_norm)
     is_bad = ~(loss_is_finite & norm_is_finite)
@@ -36,7 +39,9 @@ def update_if_finite(state: State, loss: Tensor, gradient_norm: Tensor, names: t
     earlier = torch.zeros_like(is_bad, dtype=torch.int64) if state.bad_step is None else state.bad_step
     state.bad_step = torch.where((earlier == 0) & is_bad, state.step + 1, earlier)
     state.recent[state.step + 1] = names
-    step_if(state.optimizer, loss_is_finite & norm_is_finite & (state.bad_step == 0))
+    is_wanted = loss_is_finite & norm_is_finite & (state.bad_step == 0)
+    step_if(state.optimizer, is_wanted)
+    return is_wanted
 
 
 def update_scale(scaler: torch.amp.GradScaler, gradient_norm: Tensor) -> None:

@@ -10,9 +10,11 @@ from equipoise.errors import NonFiniteError, RecipeError
 from equipoise.scenes.model.joint import SceneModel
 from equipoise.scenes.training.accumulate import StepLoss, divisors, settle_units
 from equipoise.scenes.training.distributed import ProcessGroup
+from equipoise.scenes.training.famo import Famo
 from equipoise.scenes.training.finite import SMALLEST_SCALE, bad_gradient, place, update_if_finite, update_scale
 from equipoise.scenes.training.moving import Batch
 from equipoise.scenes.training.precision import Precision, autocast
+from equipoise.scenes.training.second_pass import new_losses
 from equipoise.scenes.training.state import State
 
 
@@ -52,11 +54,13 @@ def training_step(
         nn.utils.clip_grads_with_norm_(parameters, gradient_clip, norm)
     names = tuple(name for part in parts for name in part.names)
     if norm.device.type == "cpu":
-        _update_or_raise(state, names, norm, group)
+        is_taken = _update_or_raise(state, names, norm, group)
     else:
-        update_if_finite(state, joint.loss, norm, names)
+        is_taken = update_if_finite(state, joint.loss, norm, names)
     if is_scaled and state.scaler is not None:
         update_scale(state.scaler, norm)
+    if isinstance(joint, JointLoss) and len(unlabelled) < len(state.model.tasks):
+        _follow_up(state, joint, parts[0], precision, is_taken)
     return joint, norm
 
 
@@ -115,9 +119,14 @@ def _unscale(state: State) -> bool:
     return True
 
 
-def _update_or_raise(state: State, names: tuple[str, ...], norm: Tensor, group: ProcessGroup) -> None:
-    """On the CPU: let the optimizer step if the gradients are finite; leave the step out if only their scale is not."""
-    if norm.isfinite():
+def _update_or_raise(state: State, names: tuple[str, ...], norm: Tensor, group: ProcessGroup) -> Tensor:
+    """On the CPU: let the optimizer step if the gradients are finite; leave the step out if only their scale is not.
+
+    Returns:
+        Whether it stepped.
+    """
+    is_finite = norm.isfinite()
+    if is_finite:
         state.optimizer.step()
     elif state.scaler is None or state.scaler.get_scale() <= SMALLEST_SCALE:
         raise NonFiniteError(
@@ -125,6 +134,14 @@ def _update_or_raise(state: State, names: tuple[str, ...], norm: Tensor, group: 
             f"({place(state.step + 1, names, group)}); no weight was changed: lower optimizer.lr, or set "
             "optimizer.gradient_clip"
         )
+    return is_finite
+
+
+def _follow_up(state: State, joint: JointLoss, batch: Batch, precision: Precision, is_taken: Tensor) -> None:
+    """Give FAMO the new losses of the batch, by a second forward pass; other methods want none."""
+    method = state.weighting.method
+    if isinstance(method, Famo) and (is_taken.device.type != "cpu" or is_taken):
+        method.update(joint, new_losses(state.model, state.network, batch, precision), is_taken)
 
 
 def _unlabelled(joint: JointLoss, parts: Sequence[Batch], group: ProcessGroup) -> list[str]:

@@ -4,6 +4,7 @@ PyTorch's fused optimizers on CUDA and CPU take a tensor ``found_inf`` and leave
 they are where it is 1; ``GradScaler`` uses the same. Elsewhere the step is undone.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,19 +14,20 @@ SKIPPING = ("cpu", "cuda")
 """The devices whose fused optimizers skip by ``found_inf``."""
 
 
-def step_if(optimizer: torch.optim.Optimizer, is_wanted: Tensor) -> None:
+def step_if(optimizer: torch.optim.Optimizer, is_wanted: Tensor, step: Callable[[], object] | None = None) -> None:
     """Let the optimizer step where ``is_wanted``, a Boolean scalar on the parameters' device, is true.
 
     Otherwise parameters and the optimizer's state stay as they are. (Where a step has to be undone, a step count on
-    the CPU counts on.)
+    the CPU counts on.) ``step`` makes the optimizer step, if something else than its own method does.
     """
+    step = step or optimizer.step
     if not all(group.get("fused") and _kind(group) in SKIPPING for group in optimizer.param_groups):
-        _step_and_undo(optimizer, is_wanted)
+        _step_and_undo(optimizer, is_wanted, step)
         return
     skipping: Any = optimizer
     skipping.grad_scale, skipping.found_inf = None, (~is_wanted).float()
     try:
-        optimizer.step()
+        step()
     finally:
         del skipping.grad_scale, skipping.found_inf
 
@@ -35,11 +37,11 @@ def _kind(group: dict[str, Any]) -> str:
 
 
 @torch.no_grad()
-def _step_and_undo(optimizer: torch.optim.Optimizer, is_wanted: Tensor) -> None:
+def _step_and_undo(optimizer: torch.optim.Optimizer, is_wanted: Tensor, step: Callable[[], object]) -> None:
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     before = [p.detach().clone() for p in parameters]
     states = {p: {key: v.clone() for key, v in optimizer.state[p].items() if _is_on(v, p)} for p in parameters}
-    optimizer.step()
+    step()
     for parameter, value in zip(parameters, before, strict=True):
         parameter.copy_(torch.where(is_wanted, parameter, value))
         for key, now in optimizer.state[parameter].items():

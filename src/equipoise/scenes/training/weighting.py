@@ -9,12 +9,22 @@ from torch import Tensor
 from equipoise import JointLoss
 from equipoise.errors import UsageError
 from equipoise.scenes.training.accumulate import StepLoss
-from equipoise.scenes.training.weighting_settings import DAMPED, EQUAL, FIXED, LEARNED, SCALARIZERS, WeightingRecipe
+from equipoise.scenes.training.famo import Famo
+from equipoise.scenes.training.weighting_settings import (
+    DAMPED,
+    EQUAL,
+    FAMO,
+    FIXED,
+    LEARNED,
+    SCALARIZERS,
+    UNSAVED,
+    WeightingRecipe,
+)
 from equipoise.weighting import Aggregated, Damped, Equal, Fixed, Grown, Learned, RateMatched, Scalarized, Weighting
 
 ARGUMENTS: dict[str, dict[str, Any]] = {"CAGrad": {"c": 0.4}, "FairGrad": {"alpha": 2.0}, "STCH": {"mu": 0.5}}
 """Arguments without a default in TorchJD: those that LibMTL recommends."""
-COUNTED = {"IMTLL": "shape", "UW": "shape", "NashMTL": "n_tasks"}
+COUNTED = {FAMO: "shape", "IMTLL": "shape", "UW": "shape", "NashMTL": "n_tasks"}
 """Methods that must know the number of tasks, by the name of that argument."""
 Weights = Mapping[str, Tensor | None]
 
@@ -33,8 +43,10 @@ class TrainedWeighting:
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
-        """Parameters of the method itself, which the optimizer must hold."""
-        return list(self.method.scalarizer.parameters()) if isinstance(self.method, Scalarized) else []
+        """Parameters of the method itself, which the optimizer must hold; FAMO's have an optimizer of their own."""
+        if isinstance(self.method, Famo) or not isinstance(self.method, Scalarized):
+            return []
+        return list(self.method.scalarizer.parameters())
 
     def begin(self, epoch: float) -> None:
         """Note the epoch of the next batch: some methods compare epochs."""
@@ -64,20 +76,21 @@ class TrainedWeighting:
 
     def state_dict(self) -> dict[str, float]:
         """What a resumed run needs beside model and optimizer."""
-        return self.method.state_dict() if isinstance(self.method, Grown | RateMatched) else {}
+        return self.method.state_dict() if isinstance(self.method, Grown | RateMatched | Famo) else {}
 
     def load_state_dict(self, state: Mapping[str, float], device: torch.device) -> None:
         """Continue from what ``state_dict`` returned.
 
         Raises:
-            UsageError: the state of a method of TorchJD is not part of a checkpoint.
+            UsageError: checkpoints do not hold the state of this method of TorchJD.
+            RunError: the checkpoint lacks the state of FAMO.
         """
-        if isinstance(self.method, Scalarized | Aggregated):
+        if self.name in UNSAVED:
             raise UsageError(
                 f"--resume: expected a method whose state a checkpoint holds, found weighting.method = {self.name!r}: "
                 "start again with --overwrite"
             )
-        if isinstance(self.method, Grown | RateMatched):
+        if isinstance(self.method, Grown | RateMatched | Famo):
             self.method.load_state_dict(state, device)
 
 
@@ -110,7 +123,8 @@ def _baseline(name: str, tasks: int, device: torch.device) -> Weighting:
         if name in SCALARIZERS:
             from torchjd import scalarization
 
-            return Scalarized(getattr(scalarization, name)(**arguments).to(device))
+            scalarizer = getattr(scalarization, name)(**arguments).to(device)
+            return Famo(scalarizer) if name == FAMO else Scalarized(scalarizer)
         from torchjd import aggregation
 
         return Aggregated(getattr(aggregation, name)(**arguments))

@@ -8,13 +8,16 @@ from equipoise.scenes.config.toml import suggestion
 from equipoise.weighting import DAMPING
 
 LEARNED, DAMPED, EQUAL, FIXED = "learned", "damped", "equal", "fixed"
-SCALARIZERS = ("DWA", "GeometricMean", "IMTLL", "Random", "STCH", "UW")
-"""TorchJD's methods on the losses. Its FAMO needs a second forward pass a step, which training does not make."""
+FAMO = "FAMO"
+SCALARIZERS = ("DWA", FAMO, "GeometricMean", "IMTLL", "Random", "STCH", "UW")
+"""TorchJD's methods on the losses. FAMO takes one more forward pass a step: it wants the losses after the step, too."""
 AGGREGATORS = (
     *("AlignedMTL", "CAGrad", "ConFIG", "DualProj", "ExcessMTL", "FairGrad", "GradDrop", "GradVac", "IMTLG", "MGDA"),
     *("NashMTL", "PCGrad", "UPGrad"),
 )
 """TorchJD's methods on each task's gradient."""
+UNSAVED = tuple(name for name in (*SCALARIZERS, *AGGREGATORS) if name != FAMO)
+"""Methods of TorchJD that run in one process and in one go, since checkpoints do not hold their state."""
 METHODS = (LEARNED, DAMPED, EQUAL, FIXED, *SCALARIZERS, *AGGREGATORS)
 
 
@@ -25,8 +28,9 @@ class WeightingRecipe:
     Attributes:
         method: ``learned`` (from each task's noise), ``damped`` (the same with damped ratios, so that an easy task does
             not starve the others), ``equal``, ``fixed``, or a method of TorchJD by name, such as ``DWA`` or ``UPGrad``
-            (extra ``baselines``). All but the first two weigh losses in the network's own numbers, which do not depend
-            on a target's unit where its likelihood owns it (``standardize``).
+            (extra ``baselines``); a step of ``FAMO`` takes a second forward pass. All but the first two weigh losses in
+            the network's own numbers, which do not depend on a target's unit where its likelihood owns it
+            (``standardize``).
         damping: with ``damped`` only: 0 (learned weights as they are) to 1 (their common scale alone).
         weights: the weight of each task, 0 or more, with ``fixed`` only.
         rate: ``free``; ``grown``: with ``equal`` and ``fixed``, the weighted sum is divided by its own running mean, so
