@@ -17,19 +17,15 @@ def check_damping(damping: float, where: str) -> float:
 
 
 @torch.no_grad()
-def damping_factors(log_variances: Sequence[Tensor], damping: float, present: Tensor | None = None) -> Tensor:
-    """c_k = (σ_k²/σ̄²)^damping of each task, ``(tasks,)``, without gradient.
+def damping_factors(log_variances: Sequence[Tensor], damping: float) -> Tensor:
+    """c_k = (σ_k²/σ̄²)^damping of each task, ``(tasks,)``, without gradient; σ̄² is the geometric mean over tasks.
 
     Args:
         log_variances: s of each task, ``()`` or ``(channels,)``; a task counts by the mean over its channels.
         damping: 0 to 1.
-        present: ``(tasks,)``, Boolean: which tasks σ̄², a geometric mean, is taken over; ``None``: all.
     """
     logs = torch.stack([at_least_single(s).mean() for s in log_variances])
-    if present is None:
-        return torch.exp(damping * (logs - logs.mean()))
-    mean = torch.where(present, logs, 0.0).sum() / present.sum().clamp_min(1)
-    return torch.exp(damping * (logs - mean))
+    return torch.exp(damping * (logs - logs.mean()))
 
 
 def damped_total(joint: JointLoss, factors: Tensor) -> Tensor:

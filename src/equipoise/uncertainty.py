@@ -38,13 +38,13 @@ class UncertaintyWeighting(Tasks):
 
     With a ``damping``, a task that is learned almost perfectly does not starve the others. The total is then
     Σ c_k·nll_k, where nll_k is a task's term above and c_k = (σ_k²/σ̄²)^damping has no gradient. σ̄² is the geometric
-    mean over the tasks that have a loss in the batch. As with ``weighting.Damped``, every σ keeps its optimum. Two
-    things differ. The ratios of σ depend on the units of the losses, so divide each loss by what a constant guess
-    costs. And only tasks of the same batch are damped against each other: a task that is alone in a batch has c = 1.
+    mean over all tasks, whether or not they have a loss in the batch. As with ``weighting.Damped``, every σ keeps its
+    optimum. But here the ratios of σ depend on the units of the losses: divide each loss by what a constant guess
+    costs.
 
     A total with damping is no negative log-likelihood, and as the c_k change, totals of different steps do not compare:
-    watch the losses themselves. ``weights()`` is what multiplies each loss, c_k included, in a batch in which every
-    task has one. ``weighting["depth"].weight`` is without c_k, and σ means what it does without damping.
+    watch the losses themselves. ``weights()`` is what multiplies each loss, c_k included;
+    ``weighting["depth"].weight`` is without c_k, and σ means what it does without damping.
 
     Args:
         kinds: by task name, what the loss is: ``"l2"`` (mean squared error), ``"l1"`` (mean absolute error, as
@@ -99,15 +99,15 @@ class UncertaintyWeighting(Tasks):
             FloatingPointError: a loss that is not finite; names the task. On a GPU see ``check``.
         """
         if counts is None and self._may_be_quick() and (quick := self._quickly(losses)) is not None:
-            return self._damped(quick, {}) if self.damping else quick.loss
+            return self._damped(quick) if self.damping else quick.loss
         self._check_known(losses=losses, counts=counts or {}, totals=totals or {})
         self._check_accumulation(counts, totals)
         sums = [self._sums(name, losses, counts or {}) for name in self._names]
         joint = self._joint_loss(sums, totals or {})
-        return self._damped(joint, totals or {}) if self.damping else joint.loss
+        return self._damped(joint) if self.damping else joint.loss
 
     def weights(self) -> dict[str, float | list[float] | None]:
-        """Each task's weight ∂total/∂loss in a batch in which every task has a loss, as Python numbers."""
+        """Each task's weight ∂total/∂loss, as Python numbers."""
         if not self.damping:
             return super().weights()
         members = [likelihood for _, likelihood in self.items()]
@@ -115,13 +115,9 @@ class UncertaintyWeighting(Tasks):
         weights = [None if m.weight is None else (m.weight * c).item() for m, c in zip(members, factors, strict=True)]
         return dict(zip(self._names, weights, strict=True))
 
-    def _damped(self, joint: JointLoss, totals: Counts) -> Tensor:
-        """Σ c_k·nll_k. In a micro-batch those tasks count as present that have a loss anywhere in the step."""
-        terms = joint.tasks
-        # Multiplied, since a tensor made of a number would be copied to the device.
-        present = [torch.ones_like(term.count) * totals.get(name, term.count) > 0 for name, term in terms.items()]
-        s = [term._log_variance for term in terms.values()]
-        return self._with_graph(damped_total(joint, damping_factors(s, self.damping, torch.stack(present))))
+    def _damped(self, joint: JointLoss) -> Tensor:
+        s = [term._log_variance for term in joint.tasks.values()]
+        return self._with_graph(damped_total(joint, damping_factors(s, self.damping)))
 
     def _quickly(self, losses: Mapping[str, Tensor | None]) -> JointLoss | None:
         """The fast path on a CPU: every task has a loss, and nothing is pending."""

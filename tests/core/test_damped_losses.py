@@ -116,23 +116,27 @@ def test_every_sigma_has_the_same_optimum():
 
 class TestMissingTasks:
     @pytest.mark.parametrize("absent", [{}, {"b": None}])
-    def test_they_add_nothing_and_are_not_in_the_mean(self, absent):
-        weighting, own, c = weighing(0.5, "abc"), losses("ac"), factors(0.5, "ac")
+    def test_they_add_nothing_and_the_others_keep_their_factors(self, absent):
+        weighting, own, c = weighing(0.5, "abc"), losses("ac"), factors(0.5, "abc")
         total = weighting(own | absent)
         assert total.item() == pytest.approx(sum(c[k] * NLL[k](LOSSES[k], LOG_VARIANCES[k]) for k in "ac"), rel=1e-12)
         total.backward()
         assert slopes(weighting)["b"] == 0.0
 
-    @pytest.mark.parametrize("names", ["a", "abc"])
-    def test_one_alone_is_weighed_as_without_damping(self, names):
-        """The only task of all, and the only one of the batch: c = 1."""
+    def test_a_single_task_is_weighed_as_without_damping(self):
         found = []
         for damping in (0.0, 0.5):
-            weighting, own = weighing(damping, names), losses("a")
+            weighting, own = weighing(damping, "a"), losses("a")
             total = weighting(own)
             total.backward()
             found.append([total.item(), own["a"].grad.item(), slopes(weighting)["a"]])
         assert found[1] == pytest.approx(found[0], rel=1e-12)
+
+    def test_batches_of_one_task_each_are_damped_alike(self):
+        """Alternating batches add up to the batch that has all."""
+        weighting = weighing(0.5, "abc")
+        parts = sum(weighting({name: loss}) for name, loss in losses("abc").items())
+        torch.testing.assert_close(parts, weighting(losses("abc")))
 
     def test_a_batch_without_any_loss(self):
         total = weighing(0.5)({})
@@ -146,7 +150,6 @@ class TestMissingTasks:
 
 
 def test_micro_batches_add_up_to_the_batch():
-    """A task counts as present if any micro-batch of the step has a loss of it."""
     weighting, totals = weighing(0.5, "abc"), {"a": 10, "b": 4, "c": 0}
     whole = weighting({"a": torch.tensor(3.4).double(), "b": torch.tensor(2.0).double()})
     first = {"a": torch.tensor(2.0).double(), "b": torch.tensor(2.0).double()}
