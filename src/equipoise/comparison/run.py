@@ -175,14 +175,8 @@ class Training:
 
     def _advance(self, inputs: Any, targets: Mapping[str, Tensor]) -> None:
         own = {task: targets.get(task) for task in self.run.tasks}
-
-        def joint() -> JointLoss:
-            outputs = self.model(inputs)
-            loss: JointLoss = self.likelihood({task: outputs[task] for task in self.run.tasks}, own)
-            return loss
-
         self.optimizer.zero_grad()
-        loss = joint()
+        loss: JointLoss = self.likelihood(self._outputs(inputs), own)
         self.weigher.backward(loss, self.problem.shared_parameters(self.model))
         recorded = self.step == 0 or self.budget.is_due(self.step + 1)
         before = [parameter.detach().clone() for parameter in self.model.parameters()] if recorded else []
@@ -196,8 +190,21 @@ class Training:
             self.weights.append((self.step, self.weigher.weights(loss)))
             self.update_norms.append((self.step, _distance(before, self.model)))
         ends = self.step % self.problem.steps_per_epoch == 0
-        with torch.no_grad():
-            self.weigher.after_step(joint, epoch_ends=ends)
+        self.weigher.after_step(loss, lambda: self._new_losses(inputs, own), epoch_ends=ends)
+
+    def _outputs(self, inputs: Any) -> dict[str, Tensor]:
+        outputs = self.model(inputs)
+        return {task: outputs[task] for task in self.run.tasks}
+
+    @torch.no_grad()
+    def _new_losses(self, inputs: Any, targets: Mapping[str, Tensor | None]) -> Mapping[str, Tensor]:
+        """The standardized losses of a batch; running statistics and random generators stay as they are."""
+        kept = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
+        with torch.random.fork_rng():
+            outputs = self._outputs(inputs)
+        for buffer, value in kept:
+            buffer.copy_(value)
+        return self.likelihood.standardized_losses(outputs, targets)
 
     def _validate(self) -> None:
         values = self._values("validation")

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from equipoise import weighting
 from equipoise._joint import JointLoss
 
-Again = Callable[[], JointLoss]
-"""Computes the joint loss of the same batch once more, after the optimizer's step."""
+NewLosses = Callable[[], Mapping[str, Tensor]]
+"""Computes the standardized losses of the same batch once more, after the optimizer's step; nothing else changes."""
 
 
 class Weigher:
@@ -33,7 +33,7 @@ class Weigher:
         """What the optimizer must train besides the network and the noise."""
         return []
 
-    def after_step(self, again: Again, *, epoch_ends: bool) -> None:
+    def after_step(self, joint: JointLoss, new_losses: NewLosses, *, epoch_ends: bool) -> None:
         """Do what the method does once a step or once an epoch."""
 
     def weights(self, joint: JointLoss) -> dict[str, float]:
@@ -132,11 +132,11 @@ class TorchJDWeigher(Weigher):
         """Those of IMTL-L and UW."""
         return list(self._instance.parameters()) if isinstance(self._instance, nn.Module) else []
 
-    def after_step(self, again: Again, *, epoch_ends: bool) -> None:
+    def after_step(self, joint: JointLoss, new_losses: NewLosses, *, epoch_ends: bool) -> None:
         """FAMO wants the new losses of the batch after each step; DWA wants to know where epochs end."""
         if isinstance(self.method, weighting.Scalarized):
             if callable(update := getattr(self._instance, "update", None)):
-                update(self.method.values(again()).detach())
+                update(self.method.values_after(joint, new_losses()))
             elif epoch_ends and callable(step := getattr(self._instance, "step", None)):
                 step()
 

@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -83,6 +83,16 @@ class Scalarized(Followed):
             self._last[name] = value.detach()
             shown.append(value)
         return torch.stack(shown)
+
+    def values_after(self, joint: JointLoss, new: Mapping[str, Tensor]) -> Tensor:
+        """What FAMO's ``update`` takes after a step, ``(tasks,)``, detached.
+
+        Args:
+            joint: the joint loss before the step. A task without labels in it keeps its last loss.
+            new: each task's loss after the step, see ``MultiTaskLikelihood.standardized_losses``.
+        """
+        terms = joint.tasks.items()
+        return torch.stack([torch.where(term.count > 0, new[name], self._last[name]) for name, term in terms]).detach()
 
     def backward(
         self, joint: JointLoss, shared_parameters: Iterable[Tensor] = (), *, scaler: "GradScaler | None" = None

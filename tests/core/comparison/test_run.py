@@ -320,3 +320,30 @@ def test_the_first_draw_is_the_row_itself():
     run = run_of(row)
     assert (first.draw, first.method) == (0, run.method)
     assert "draw" not in run.settings  # Records made before there were draws are still found.
+
+
+class WithNormalization(Table):
+    """A table whose trunk ends with batch normalization and dropout."""
+
+    def model(self, tasks: Iterable[str], seed: int) -> nn.Module:
+        built = super().model(tuple(tasks), seed)
+        built.trunk.extend([nn.BatchNorm1d(16), nn.Dropout(0.5)])
+        return built
+
+
+@needs_torchjd
+@pytest.mark.parametrize("update", ["gradient", "closed_form"])
+def test_the_second_look_of_famo_leaves_no_trace(update):
+    """Weights, running statistics, noises and random numbers are those of a step without it."""
+    trained = []
+    for looks in (True, False):
+        problem = WithNormalization(name="toy", inputs=INPUTS, targets=TARGETS, kinds=KINDS, hidden=(16,))
+        row = rows.torchjd(tuple(TARGETS), "FAMO", form=Form(noise={"update": update}))
+        training = Training(problem, run_of(row), BUDGET)
+        if not looks:
+            training.weigher.after_step = lambda *arguments, **named: None
+        training._advance(*problem.batch(0, 0))
+        assert training.weigher.method.scalarizer._w.any() == looks
+        trained.append(training.model.state_dict() | training.likelihood.state_dict() | {"": torch.get_rng_state()})
+    assert trained[0]["trunk.2.num_batches_tracked"] == 1
+    assert all(torch.equal(value, trained[1][key]) for key, value in trained[0].items())

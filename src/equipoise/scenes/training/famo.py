@@ -51,8 +51,7 @@ class Famo(Scalarized):
             new: each task's standardized loss after the step.
             is_taken: whether the optimizer changed the weights, a Boolean scalar.
         """
-        pairs = [(term.count > 0, new[name], self._last[name]) for name, term in joint.tasks.items()]
-        values = torch.stack([torch.where(labelled, loss, last) for labelled, loss, last in pairs])
+        values = self.values_after(joint, new)
         is_wanted = is_taken & values.isfinite().all()
         if is_wanted.device.type != "cpu":
             step_if(self.adam, is_wanted, lambda: self._update(values))
