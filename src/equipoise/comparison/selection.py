@@ -32,6 +32,11 @@ class Selected:
     seconds: float
 
     @property
+    def seeds(self) -> int:
+        """How many seeds the row has runs of."""
+        return len({*self.runs, *(run.seed for run in self.failed)})
+
+    @property
     def candidates(self) -> dict[str, int]:
         """The chosen candidates with the number of seeds that chose them, the most frequent first."""
         names = [run.candidate for run in self.runs.values()]

@@ -21,7 +21,7 @@ NOTE = (
     "“{reference}”, the geometric mean over tasks, in % (below 0 is better), with a 95 % bootstrap interval over "
     "seeds; worst task: the task with the highest such change.{by_others} Δm: against each task trained alone, in % "
     "(above 0 is better); worst against alone: the task whose error grew most, in %. Rank: the mean over seeds. Runs, "
-    "steps and seconds: all of the row’s runs, tuning included, divided by the number of seeds."
+    "steps and seconds: all of the row’s runs, tuning included, divided by the number of its seeds."
 )
 BY_OTHERS = (
     " By other seeds: the change where the candidate of each seed is the best one in the other seeds. It shows what a "
@@ -119,7 +119,6 @@ def write(comparison: Comparison, folder: Path) -> None:
 
 def _cells(summary: Summary, row: RowSummary) -> list[str]:
     selected = row.selected
-    seeds = max(len(summary.seeds), 1)
     gain = row.delta_m
     return [
         row.row.name,
@@ -130,7 +129,7 @@ def _cells(summary: Summary, row: RowSummary) -> list[str]:
         _change(gain, float),
         _worst(row.worst_alone),
         NONE if row.rank is None else f"{row.rank:.1f}",
-        f"{selected.tried / seeds:g}",
+        f"{selected.tried / max(selected.seeds, 1):g}",
         str(len(selected.failed)),
         f"{selected.steps:.0f}",
         f"{selected.seconds:.1f}",

@@ -175,3 +175,11 @@ def test_words_name_tasks_that_lose():
 def test_a_comparison_without_a_row_of_all_tasks_wants_a_reference(tmp_path):
     with pytest.raises(ValueError, match="pass reference="):
         eq.compare(TABLE, folder=tmp_path, rows=[rows.single("sum")])
+
+
+def test_runs_are_those_of_a_seed_that_the_row_has():
+    """A row that was made with fewer seeds than others."""
+    records = [record("old", "", seed, (1.0, 0.5)) for seed in (0, 1, 2, 3)]
+    records += [record("new", name, seed, (1.0, 0.5)) for name in ("x", "y", "z") for seed in (0, 1)]
+    head, _, new = tables.cells(summarize(comparison([row("old"), row("new")], records, "old")))
+    assert dict(zip(head, new, strict=True))["runs"] == "3"
