@@ -16,7 +16,7 @@ call goes on; ``--minutes 0`` only prints. One thread.
 import argparse
 import functools
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -28,6 +28,7 @@ OWN_UNIT = Form(standardize=True)
 BUDGET = Budget(steps=400, validations=10, optimizer=functools.partial(torch.optim.Adam, fused=True))
 RATES = (0.003, 0.01, 0.03)
 DRAWS = 12
+MAIN = ("equal", "equal, grown", "tuned", "tuned, grown", "learned, damped", "learned")
 REDRAWN_SEEDS = 5
 """The rows with 12 initial weights cost as much as the tuned ones: they are made with the first seeds alone."""
 IN_SPREAD = ", in the target's spread"
@@ -129,35 +130,40 @@ def standardized(row: Row) -> Row:
     return replace(row, info=replace(row.info, name=f"{row.name}, standardized", description=text))
 
 
-def plan(problem: Table, folder: Path, seeds: tuple[int, ...]) -> Plan:
-    own = folder / problem.name.replace(", ", "-").replace(" ", "-")
-    return Plan(
-        problem=problem,
-        rows=compared(problem, redrawn=min(seeds) < REDRAWN_SEEDS),
-        seeds=seeds,
-        lrs=RATES,
-        budget=BUDGET,
-        folder=own,
-        reference="equal",
-    )
+@dataclass(frozen=True)
+class Trial:
+    """Where runs are kept, and whether their rates fall to 0; then the main rows alone are made."""
 
+    folder: Path
+    falling: bool
 
-def make(found: list[Table], folder: Path, seeds: int, end: float) -> None:
-    """Make runs seed by seed until the time is over."""
-    for seed in range(seeds):
-        start = time.monotonic()
-        for problem in found:
-            one = plan(problem, folder, (seed,))
-            for index in one.pending():
-                if time.monotonic() > end:
-                    return
-                one.make(index)
-        print(f"seed {seed}: {time.monotonic() - start:.0f} s", flush=True)
+    def plan(self, problem: Table, seeds: tuple[int, ...]) -> Plan:
+        every = compared(problem, redrawn=min(seeds) < REDRAWN_SEEDS and not self.falling)
+        return Plan(
+            problem=problem,
+            rows=tuple(row for row in every if row.name in MAIN) if self.falling else every,
+            seeds=seeds,
+            lrs=RATES,
+            budget=replace(BUDGET, decay=1.0) if self.falling else BUDGET,
+            folder=self.folder / (problem.name.replace(", ", "-").replace(" ", "-") + "-falling" * self.falling),
+            reference="equal",
+        )
 
+    def make(self, found: list[Table], seeds: int, end: float) -> None:
+        """Make runs seed by seed until the time is over."""
+        for seed in range(seeds):
+            start = time.monotonic()
+            for problem in found:
+                one = self.plan(problem, (seed,))
+                for index in one.pending():
+                    if time.monotonic() > end:
+                        return
+                    one.make(index)
+            print(f"seed {seed}: {time.monotonic() - start:.0f} s", flush=True)
 
-def whole(problem: Table, folder: Path, seeds: int) -> tuple[int, ...]:
-    """The seeds of which all runs are made."""
-    return tuple(seed for seed in range(seeds) if not plan(problem, folder, (seed,)).pending())
+    def whole(self, problem: Table, seeds: int) -> tuple[int, ...]:
+        """The seeds of which all runs are made."""
+        return tuple(seed for seed in range(seeds) if not self.plan(problem, (seed,)).pending())
 
 
 def shown(comparison: Comparison, folder: Path) -> str:
@@ -173,14 +179,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--minutes", type=float, default=600.0, help="stop after this time")
     parser.add_argument("--only", default="", help="a part of the names of the tables to compare on")
+    parser.add_argument("--falling", action="store_true", help="the main rows with rates that fall to 0")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     found = [problem for problem in problems(arguments.data) if arguments.only in problem.name]
     end = time.monotonic() + 60.0 * arguments.minutes
-    make(found, arguments.folder, arguments.seeds, end)
+    trial = Trial(arguments.folder, arguments.falling)
+    trial.make(found, arguments.seeds, end)
     for problem in found:
-        if seeds := whole(problem, arguments.folder, arguments.seeds):
-            one = plan(problem, arguments.folder, seeds)
+        if seeds := trial.whole(problem, arguments.seeds):
+            one = trial.plan(problem, seeds)
             print(shown(one.collect(), one.folder))
 
 
