@@ -129,7 +129,7 @@ def _cells(summary: Summary, row: RowSummary) -> list[str]:
         _change(gain, float),
         _worst(row.worst_alone),
         NONE if row.rank is None else f"{row.rank:.1f}",
-        f"{selected.tried / max(selected.seeds, 1):g}",
+        f"{selected.tried / max(selected.seeds, 1):.3g}",
         str(len(selected.failed)),
         f"{selected.steps:.0f}",
         f"{selected.seconds:.1f}",
