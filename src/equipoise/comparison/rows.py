@@ -168,7 +168,12 @@ def redrawn(row: Row, *, draws: int = DRAWS) -> Row:
     Args:
         row: what to repeat.
         draws: how many initial weights, the usual ones among them.
+
+    Raises:
+        ValueError: no draws.
     """
+    if draws < 1:
+        raise ValueError(f"redrawn: draws: expected 1 or more, found {draws}")
     candidates = tuple(
         replace(candidate, name=", ".join(filter(None, (candidate.name, f"draw {draw}"))), draw=draw)
         for candidate in row.candidates
