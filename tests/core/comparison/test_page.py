@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.comparison import Comparison, Metric, RowInfo, RunRecord, rows, write_page
+from equipoise.comparison import Comparison, Metric, RowInfo, RunRecord, rows, summarize, write_page
 from equipoise.comparison.rows import share_of
 from tests.core.comparison.support import comparison, record, row
 from tests.core.comparison.test_compare import COMPARE
@@ -169,6 +169,34 @@ def test_weights_in_another_unit_have_a_scale_of_their_own(tmp_path):
     made = [*runs("equal", 1.0, weights=usual), *runs("learned", 1.0, weights=usual), *runs("paper", 1.0, weights=odd)]
     text = written(comparison([row("equal"), row("learned"), row("paper")], made, "equal"), tmp_path)
     assert "but those marked “own scale”" in text
+
+
+def test_a_task_has_one_color_in_all_plots(tmp_path):
+    """Also in a row of a pair without the first task."""
+    from equipoise.comparison.page.figure import COLORS
+    from equipoise.comparison.page.weights import weight_plots
+
+    metrics = tuple(Metric(name="mae", task=task) for task in "abc")
+    infos = [
+        RowInfo(name="all", description="", tasks=tuple("abc")),
+        RowInfo(name="pair", description="", tasks=("b", "c")),
+    ]
+    made = [
+        RunRecord(
+            row=info.name,
+            candidate="",
+            seed=0,
+            steps=2,
+            seconds=1,
+            validation=(values := {f"{task}.mae": 1.0 for task in info.tasks}),
+            test=values,
+            weights=tuple((step, dict.fromkeys(info.tasks, 1.0)) for step in (1, 2)),
+        )
+        for info in infos
+    ]
+    found = Comparison(title="", metrics=metrics, rows=tuple(infos), records=tuple(made), reference="all")
+    pictures = [b64decode(plot.source.partition(",")[2]).decode() for plot in weight_plots(summarize(found), "weight")]
+    assert [[color in picture for color in COLORS[:3]] for picture in pictures] == [[True] * 3, [False, True, True]]
 
 
 def test_rows_that_record_no_weights_have_no_plot(tmp_path):

@@ -30,10 +30,12 @@ def weight_plots(summary: Summary, label: str) -> list[Plot]:
     values = {name: found for name, row in rows.items() if (found := _positive(row.selected.runs))}
     shared = {name: found for name, found in values.items() if not _is_far(found, values)}
     common = limits([value for found in shared.values() for value in found])
+    tasks = dict.fromkeys(metric.task for metric in summary.metrics)
+    looks = dict(zip(tasks, itertools.cycle(itertools.product(DASHES, COLORS)), strict=False))
     return [
-        _weight_plot(rows[name], label, limits(found), note="own scale")
+        _weight_plot(rows[name], label, looks, limits(found), note="own scale")
         if name not in shared
-        else _weight_plot(rows[name], label, common)
+        else _weight_plot(rows[name], label, looks, common)
         for name, found in values.items()
     ]
 
@@ -48,16 +50,18 @@ def _is_far(own: Sequence[float], values: Mapping[str, Sequence[float]]) -> bool
     return max(own) > FAR * usual or min(own) < usual / FAR
 
 
-def _weight_plot(row: RowSummary, label: str, between: tuple[float, float], note: str = "") -> Plot:
-    """One thin line a seed and task."""
+def _weight_plot(
+    row: RowSummary, label: str, looks: Mapping[str, tuple[str, str]], between: tuple[float, float], note: str = ""
+) -> Plot:
+    """One thin line a seed and task; a task has the same look (dashes and color) in every plot."""
     name, tasks, runs = row.row.name, row.row.tasks, row.selected.runs
     title, names = textwrap.wrap(brief(name, 2 * TITLE), TITLE), [brief(task, 28) for task in tasks]
     columns = min(4, max(1, int(250 / (32 + 5 * max(map(len, names))))))  # Points: entries beside each other.
     entries = math.ceil(len(names) / columns)
     with drawn(3.6, 2.55 + 0.15 * entries + 0.15 * (len(title) - 1)) as (figure, source):
         axis = figure.subplots()
-        looks = itertools.cycle(itertools.product(DASHES, COLORS))
-        for (dashes, color), task, short in zip(looks, tasks, names, strict=False):
+        for task, short in zip(tasks, names, strict=True):
+            dashes, color = looks[task]
             for place, run in enumerate(runs.values()):
                 points = [(step, weights[task]) for step, weights in run.weights if weights.get(task, 0) > 0]
                 says = short if place == 0 else None
