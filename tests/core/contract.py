@@ -67,6 +67,11 @@ class Case:
     leaves_out: dict[str, str] = field(default_factory=dict)
     vector: bool = False
 
+    def takes(self, noise: dict[str, Any]) -> bool:
+        """Whether these arguments of the noise apply."""
+        wanted = {"closed form": noise.get("update") == "closed_form", "prior": bool(noise.get("prior"))}
+        return not any(is_wanted and item in self.leaves_out for item, is_wanted in wanted.items())
+
     def made(self, setting: Setting, *, s: float | None = 0.4, **noise: Any) -> eq.Likelihood:
         """The likelihood on a device, with a log-variance."""
         likelihood = self.make(**noise).to(setting.device, setting.wide)
@@ -95,14 +100,19 @@ def holds(*items: str, noises: Sequence[dict[str, Any]] = ()) -> pytest.MarkDeco
             if any(item in case.leaves_out or setting.dtype not in ITEMS[item] for item in items):
                 continue
             for noise in noises or [{}]:
-                if noise.get("update") == "closed_form" and "closed form" in case.leaves_out:
-                    continue
-                if noise.get("prior") and "prior" in case.leaves_out:
+                if not case.takes(noise):
                     continue
                 name = ", ".join([case.name, str(setting), *(f"{k}={v}" for k, v in noise.items())])
                 given = (case, setting, noise) if noises else (case, setting)
                 found.append(pytest.param(*given, id=name))
     return pytest.mark.parametrize("case, setting, noise" if noises else "case, setting", found)
+
+
+def with_noises(*noises: dict[str, Any]) -> list[Any]:
+    """Every likelihood with each of these arguments of the noise that apply to it."""
+    return [
+        pytest.param(case, noise, id=f"{case.name}, {noise}") for case in CASES for noise in noises if case.takes(noise)
+    ]
 
 
 def absolute(output: Tensor, target: Tensor) -> Tensor:

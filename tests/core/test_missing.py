@@ -8,6 +8,7 @@ from torch.nn import functional
 
 import equipoise as eq
 
+NOT_FINITE = (math.nan, math.inf)
 LOGITS = torch.tensor([[2.0, 0.0], [0.0, 1.0], [3.0, -1.0], [0.5, 0.5]])
 
 
@@ -156,15 +157,15 @@ def test_the_label_itself_ruled_out_is_an_error():
         eq.Categorical()(torch.tensor([[0.0, -math.inf]]), torch.tensor([1]))
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
+# An infinite logit is a certain answer: its loss is 0 or very large. So classes are tried with NaN alone.
 @pytest.mark.parametrize(
-    "kind", ["Gaussian", "Laplace", "StudentT", "Gibbs", "Bernoulli", "Multivariate", "Categorical"]
+    ("kind", "bad"),
+    [
+        *((kind, bad) for kind in ("Gaussian", "Laplace", "StudentT", "Gibbs", "Multivariate") for bad in NOT_FINITE),
+        *((kind, math.nan) for kind in ("Bernoulli", "Categorical")),
+    ],
 )
 def test_outputs_that_are_not_finite_are_no_missing_labels(kind, bad):
-    if kind == "Bernoulli" and bad == math.inf:
-        pytest.skip("a Bernoulli's infinite logit is a certain answer: its loss is 0 or very large")
-    if kind == "Categorical" and bad == math.inf:
-        bad = math.nan
     likelihood = {
         "Gaussian": eq.Gaussian,
         "Laplace": eq.Laplace,

@@ -46,7 +46,7 @@ def change_plot(summary: Summary) -> Plot | None:
 
 
 def _named(task: str) -> str:
-    """A task's name, told from the title of all tasks."""
+    """A task's name. A task called "all tasks" gets another one, since the plot over all tasks has that title."""
     return f"task {task}" if task == "all tasks" else task
 
 

@@ -78,10 +78,13 @@ def suggestion(word: str, known: typing.Iterable[str]) -> str:
 
     >>> suggestion("depht", ["semantic", "depth"])
     ": did you mean 'depth'?"
+    >>> suggestion("famoo", ["DWA", "FAMO"])
+    ": did you mean 'FAMO'?"
     """
     known = list(known)
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f": did you mean {near[0]!r}?" if near else f": expected one of {', '.join(known)}"
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f": did you mean {by_lower[near[0]]!r}?" if near else f": expected one of {', '.join(known)}"
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:
