@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from equipoise._figures import figure, table
+from equipoise.functional import at_least_single
 from equipoise.likelihoods._task_loss import FIGURES, TaskLoss
 from equipoise.likelihoods.likelihood import Likelihood
 
@@ -24,6 +25,7 @@ class Stacked:
         counts: the numbers of valid elements.
         shares: each entry's share of its task's elements; ``None``: one entry per task, all of it labelled.
         log_variance: s of this batch, detached.
+        noise: the same with its graph.
         members: by task name, the likelihood and its entries.
     """
 
@@ -33,6 +35,7 @@ class Stacked:
     counts: Tensor
     shares: Tensor | None
     log_variance: Tensor
+    noise: Tensor
     members: Mapping[str, tuple[Likelihood, slice]]
 
     def task_loss(self, name: str) -> TaskLoss:
@@ -48,7 +51,15 @@ class Stacked:
             _mass=self.mass[span].reshape(shape),
             _shares=shares,
             _log_variance=self.log_variance[span].reshape(shape),
+            _noise=self.noise[span].reshape(shape),
         )
+
+    @property
+    def noise_nll(self) -> Tensor:
+        """``nll`` with its graph to the noise alone."""
+        likelihood, _ = next(iter(self.members.values()))
+        nll = likelihood.noise.bank.linear_nll(self.means.detach(), at_least_single(self.noise))
+        return nll if self.shares is None else nll * self.shares
 
 
 class Kept:
@@ -82,7 +93,6 @@ class JointLoss:
     _names: tuple[str, ...]
     _parts: tuple[Stacked, ...]
     _single: Mapping[str, TaskLoss] = field(default_factory=dict)
-    _anchor: Tensor | None = None
     _kept: Kept = field(default_factory=Kept)
 
     @property
@@ -104,15 +114,34 @@ class JointLoss:
         rows = [["task", *FIGURES], *([name, *task.figures()] for name, task in self.tasks.items())]
         return f"joint loss {figure(self.loss)}\n{table(rows)}"
 
-    def with_anchor(self, loss: Tensor) -> Tensor:
-        """Add the zero gradient of the noise that DistributedDataParallel waits for to a loss without noise."""
-        return loss if self._anchor is None else loss + self._anchor.to(loss.dtype)
+    @property
+    def noise_loss(self) -> Tensor:
+        """``loss`` with its graph to the noise alone: its gradient is that of every σ, and none of the network.
+
+        Add it to a total of your own, so that σ learns from its likelihood whatever your weights are. Read it before
+        the optimizer's step.
+
+        >>> import torch, equipoise as eq
+        >>> likelihood = eq.MultiTaskLikelihood({"depth": eq.Gaussian(standardize=False)})
+        >>> output = torch.tensor([2.0], requires_grad=True)
+        >>> joint = likelihood({"depth": output}, {"depth": torch.zeros(1)})
+        >>> (10 * joint.tasks["depth"].raw_loss + joint.noise_loss).backward()
+        >>> output.grad, next(likelihood.parameters()).grad  # 10·2·f, and (1 − f²/σ²)/2
+        (tensor([40.]), tensor([-1.5000]))
+        """
+        parts = [part.noise_nll.sum() for part in self._parts] + [term.noise_nll for term in self._single.values()]
+        return torch.stack(parts).sum()
+
+    def with_noise(self, loss: Tensor) -> Tensor:
+        """A loss without noise, its value unchanged, whose gradient includes that of ``noise_loss``."""
+        noise = self.noise_loss
+        return loss + (noise - noise.detach()).to(loss.dtype)
 
 
 TENSORS = {
-    JointLoss: ("loss", "_parts", "_single", "_anchor"),
-    Stacked: ("nll", "means", "mass", "counts", "shares", "log_variance"),
-    TaskLoss: ("nll", "count", "_means", "_mass", "_shares", "_log_variance"),
+    JointLoss: ("loss", "_parts", "_single"),
+    Stacked: ("nll", "means", "mass", "counts", "shares", "log_variance", "noise"),
+    TaskLoss: ("nll", "count", "_means", "_mass", "_shares", "_log_variance", "_noise"),
 }
 """The fields that hold tensors; the others say what these belong to."""
 

@@ -50,6 +50,7 @@ def stacked(
         counts=counts,
         shares=shares,
         log_variance=s.detach().clone(),
+        noise=s,
         members={name: (member, member.noise.span) for name, member in zip(names, members, strict=True)},
     )
 

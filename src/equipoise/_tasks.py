@@ -143,7 +143,6 @@ class Tasks(nn.Module, Followed):
             _names=self._names,
             _parts=tuple(parts),
             _single=single,
-            _anchor=self._anchor(),
             _kept=Kept(),
         )
 
@@ -155,10 +154,6 @@ class Tasks(nn.Module, Followed):
         """Zero with a graph to every log-variance."""
         noises = [p.sum() * 0.0 for member in self.likelihoods for p in cast(Likelihood, member).noise.parameters()]
         return torch.stack(noises).sum() if noises else self.flags.new_zeros((), dtype=torch.get_default_dtype())
-
-    def _anchor(self) -> Tensor | None:
-        """A zero for losses without noise, since DistributedDataParallel waits for the gradient of every s."""
-        return self._nothing() if is_distributed() and self.training and torch.is_grad_enabled() else None
 
     def _flag(self, sums: Sequence[Sums]) -> None:
         """Flag bad losses on the device, for ``check``; on the CPU they are read before the optimizer's step."""

@@ -163,7 +163,7 @@ class TestMethodsOfOthers:
         net = torch.nn.Linear(1, 2)
         likelihood = eq.MultiTaskLikelihood({"a": raw(), "b": raw()})
         method = eq.weighting.Scalarized(scalarizer)
-        parameters = [*net.parameters(), *(scalarizer.parameters() if hold else [])]
+        parameters = [*net.parameters(), *likelihood.parameters(), *(scalarizer.parameters() if hold else [])]
         optimizer = torch.optim.SGD(parameters, lr=1e-4)
 
         def run() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from equipoise._reduction import Sums
-from equipoise.functional import linear_optimum
+from equipoise.functional import linear_optimum, prior_nll
 from equipoise.likelihoods._noise import own_noise
 from equipoise.likelihoods._settings import NoiseOptions, NoiseSettings
 from equipoise.likelihoods._spec import NoiseSpec
@@ -137,6 +137,14 @@ class ObservationModel(nn.Module, ABC):
         """∂nll/∂loss in the target's unit."""
         weight = self._raw_weight(log_variance)
         return None if weight is None else self._to_target_unit(weight, -self.loss_power)
+
+    def _nll(self, means: Tensor, log_variance: Tensor) -> Tensor:
+        """``nll``, and the prior of s."""
+        nll = self.nll(means, log_variance)
+        if self.noise.prior is None:
+            return nll
+        prior = prior_nll(log_variance, *self.noise.prior)
+        return nll + (prior.mean() if nll.dim() == 0 else prior)
 
     def _linear(self) -> tuple[float, float, float]:
         if self.noise.spec.linear is None:

@@ -33,6 +33,7 @@ class TaskLoss:
     _mass: Tensor
     _shares: Tensor | None
     _log_variance: Tensor
+    _noise: Tensor
 
     @property
     @kept
@@ -76,6 +77,11 @@ class TaskLoss:
         It does not depend on the target's unit where the likelihood owns it; elsewhere it equals ``raw_loss``.
         """
         return self._raw_loss(0)
+
+    @property
+    def noise_nll(self) -> Tensor:
+        """``nll`` with its graph to the noise alone; see ``JointLoss.noise_loss``."""
+        return mean_over_channels(self._likelihood._nll(self._means.detach(), self._noise), self._shares)
 
     def _raw_loss(self, power: int) -> Tensor:
         with torch.enable_grad():  # They are kept; see JointLoss.tasks.

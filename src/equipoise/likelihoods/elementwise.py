@@ -78,6 +78,7 @@ class Elementwise(Likelihood):
             _mass=count,
             _shares=None,
             _log_variance=s.detach().clone()[0],
+            _noise=s[0],
         )
 
     def _short_mean(self, output: Tensor, target: Tensor) -> Tensor | None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from equipoise._execution import in_functorch, is_readable, is_recomputing
 from equipoise._reduction import Sums, is_distributed, over_ranks
-from equipoise.functional import at_least_single, prior_nll
+from equipoise.functional import at_least_single
 from equipoise.likelihoods._checks import check
 from equipoise.likelihoods._model import ObservationModel
 from equipoise.likelihoods._task_loss import TaskLoss, mean_over_channels
@@ -191,10 +191,7 @@ class Likelihood(ObservationModel):
         s = self._noise_for(means.detach(), sums.count)
         # Without labels s gets no gradient; with several ranks a zero one, which DistributedDataParallel waits for.
         s = at_least_single(s.detach() if is_empty and not is_distributed() else s)
-        nll = self.nll(means, s)
-        if self.noise.prior is not None:
-            prior = prior_nll(s, *self.noise.prior)
-            nll = nll + (prior.mean() if nll.dim() == 0 else prior)
+        nll = self._nll(means, s)
         divisor = mass.sum() if normalizer is None else normalizer
         shares: Tensor | None = mass / torch.as_tensor(divisor, dtype=mass.dtype, device=mass.device).clamp_min(1e-30)
         if mass.dim() == 0 and normalizer is None and is_empty is False:
@@ -208,6 +205,7 @@ class Likelihood(ObservationModel):
             _shares=shares,
             # A copy, since the optimizer changes s in place.
             _log_variance=s.detach().clone(),
+            _noise=s,
         )
 
     def _standardized_loss(self, sums: Sums) -> Tensor:

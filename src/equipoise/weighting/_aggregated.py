@@ -67,7 +67,7 @@ class Aggregated:
         matrix = torch.cat([row.reshape(len(losses), -1) for row in rows], 1) / factor
         gradient = self._aggregate(matrix) * factor
         before = [None if p.grad is None else p.grad.clone() for p in shared]
-        backward_of(joint.with_anchor(torch.stack(losses).sum()), scaler)
+        backward_of(joint.with_noise(torch.stack(losses).sum()), scaler)
         for parameter, part, earlier in zip(
             shared, torch.split(gradient, [p.numel() for p in shared]), before, strict=True
         ):

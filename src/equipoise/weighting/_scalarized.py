@@ -99,7 +99,7 @@ class Scalarized(Followed):
     ) -> None:
         """Add the gradients of the scalarizer's value. Arguments: see ``Weighting``."""
         self._warn_of_own_step()
-        backward_of(joint.with_anchor(self.scalarizer(self.values(joint))), scaler)
+        backward_of(joint.with_noise(self.scalarizer(self.values(joint))), scaler)
 
     def _warn_of_own_step(self) -> None:
         self._batches_without += 1

@@ -131,7 +131,7 @@ class Fixed:
 
 def _weighted(weights: Mapping[str, float], joint: JointLoss) -> Tensor:
     total = torch.stack([weights[name] * term.standardized_loss for name, term in joint.tasks.items()]).sum()
-    return joint.with_anchor(total)
+    return joint.with_noise(total)
 
 
 def backward_of(loss: Tensor, scaler: "GradScaler | None") -> None:
