@@ -57,6 +57,15 @@ def test_a_sample_does_not_feel_its_batch(normalization, decoder):
     torch.testing.assert_close(network(images)["depth"][:1], network(images[:1])["depth"], rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("width", [16, 256])
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_outputs_start_near_zero(decoder, width):
+    """Where σ = 1 fits standardized targets: with He's weights a wide decoder's depth would start 16 σ away."""
+    torch.manual_seed(0)
+    outputs = make(decoder=decoder, decoder_channels=width).train()(torch.rand(4, 3, 64, 96) * 255)
+    assert all(0.001 < output.square().mean().sqrt() < 0.2 for output in outputs.values())
+
+
 def test_without_the_skip_connection_weights_are_drawn_as_before():
     """The decoder that reads fine features adds modules after the encoder and ASPP, and changes neither."""
     torch.manual_seed(0)

@@ -10,7 +10,7 @@ from equipoise.scenes.networks.aspp import ASPP, scaled_dilations
 from equipoise.scenes.networks.decoders import SKIP_STRIDE, SkipFusion, fine_channels
 from equipoise.scenes.networks.encoders import make_encoder
 from equipoise.scenes.networks.encoders.encoder import IMAGENET, Preprocessing
-from equipoise.scenes.networks.layers import beside_encoder, conv_norm_relu, initialize, synchronized
+from equipoise.scenes.networks.layers import beside_encoder, conv_norm_relu, initialize, initialize_output, synchronized
 
 
 class SceneNetwork(nn.Module):
@@ -77,15 +77,19 @@ class SceneNetwork(nn.Module):
             self.fusion = SkipFusion(self.aspp.channels, fine, width, outside)
         self.decoders = nn.ModuleDict({name: self._task_layers(width, n, outside) for name, n in heads.items()})
         self.encoder.initialize()
-        for part in (self.aspp, self.fusion, self.decoders):
+        for part in (self.aspp, self.fusion):
             if part is not None:
                 part.apply(initialize)
 
     def _task_layers(self, width: int, channels: int, normalization: str) -> nn.Sequential:
-        """The layers of one task."""
+        """The layers of one task, with their first weights."""
         inputs = self.aspp.channels if self.fusion is None else self.fusion.channels
         first = conv_norm_relu(inputs, width, 3, normalization=normalization)
-        return nn.Sequential(*first, nn.Conv2d(width, channels, 1))
+        last = nn.Conv2d(width, channels, 1)
+        layers = nn.Sequential(*first, last)
+        layers.apply(initialize)
+        initialize_output(last)
+        return layers
 
     def forward(self, images_B3HW: Tensor, rows: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """Each task's output at the size of the images.
