@@ -12,6 +12,7 @@ from equipoise.scenes.comparison.variations import compared
 from equipoise.scenes.comparison.weights import draws, grid
 from equipoise.scenes.config.differences import differing_keys
 from equipoise.scenes.config.recipe import check_recipe
+from equipoise.scenes.training.weighting_settings import WeightingRecipe
 from tests.scenes.training.test_loop import RECIPE
 
 TASKS = RECIPE.tasks
@@ -76,7 +77,7 @@ def test_forms_of_learned_weights():
     assert {one.update for one in recipe_of("closed-form").likelihood.values()} == {"closed_form"}
     assert {recipe_of("laplace-raw").likelihood[task].standardize for task in regressions} == {False}
     assert {recipe_of("learned-standardized").likelihood[task].standardize for task in regressions} == {True}
-    assert recipe_of("learned") == COMMON
+    assert recipe_of("learned") == replace(COMMON, weighting=WeightingRecipe(method="learned"))
 
 
 def test_given_weights_are_scaled_to_the_sum_one():

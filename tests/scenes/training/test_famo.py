@@ -109,7 +109,9 @@ def test_it_equals_a_loop_written_by_hand(update: str):
 
         optimizer.zero_grad()
         outputs = model.network(batch.images, batch.rows)
-        model.likelihood(outputs, batch.targets)  # Takes units, and moves σ in closed form.
+        joint = model.likelihood(outputs, batch.targets)  # Takes units, and moves σ in closed form.
+        if noise := [p for p in model.likelihood.parameters() if p.requires_grad]:
+            joint.loss.backward(inputs=noise, retain_graph=True)
         losses = by_hand(model, outputs, batch)
         values = in_order(model, losses, last)
         scalarizer(values).backward()

@@ -8,7 +8,8 @@ from equipoise.scenes.comparison.settings import ComparisonRecipe
 from equipoise.scenes.config.recipe import Recipe
 from equipoise.scenes.tasks import TASKS
 from equipoise.scenes.tasks.settings import LikelihoodRecipe
-from equipoise.scenes.training.weighting_settings import EQUAL, FIXED, LEARNED, WeightingRecipe
+from equipoise.scenes.training.weighting_settings import DAMPED, EQUAL, FIXED, LEARNED, WeightingRecipe
+from equipoise.weighting import DAMPING
 
 Rate = Literal["free", "grown", "matched"]
 PAPER_KIND = "laplace-paper"
@@ -24,8 +25,9 @@ def with_tasks(recipe: Recipe, tasks: Sequence[str]) -> Recipe:
 
 
 def with_method(recipe: Recipe, method: str, rate: Rate = "free") -> Recipe:
-    """Return the recipe with another method of weighing."""
-    return dataclasses.replace(recipe, weighting=WeightingRecipe(method=method, rate=rate))
+    """Return the recipe with another method of weighing; where that is damped, with its own damping."""
+    damping = recipe.weighting.damping if method == DAMPED else DAMPING
+    return dataclasses.replace(recipe, weighting=WeightingRecipe(method=method, damping=damping, rate=rate))
 
 
 def with_weights(recipe: Recipe, weights: Mapping[str, float], rate: Rate = "free") -> Recipe:

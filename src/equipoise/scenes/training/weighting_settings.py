@@ -26,11 +26,12 @@ class WeightingRecipe:
     """How the tasks' losses are weighed.
 
     Attributes:
-        method: ``learned`` (from each task's noise), ``damped`` (the same with damped ratios, so that an easy task does
-            not starve the others), ``equal``, ``fixed``, or a method of TorchJD by name, such as ``DWA`` or ``UPGrad``
-            (extra ``baselines``); a step of ``FAMO`` takes a second forward pass. All but the first two weigh losses in
-            the network's own numbers, which do not depend on a target's unit where its likelihood owns it
-            (``standardize``). With every method σ learns from its own likelihood, and calibrates the outputs.
+        method: ``damped`` (learned from each task's noise, with damped ratios, so that an easy task does not starve the
+            others), ``learned`` (the same without damping, as in the paper), ``equal``, ``fixed``, or a method of
+            TorchJD by name, such as ``DWA`` or ``UPGrad`` (extra ``baselines``); a step of ``FAMO`` takes a second
+            forward pass. All but the first two weigh losses in the network's own numbers, which do not depend on a
+            target's unit where its likelihood owns it (``standardize``). With every method σ learns from its own
+            likelihood, and calibrates the outputs.
         damping: with ``damped`` only: 0 (learned weights as they are) to 1 (their common scale alone).
         weights: the weight of each task, 0 or more, with ``fixed`` only.
         rate: ``free``; ``grown``: with ``equal`` and ``fixed``, the weighted sum is divided by its own running mean, so
@@ -38,7 +39,7 @@ class WeightingRecipe:
             ``learned``, the weights are rescaled so that the effective rate does not grow.
     """
 
-    method: str = LEARNED
+    method: str = DAMPED
     damping: float = DAMPING
     weights: dict[str, float] = field(default_factory=dict)
     rate: Literal["free", "grown", "matched"] = "free"
