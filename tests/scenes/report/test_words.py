@@ -7,7 +7,7 @@ import pytest
 from equipoise.scenes.evaluation.figures import Figures, SetFigures
 from equipoise.scenes.networks.encoders.weights import EncoderFile
 from equipoise.scenes.report.figures import Row, details, metric_rows
-from equipoise.scenes.report.words import facts, lead, unfinished, verdict
+from equipoise.scenes.report.words import facts, lead, unfinished, verdict, weights_note
 from equipoise.scenes.runs.record import RunRecord
 
 LOWER = {"metric": "mae_px", "label": "offset error", "unit": "px", "better": "lower"}
@@ -128,3 +128,22 @@ def test_first_weights_are_named_with_their_checksum():
 )
 def test_threads_and_processes(record, expected):
     assert dict(facts(RunRecord(device="cpu", **record), {}))["precision"] == expected
+
+
+@pytest.mark.parametrize(
+    ("weighting", "fact", "note"),
+    [
+        ({"method": "learned", "rate": "free"}, "learned", "the smaller σ, the larger the weight"),
+        ({"method": "damped", "rate": "free"}, "damped", "ratios are damped"),
+        (
+            {"method": "equal", "rate": "grown"},
+            "equal, grown",
+            "not determine the weights: this run weighs its tasks by “equal”",
+        ),
+        (None, None, "not determine the weights."),
+    ],
+)
+def test_how_weights_and_noise_belong_together_depends_on_the_method(weighting, fact, note):
+    recipe = {} if weighting is None else {"weighting": weighting}
+    assert dict(facts(RunRecord(), recipe)).get("weighting") == fact
+    assert note in weights_note(recipe)

@@ -11,7 +11,7 @@ from equipoise.scenes.report.curves import overall_charts, task_charts
 from equipoise.scenes.report.figures import legend, set_result
 from equipoise.scenes.report.gallery import gallery
 from equipoise.scenes.report.validation import model_note, validation_section
-from equipoise.scenes.report.words import facts, lead, unfinished, verdict
+from equipoise.scenes.report.words import facts, lead, unfinished, verdict, weights_note
 from equipoise.scenes.runs.run_folder import RunFolder, damage_named
 
 
@@ -37,7 +37,7 @@ def build_report(folder: RunFolder) -> Path:
         calibrations = {name: calibration_table(one) for name, one in sets.items()}
         judged = verdict([row for result in results for row in result.rows])
     with damage_named(folder.recipe_file):
-        made = facts(record, recipe)
+        made, about_weights = facts(record, recipe), weights_note(recipe)
     with damage_named(folder.validation_file):
         validation = validation_section(record, folder.read_validations())
     pictures = gallery(folder.pictures, folder.read_examples(), sets, record.vocabulary)
@@ -50,6 +50,7 @@ def build_report(folder: RunFolder) -> Path:
         charts=charts,
         overall=overall,
         facts=made,
+        weights_note=about_weights,
         model_note=model_note(record),
         lead=lead(record, figures, judged=bool(judged)),
         unfinished=unfinished(record, log),

@@ -8,6 +8,7 @@ from equipoise.scenes.report.figures import Row, measured
 from equipoise.scenes.runs.record import RunRecord
 from equipoise.scenes.tasks import TASKS
 from equipoise.scenes.training.log import Entry
+from equipoise.scenes.training.weighting_settings import DAMPED, LEARNED
 from equipoise.scenes.wording import counted, duration, number
 
 COUNTS = {2: "both tasks", 3: "all three tasks", 4: "all four tasks"}
@@ -78,7 +79,8 @@ def tasks_of(rows: Sequence[Row]) -> str:
 
 def facts(record: RunRecord, recipe: dict[str, Any]) -> list[tuple[str, str]]:
     """List how the run was made, as names and values, as far as it is recorded."""
-    model, training, optimizer = (recipe.get(part) or {} for part in ("model", "training", "optimizer"))
+    parts = ("model", "training", "optimizer", "weighting")
+    model, training, optimizer, weighting = (recipe.get(part) or {} for part in parts)
     threads, processes = record.threads, record.processes or 1
     workers = [counted(threads, "thread") if threads else "", f"{processes} processes" if processes > 1 else ""]
     versions = (("equipoise", record.equipoise), ("torch", record.torch), ("python", record.python))
@@ -92,6 +94,7 @@ def facts(record: RunRecord, recipe: dict[str, Any]) -> list[tuple[str, str]]:
         ("seed", record.seed),
         ("images skipped", number(len(record.skipped)) if record.skipped else ""),
         ("optimizer", _joined(optimizer.get("name"), of("rate", optimizer, "lr"), optimizer.get("schedule"))),
+        ("weighting", _joined(weighting.get("method"), weighting.get("rate", "").replace("free", ""))),
         ("encoder", _joined(model.get("encoder_name"), of("output stride", model, "output_stride"))),
         ("first weights", first_weights(record)),
         ("parameters", number(record.parameters) if record.parameters else ""),
@@ -100,6 +103,24 @@ def facts(record: RunRecord, recipe: dict[str, Any]) -> list[tuple[str, str]]:
         ("versions", _joined(*(f"{name} {version}" for name, version in versions if version is not None))),
     ]
     return [(name, str(value)) for name, value in known if value not in (None, "", "–")]
+
+
+def weights_note(recipe: dict[str, Any]) -> str:
+    """Say how σ and the weights of a run belong together."""
+    method = (recipe.get("weighting") or {}).get("method")
+    learned = "The noise σ of each task is learned together with the network, and"
+    if method == LEARNED:
+        return (
+            f"{learned} determines the task’s weight: the smaller σ, the larger the weight. So a task counts for more "
+            "as it gets better."
+        )
+    if method == DAMPED:
+        return (
+            f"{learned} determines the weights: all of them grow as the tasks get better. Their ratios are damped, so "
+            "that an easy task does not starve the others."
+        )
+    named = f": this run weighs its tasks by “{method}”" if method else ""
+    return f"{learned} says how far off its predictions are. It does not determine the weights{named}."
 
 
 def first_weights(record: RunRecord) -> str:
