@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 class Weighting(Protocol):
-    """The interface of a method of weighing.
+    """The interface of a method of weighing. One that sets the weights itself adds ``joint.noise_loss``, to train σ.
 
     >>> class Total:
     ...     def backward(self, joint, shared_parameters=(), *, scaler=None):
-    ...         sum(task.raw_loss for task in joint.tasks.values()).backward()
+    ...         total = sum(task.raw_loss for task in joint.tasks.values())
+    ...         (total + joint.noise_loss).backward()
     >>> method: Weighting = Total()
     """
 
