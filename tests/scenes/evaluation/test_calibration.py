@@ -46,11 +46,10 @@ def test_figures_are_those_of_the_core_on_the_other_half(monkeypatch: pytest.Mon
         with torch.no_grad():
             outputs = model(network_input([sample.image], SIZE))
         targets = {name: torch.from_numpy(task.target(sample))[None] for name, task in model.tasks.items()}
-        halves.append((outputs, targets))
-    targets = halves[1][1] | {"semantic": halves[1][1]["semantic"].long()}
+        halves.append((outputs, targets | {"semantic": targets["semantic"].long()}))
     for when in ("before", "after"):
-        report = calibration_report(model.likelihood, halves[1][0], targets)
-        for name in ("instance", "depth") if when == "after" else found:
+        report = calibration_report(model.likelihood, *halves[1])
+        for name in found:
             one = found[name]
             mine = getattr(one, when)
             assert mine.nll == pytest.approx(report[name].nll, rel=1e-4), (name, when)
@@ -59,9 +58,20 @@ def test_figures_are_those_of_the_core_on_the_other_half(monkeypatch: pytest.Mon
                 assert mine.calibration_error == pytest.approx(report[name].calibration_error, abs=1e-5)
         if when == "before":
             assert all(torch.equal(before[key], value) for key, value in model.state_dict().items()), "it is a copy"
-            fit = ({name: part[name] for name in ("instance", "depth")} for part in halves[0])
-            model.likelihood.refit(*fit)
-            assert found["semantic"].after == Calibrated(), "worse than chance: the best temperature is infinite"
+            model.likelihood.refit(*halves[0])
+
+
+def test_classes_worse_than_chance_have_no_best_temperature():
+    dataset, model = TinyDataset(2), model_of(**EXACT)
+    classes = model.tasks["semantic"].channels
+    rarest = min(range(classes), key=lambda k: int((dataset[0].labels["semantic"] == k).sum()))
+    last = model.network.decoders["semantic"][-1]
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.zero_()[rarest] = 5.0
+    found = measured.calibration(model, "float32", dataset, model.tasks, SIZE)
+    assert found["semantic"].before.nll > 1.0
+    assert found["semantic"].after == Calibrated()
 
 
 def test_what_has_no_density_has_no_figures():
