@@ -13,7 +13,7 @@ from equipoise.scenes.config.toml import suggestion
 from equipoise.scenes.training.weighting_settings import AGGREGATORS, DAMPED, SCALARIZERS
 
 LEARNED_FORMS: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
-    "learned": ("learned weights, as the recipe says", lambda recipe: recipe),
+    "learned": ("learned weights, not damped, with the noise that the recipe sets", lambda recipe: recipe),
     "gradient": ("learned weights, s by gradient", vary.gradient_noise),
     "paper": (
         "learned weights, the paper's form: L1 as a Gaussian, raw units, s at the network's rate",
