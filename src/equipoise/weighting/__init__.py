@@ -11,7 +11,7 @@
 All methods but ``Learned``, ``Damped`` and ``RateMatched`` set the weights themselves. They work on
 ``standardized_loss``, the raw loss in the network's own numbers, which does not depend on the target's unit where the
 likelihood owns it. σ learns from its own likelihood beside them (``JointLoss.noise_loss``), so that distributions and
-intervals are calibrated whatever weighs the losses; it has no part in the network's gradient.
+intervals are as with learned weights; it has no part in the network's gradient.
 """
 
 from equipoise.weighting._aggregated import Aggregated

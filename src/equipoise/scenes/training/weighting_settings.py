@@ -31,7 +31,7 @@ class WeightingRecipe:
             TorchJD by name, such as ``DWA`` or ``UPGrad`` (extra ``baselines``); a step of ``FAMO`` takes a second
             forward pass. All but the first two weigh losses in the network's own numbers, which do not depend on a
             target's unit where its likelihood owns it (``standardize``). With every method σ learns from its own
-            likelihood, and calibrates the outputs.
+            likelihood, as with ``learned``.
         damping: with ``damped`` only: 0 (learned weights as they are) to 1 (their common scale alone).
         weights: the weight of each task, 0 or more, with ``fixed`` only.
         rate: ``free``; ``grown``: with ``equal`` and ``fixed``, the weighted sum is divided by its own running mean, so
